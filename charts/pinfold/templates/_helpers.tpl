@@ -1,0 +1,27 @@
+{{- define "pinfold.labels" -}}
+app.kubernetes.io/name: pinfold
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end }}
+
+{{- define "pinfold.selector" -}}
+app.kubernetes.io/name: pinfold
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: operator
+{{- end }}
+
+{{- /* Takes (dict "image" image "root" root). */ -}}
+{{- define "pinfold.image" -}}
+{{- if .image.digest -}}
+{{ .image.repository }}@{{ .image.digest }}
+{{- else -}}
+{{ .image.repository }}:{{ .image.tag | default .root.Values.image.tag | default .root.Chart.AppVersion }}
+{{- end -}}
+{{- end }}
+
+{{- /* Whose writes in tenants' namespaces are the platform's own: the operator, and Kubernetes' controllers in
+both forms of their identity. Everybody else is held to the label rules. */ -}}
+{{- define "pinfold.notPlatform" -}}
+!(request.userInfo.username in ['system:serviceaccount:{{ .Release.Namespace }}:pinfold-operator', 'system:kube-controller-manager', 'system:kube-scheduler', 'system:apiserver']) && !request.userInfo.groups.exists(g, g in ['system:serviceaccounts:kube-system', 'system:nodes'])
+{{- end }}

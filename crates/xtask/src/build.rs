@@ -1,0 +1,8 @@
+//! What is built before a cluster starts: Go programs, Rust binaries, root file systems and images.
+
+pub(crate) mod archive;
+pub(crate) mod buildah;
+pub(crate) mod golang;
+pub(crate) mod key;
+pub(crate) mod programs;
+pub(crate) mod rootfs;

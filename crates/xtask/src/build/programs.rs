@@ -1,0 +1,176 @@
+//! The programs of the cluster, each with its version: the one place to change when one of them moves.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use super::golang::{Build, Entry, install};
+use crate::stage::{Stage, Ui};
+use crate::{paths, preflight};
+
+const KUBERNETES: &str = "v1.35.4";
+const CONTAINERD: &str = "v2.1.5";
+const RUNC: &str = "1.3.3";
+pub(crate) const COREDNS: &str = "v1.12.4";
+const HELM: &str = "v3.22.0";
+const KWOK: &str = "v0.8.0";
+/// Free space that cold builds need, build and module caches included.
+const COLD_GIB: u64 = 12;
+
+/// Where the programs of every cluster are.
+#[derive(Debug, Clone)]
+pub(crate) struct Programs {
+    /// The multi-call binary with everything of Kubernetes, and our own small programs.
+    pub(crate) kube: PathBuf,
+    /// Folder of containerd, its shim, ctr and runc.
+    pub(crate) containerd: PathBuf,
+    pub(crate) coredns: PathBuf,
+    pub(crate) helm: PathBuf,
+    pub(crate) pause: PathBuf,
+    /// Folder of runsc and its shim, when they were asked for.
+    pub(crate) gvisor: Option<PathBuf>,
+}
+
+/// Enough for etcd and the API server without nodes.
+pub(crate) fn ensure_kube(ui: &Ui) -> Result<PathBuf> {
+    let entry = Entry { name: "kubernetes", version: KUBERNETES, module: Some("kubernetes") };
+    let folder = entry.ensure(ui, |stage, folder| {
+        before_cold_build()?;
+        let minor = KUBERNETES.split('.').nth(1).unwrap_or_default();
+        Build {
+            module: &paths::sources().join("kubernetes"),
+            package: ".",
+            output: &folder.join("pinfold-kube"),
+            variables: &[
+                format!("k8s.io/component-base/version.gitVersion={KUBERNETES}"),
+                "k8s.io/component-base/version.gitMajor=1".to_owned(),
+                format!("k8s.io/component-base/version.gitMinor={minor}"),
+                format!("k8s.io/client-go/pkg/version.gitVersion={KUBERNETES}"),
+            ],
+            cgo: false,
+            extra: &[],
+        }
+        .run(stage)
+    })?;
+    Ok(folder.join("pinfold-kube"))
+}
+
+/// Everything for a cluster with nodes.
+pub(crate) fn ensure(ui: &Ui, gvisor: bool) -> Result<Programs> {
+    Ok(Programs {
+        kube: ensure_kube(ui)?,
+        containerd: ensure_containerd(ui)?,
+        coredns: ensure_installed(ui, "coredns", "github.com/coredns/coredns", COREDNS)?,
+        helm: ensure_helm(ui)?,
+        pause: ensure_pause(ui)?,
+        gvisor: if gvisor { Some(ensure_gvisor(ui)?) } else { None },
+    })
+}
+
+pub(crate) fn ensure_helm(ui: &Ui) -> Result<PathBuf> {
+    ensure_installed(ui, "helm", "helm.sh/helm/v3/cmd/helm", HELM)
+}
+
+/// Fake nodes, for tests of scale.
+pub(crate) fn ensure_kwok(ui: &Ui) -> Result<PathBuf> {
+    ensure_installed(ui, "kwok", "sigs.k8s.io/kwok/cmd/kwok", KWOK)
+}
+
+fn before_cold_build() -> Result<()> {
+    preflight::go()?;
+    preflight::disk(&paths::cache()?, COLD_GIB)
+}
+
+fn ensure_installed(ui: &Ui, name: &str, package: &str, version: &str) -> Result<PathBuf> {
+    let entry = Entry { name, version, module: None };
+    let folder = entry.ensure(ui, |stage, folder| {
+        before_cold_build()?;
+        install(stage, package, version, folder)
+    })?;
+    Ok(folder.join(name))
+}
+
+pub(crate) fn ensure_containerd(ui: &Ui) -> Result<PathBuf> {
+    let entry = Entry { name: "containerd", version: &format!("{CONTAINERD} {RUNC}"), module: Some("containerd") };
+    entry.ensure(ui, |stage, folder| {
+        before_cold_build()?;
+        let module = paths::sources().join("containerd");
+        let root = "github.com/containerd/containerd/v2";
+        for program in ["containerd", "containerd-shim-runc-v2", "ctr"] {
+            Build {
+                module: &module,
+                package: &format!("{root}/cmd/{program}"),
+                output: &folder.join(program),
+                variables: &[format!("{root}/version.Version={CONTAINERD}")],
+                cgo: false,
+                extra: &[],
+            }
+            .run(stage)?;
+        }
+        // runc enters namespaces from C before Go's runtime starts, and links Debian's libseccomp.
+        Build {
+            module: &module,
+            package: "github.com/opencontainers/runc",
+            output: &folder.join("runc"),
+            variables: &[format!("main.version={RUNC}")],
+            cgo: true,
+            extra: &["-tags", "seccomp"],
+        }
+        .run(stage)
+    })
+}
+
+fn ensure_pause(ui: &Ui) -> Result<PathBuf> {
+    let entry = Entry { name: "pause", version: "1", module: Some("pause") };
+    let folder = entry.ensure(ui, |stage, folder| {
+        Build {
+            module: &paths::sources().join("pause"),
+            package: ".",
+            output: &folder.join("pause"),
+            variables: &[],
+            cgo: false,
+            extra: &[],
+        }
+        .run(stage)
+    })?;
+    Ok(folder.join("pause"))
+}
+
+fn ensure_gvisor(ui: &Ui) -> Result<PathBuf> {
+    let entry = Entry { name: "gvisor", version: "1", module: Some("gvisor") };
+    entry.ensure(ui, |stage, folder| {
+        before_cold_build()?;
+        let module = vendored_gvisor(stage)?;
+        let overlay = overlay(&module, folder)?;
+        let overlay = overlay.to_string_lossy();
+        let extra = ["-mod=vendor", "-overlay", &overlay];
+        for (package, program) in [("gvisor.dev/gvisor/runsc", "runsc"), ("gvisor.dev/gvisor/shim", "containerd-shim-runsc-v1")] {
+            Build { module: &module, package, output: &folder.join(program), variables: &[], cgo: false, extra: &extra }
+                .run(stage)?;
+        }
+        Ok(())
+    })
+}
+
+/// Go refuses an overlay over its module cache, hence a vendored copy. It is made outside of the checkout.
+fn vendored_gvisor(stage: &Stage) -> Result<PathBuf> {
+    let copy = paths::work().join("gvisor");
+    let _ = fs::remove_dir_all(&copy);
+    fs::create_dir_all(&copy).with_context(|| format!("cannot create {}", copy.display()))?;
+    for file in super::key::files(&paths::sources().join("gvisor"))? {
+        let name = file.file_name().unwrap_or_default();
+        fs::copy(&file, copy.join(name)).with_context(|| format!("cannot copy {}", file.display()))?;
+    }
+    stage.run("go").args(["mod", "vendor"]).dir(&copy).env("GOFLAGS", "").run()?;
+    Ok(copy)
+}
+
+fn overlay(module: &Path, folder: &Path) -> Result<PathBuf> {
+    let replaced = module.join("vendor/github.com/containerd/containerd/v2/pkg/sys/oom_linux.go");
+    let ours = module.join("oom_linux.go.overlay");
+    let path = folder.join("overlay.json");
+    let content = serde_json::json!({ "Replace": { replaced.to_string_lossy(): ours.to_string_lossy() } });
+    fs::write(&path, content.to_string()).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(path)
+}

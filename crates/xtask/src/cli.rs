@@ -1,0 +1,93 @@
+//! The command line: one variant per command, each run by the module of its name.
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::stage::Ui;
+use crate::{bench, check, demo, down, generate, image, kubeconfig, logs, status, test, up};
+
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", about = "Pinfold's developer tool", disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// From a bare machine to the answer of a sandboxed run
+    Demo(Target),
+    /// Run every suite, or those named
+    Test(test::Options),
+    /// Start the development cluster, or repair it
+    Up(up::Options),
+    /// Stop a cluster and remove all that it made
+    Down(Named),
+    /// Say what runs
+    Status(Named),
+    /// Print the logs of the cluster's components
+    Logs(logs::Options),
+    /// Print the path of a user's kubeconfig (default: admin)
+    Kubeconfig(kubeconfig::Options),
+    /// Build the images and load them into the nodes
+    Image(Named),
+    /// Write the files that are made from code
+    Generate,
+    /// Lints, generated files, boundaries and charts
+    Check(check::Options),
+    /// Measure speed and size
+    Bench(bench::Options),
+}
+
+/// Which development cluster a command means.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Named {
+    /// Name of the cluster
+    #[arg(long, default_value = "dev", value_parser = crate::paths::parse_cluster_name)]
+    pub(crate) cluster: String,
+}
+
+/// A development cluster, or one that belongs to somebody else.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Target {
+    #[command(flatten)]
+    pub(crate) named: Named,
+    #[command(flatten)]
+    pub(crate) foreign: Foreign,
+}
+
+/// A foreign cluster is only ever used on explicit demand: an exported KUBECONFIG alone changes nothing.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Foreign {
+    /// Use a cluster from your own kubeconfig instead of the development cluster
+    #[arg(long, requires = "context")]
+    pub(crate) use_kubeconfig: bool,
+    /// The context of that cluster
+    #[arg(long, requires = "use_kubeconfig")]
+    pub(crate) context: Option<String>,
+}
+
+impl Foreign {
+    /// The context, when a foreign cluster was asked for.
+    pub(crate) fn context(&self) -> Option<&str> {
+        self.context.as_deref().filter(|_| self.use_kubeconfig)
+    }
+}
+
+impl Cli {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        let ui = Ui::new();
+        match self.command {
+            Command::Demo(target) => demo::run(&ui, &target),
+            Command::Test(options) => test::run(&ui, &options),
+            Command::Up(options) => up::run(&ui, &options),
+            Command::Down(named) => down::run(&ui, &named.cluster),
+            Command::Status(named) => status::run(&named.cluster),
+            Command::Logs(options) => logs::run(&options),
+            Command::Kubeconfig(options) => kubeconfig::run(&options),
+            Command::Image(named) => image::run(&ui, &named.cluster),
+            Command::Generate => generate::run(&ui),
+            Command::Check(options) => check::run(&ui, &options),
+            Command::Bench(options) => bench::run(&ui, &options),
+        }
+    }
+}

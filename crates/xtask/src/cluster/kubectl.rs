@@ -1,0 +1,69 @@
+//! kubectl as the administrator of a cluster.
+
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+
+use super::Cluster;
+use crate::command::Run;
+use crate::stage::Stage;
+
+const PAUSE: Duration = Duration::from_millis(100);
+
+#[derive(Debug, Clone)]
+pub(crate) struct Kubectl {
+    kube: PathBuf,
+    /// Flags that choose the cluster and the user.
+    target: Vec<String>,
+}
+
+impl Kubectl {
+    pub(crate) fn new(kube: &Path, cluster: &Cluster) -> Self {
+        let kubeconfig = cluster.kubeconfig("admin");
+        Self { kube: kube.to_owned(), target: vec![format!("--kubeconfig={}", kubeconfig.display())] }
+    }
+
+    /// A context of the user's own kubeconfig.
+    pub(crate) fn foreign(kube: &Path, context: &str) -> Self {
+        Self { kube: kube.to_owned(), target: vec![format!("--context={context}")] }
+    }
+
+    pub(crate) fn run(&self, stage: &Stage) -> Run {
+        stage.run(&self.kube).arg("kubectl").args(&self.target)
+    }
+
+    pub(crate) fn silent(&self) -> Run {
+        Run::new(&self.kube).arg("kubectl").args(&self.target)
+    }
+
+    pub(crate) fn apply(&self, stage: &Stage, manifest: &str) -> Result<()> {
+        self.run(stage).args(["apply", "--server-side", "--force-conflicts", "-f", "-"]).input(manifest).run()
+    }
+}
+
+/// Repeats a question until the answer is yes. `trouble` ends the wait early when it can no longer come.
+pub(crate) fn wait_for(
+    what: &str,
+    deadline: Duration,
+    trouble: impl Fn() -> Option<String>,
+    mut ask: impl FnMut() -> bool,
+) -> Result<()> {
+    let end = Instant::now() + deadline;
+    while !ask() {
+        if let Some(trouble) = trouble() {
+            bail!("{trouble}");
+        }
+        if Instant::now() > end {
+            bail!("{what} did not happen within {} s", deadline.as_secs());
+        }
+        thread::sleep(PAUSE);
+    }
+    Ok(())
+}
+
+/// The kubectl program, built before.
+pub(crate) fn existing(kube: &Path) -> Result<&Path> {
+    kube.exists().then_some(kube).with_context(|| format!("{} is missing: run cargo xtask up", kube.display()))
+}

@@ -1,0 +1,48 @@
+//! Label, annotation and finalizer keys. Everything below `pinfold.dev/` is reserved: the admission policy
+//! refuses these keys on what anybody but the operator writes in a tenant's namespace.
+
+/// `app.kubernetes.io/managed-by`, always [`MANAGER`] on what the operator makes.
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+
+/// The value of [`MANAGED_BY`].
+pub const MANAGER: &str = "pinfold";
+
+/// The name of the tenant that an object belongs to.
+pub const TENANT: &str = "pinfold.dev/tenant";
+
+/// The UID of the tenant that a namespace belongs to (annotation): a namespace of another UID is never adopted.
+pub const TENANT_UID: &str = "pinfold.dev/tenant-uid";
+
+/// The name of the agent that an object belongs to.
+pub const AGENT: &str = "pinfold.dev/agent";
+
+/// The name of the run that a pod belongs to.
+pub const RUN: &str = "pinfold.dev/run";
+
+/// What part of Pinfold an object is: see [`component`].
+pub const COMPONENT: &str = "pinfold.dev/component";
+
+/// The digest of the desired object (annotation): tells a settled object from one that must be applied again.
+pub const DESIRED: &str = "pinfold.dev/desired";
+
+/// On an Agent (annotation): the UID of the lost identity Secret that may be replaced by a new key.
+pub const REPLACE_IDENTITY: &str = "pinfold.dev/replace-identity";
+
+/// On a Tenant or Agent (annotation): how many objects the deletion brake may let go (see the runbook).
+pub const CONFIRM_DELETIONS: &str = "pinfold.dev/confirm-deletions";
+
+/// Holds a run's pod until its result is stored.
+pub const RESULT_FINALIZER: &str = "pinfold.dev/result";
+
+/// The prefix of every Secret that Pinfold makes; resources may not refer to such a Secret.
+pub const RESERVED_SECRET_PREFIX: &str = "pinfold-";
+
+/// The values of [`COMPONENT`].
+pub mod component {
+    /// Pods and Services of an Agent.
+    pub const AGENT: &str = "agent";
+    /// Pods of a `SandboxRun`.
+    pub const SANDBOX: &str = "sandbox";
+    /// What a tenant's namespace consists of.
+    pub const TENANT: &str = "tenant";
+}

@@ -1,0 +1,56 @@
+//! Step 1: an agent with its tenant and what exists of it. Reads caches only.
+
+use std::sync::Arc;
+
+use crds::{Agent, Tenant, labels};
+use k8s_openapi::api::{
+    core::v1::{Pod, Service},
+    policy::v1::PodDisruptionBudget,
+};
+use kube::ResourceExt;
+
+use crate::{runtime::Key, shared::Shared, tenant::fetch::tenant_of};
+
+/// An agent with what there is of it.
+#[derive(Debug)]
+pub struct Fetched {
+    /// The agent.
+    pub agent: Arc<Agent>,
+    /// Its tenant.
+    pub tenant: Option<Arc<Tenant>>,
+    /// Its Service.
+    pub service: Option<Arc<Service>>,
+    /// Its `PodDisruptionBudget`.
+    pub disruption_budget: Option<Arc<PodDisruptionBudget>>,
+    /// Its pods.
+    pub pods: Vec<Arc<Pod>>,
+}
+
+/// Looks an agent up; nothing if it is gone.
+pub fn fetch(shared: &Shared, key: &Key) -> Option<Fetched> {
+    let caches = &shared.caches;
+    let agent = caches.agents.get(&key.scope, &key.name)?;
+    let name = agent.name_any();
+    // Read only while not all replicas are there: a settled agent costs no walk over its tenant's pods.
+    let settled = agent
+        .status
+        .as_ref()
+        .is_some_and(|s| s.ready_replicas == agent.spec.replicas);
+    let pods = if settled {
+        Vec::new()
+    } else {
+        caches
+            .pods
+            .in_namespace(&key.scope)
+            .into_iter()
+            .filter(|p| p.labels().get(labels::AGENT) == Some(&name))
+            .collect()
+    };
+    Some(Fetched {
+        tenant: tenant_of(shared, &key.scope),
+        service: caches.services.get(&key.scope, &name),
+        disruption_budget: caches.disruption_budgets.get(&key.scope, &name),
+        pods,
+        agent,
+    })
+}

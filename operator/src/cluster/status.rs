@@ -1,0 +1,45 @@
+//! Writes the status subresource, and only if it differs from what is stored.
+
+use std::fmt::Debug;
+
+use kube::{
+    Api, Resource, ResourceExt,
+    api::{Patch, PatchParams},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::json;
+
+use crate::{cluster::apply::failure, runtime::Failure};
+
+/// Replaces the status of an object by server-side apply: fields that are no longer set go away.
+///
+/// The UID makes the write fail if the object was deleted and made anew under the same name.
+pub async fn write<K, S>(
+    api: &Api<K>,
+    object: &K,
+    old: Option<&S>,
+    new: &S,
+    manager: &str,
+) -> Result<Option<K>, Failure>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Serialize,
+    S: Serialize + PartialEq,
+{
+    if old == Some(new) {
+        return Ok(None);
+    }
+    let name = object.name_any();
+    let body = json!({
+        "apiVersion": K::api_version(&()),
+        "kind": K::kind(&()),
+        "metadata": {"name": name, "uid": object.uid()},
+        "status": new,
+    });
+    let parameters = PatchParams::apply(manager).force();
+    match api.patch_status(&name, &parameters, &Patch::Apply(&body)).await {
+        Ok(written) => Ok(Some(written)),
+        // Deleted meanwhile: there is nothing left whose status could be wrong.
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
+        Err(error) => Err(failure(format!("write status of {} {name}", K::kind(&())), error)),
+    }
+}

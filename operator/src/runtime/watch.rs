@@ -1,0 +1,130 @@
+//! Watches: fill a cache and tell controllers which objects to look at.
+
+use std::{fmt::Debug, sync::Arc};
+
+use futures::StreamExt;
+use kube::{
+    Api, Resource, ResourceExt,
+    core::DeserializeGuard,
+    runtime::{
+        WatchStreamExt,
+        watcher::{self, Event},
+    },
+};
+use serde::de::DeserializeOwned;
+use tracing::{info, warn};
+
+use crate::{metrics::Metrics, runtime::Cache};
+
+/// The server ends each watch after this long, and the client gives up on one that has said nothing for a little
+/// longer: a connection that died without a word is noticed and opened anew within a minute.
+pub const WATCH_SECONDS: u32 = 45;
+
+/// What a watch leaves out of memory, and which objects it looks at.
+#[derive(Debug, Clone)]
+pub struct Source<K> {
+    /// The kind, as metrics name it.
+    pub kind: &'static str,
+    /// Narrows the watch on the server.
+    pub selector: watcher::Config,
+    /// Drops the parts that nobody reads.
+    pub trim: fn(&mut K),
+}
+
+/// Follows all objects of one kind until the process ends.
+///
+/// `changed` is called for every object that appeared, changed or went. An object that does not decode is
+/// named in the log and counted, and keeps no other object waiting.
+pub async fn follow<K>(
+    api: Api<DeserializeGuard<K>>,
+    source: Source<K>,
+    cache: Arc<Cache<K>>,
+    metrics: Arc<Metrics>,
+    changed: impl Fn(&K) + Send,
+    undecodable: impl Fn(&kube::core::error_boundary::InvalidObject) + Send,
+) where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+{
+    let config = source.selector.clone().timeout(WATCH_SECONDS).page_size(500);
+    loop {
+        let mut events = watcher::watcher(api.clone(), config.clone()).default_backoff().boxed();
+        let mut pending = Vec::new();
+        while let Some(event) = events.next().await {
+            metrics.watch_works(&K::plural(&()));
+            match event {
+                Ok(Event::Init) => pending.clear(),
+                Ok(Event::InitApply(object)) => {
+                    if let Some(object) = decoded(object, &source, &metrics, &undecodable) {
+                        pending.push(object);
+                    }
+                }
+                Ok(Event::InitDone) => {
+                    let gone = cache.replace(std::mem::take(&mut pending));
+                    info!(kind = source.kind, objects = cache.len(), "watch filled");
+                    for object in gone.iter().chain(&cache.all()) {
+                        changed(object);
+                    }
+                }
+                Ok(Event::Apply(object)) => {
+                    if let Some(object) = decoded(object, &source, &metrics, &undecodable) {
+                        cache.insert(object.clone());
+                        changed(&object);
+                    }
+                }
+                Ok(Event::Delete(object)) => {
+                    if let Some(object) = decoded(object, &source, &metrics, &undecodable) {
+                        cache.remove(&object);
+                        changed(&object);
+                    }
+                }
+                Err(error) => {
+                    metrics.watch_failed(source.kind);
+                    warn!(kind = source.kind, error = %chain(&error), "watch failed; it is opened again");
+                }
+            }
+        }
+    }
+}
+
+fn decoded<K: Resource<DynamicType = ()>>(
+    object: DeserializeGuard<K>,
+    source: &Source<K>,
+    metrics: &Metrics,
+    undecodable: &impl Fn(&kube::core::error_boundary::InvalidObject),
+) -> Option<K> {
+    match object.0 {
+        Ok(mut object) => {
+            object.managed_fields_mut().clear();
+            (source.trim)(&mut object);
+            Some(object)
+        }
+        Err(invalid) => {
+            let (namespace, name) = (invalid.metadata.namespace.as_deref(), invalid.metadata.name.as_deref());
+            metrics.undecodable(source.kind, namespace.unwrap_or_default(), name.unwrap_or_default());
+            warn!(
+                kind = source.kind,
+                object.namespace = namespace,
+                object.name = name,
+                error = invalid.error,
+                "an object does not decode and is left alone until it is mended"
+            );
+            undecodable(&invalid);
+            None
+        }
+    }
+}
+
+/// An error with its causes on one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,156 @@
+//! The pod of a run.
+
+use std::collections::BTreeMap;
+
+use crds::{
+    common::EnvVar,
+    labels::{self, component},
+};
+use domain::Quantity as Amount;
+use k8s_openapi::{
+    api::core::v1::{
+        Container, EmptyDirVolumeSource, EnvVar as PodEnvVar, EnvVarSource, ExecAction, Pod, PodSecurityContext,
+        PodSpec, Probe, ResourceRequirements, SeccompProfile, SecretKeySelector, Volume, VolumeMount,
+    },
+    apimachinery::pkg::api::resource::Quantity,
+};
+use sandbox_protocol::env::escape_expansion;
+
+use crate::{
+    cluster::meta,
+    config::Platform,
+    sandbox_run::{
+        GRACE_SECONDS,
+        build::{Injected, injection},
+        validate::ValidatedRun,
+    },
+    tenant::build::service_account::SANDBOX,
+};
+
+/// Name of the sandbox's container.
+pub const CONTAINER: &str = "sandbox";
+
+const SCRATCH: &str = "tmp";
+
+/// Builds the pod. It is made by POST, once; nothing here may depend on anything but the arguments.
+pub fn build(run: &ValidatedRun, injected: Injected, platform: &Platform) -> Pod {
+    let mut labels = meta::labels(component::SANDBOX, &run.tenant);
+    labels.insert(labels::RUN.to_owned(), run.name.clone());
+    let mut metadata = meta::child(
+        meta::run_pod_name(&run.uid),
+        Some(&run.namespace),
+        labels,
+        run.owner.clone(),
+    );
+    // Holds the pod, however it is deleted, until its result is stored.
+    metadata.finalizers = Some(vec![labels::RESULT_FINALIZER.to_owned()]);
+    Pod {
+        metadata,
+        spec: Some(PodSpec {
+            active_deadline_seconds: Some(run.active_deadline_seconds),
+            automount_service_account_token: Some(false),
+            containers: vec![container(run)],
+            enable_service_links: Some(false),
+            init_containers: injection::init_containers(injected, platform, run.run_as_user),
+            restart_policy: Some("Never".to_owned()),
+            runtime_class_name: run.runtime_class.clone(),
+            security_context: Some(PodSecurityContext {
+                fs_group: Some(run.run_as_user),
+                run_as_non_root: Some(true),
+                run_as_user: Some(run.run_as_user),
+                seccomp_profile: Some(SeccompProfile {
+                    type_: "RuntimeDefault".to_owned(),
+                    ..SeccompProfile::default()
+                }),
+                ..PodSecurityContext::default()
+            }),
+            service_account_name: Some(SANDBOX.to_owned()),
+            // sandboxd needs a little longer than the program to write the result down.
+            termination_grace_period_seconds: Some(i64::from(GRACE_SECONDS) + 5),
+            volumes: Some(vec![injection::volume(injected, platform), scratch()]),
+            ..PodSpec::default()
+        }),
+        status: None,
+    }
+}
+
+fn container(run: &ValidatedRun) -> Container {
+    Container {
+        name: CONTAINER.to_owned(),
+        image: Some(run.image.clone()),
+        command: Some(vec![injection::SANDBOXD.to_owned(), "run".to_owned()]),
+        env: Some(environment(run)),
+        readiness_probe: run.has_ready_probe.then(ready_probe),
+        resources: Some(ResourceRequirements {
+            limits: Some(amounts(&run.limits)),
+            requests: Some(amounts(&run.requests)),
+            ..ResourceRequirements::default()
+        }),
+        security_context: Some(injection::security_context(run.run_as_user)),
+        termination_message_policy: Some("File".to_owned()),
+        volume_mounts: Some(vec![
+            injection::mount(),
+            VolumeMount {
+                name: SCRATCH.to_owned(),
+                mount_path: "/tmp".to_owned(),
+                ..VolumeMount::default()
+            },
+        ]),
+        ..Container::default()
+    }
+}
+
+/// The user's environment, escaped so that the kubelet's expansion gives it back unchanged, then the input.
+fn environment(run: &ValidatedRun) -> Vec<PodEnvVar> {
+    let user = run.env.iter().map(pod_env);
+    let input = run.input.iter().map(|(name, value)| PodEnvVar {
+        name: (*name).to_owned(),
+        value: Some(value.clone()),
+        value_from: None,
+    });
+    user.chain(input).collect()
+}
+
+/// An environment variable as the kubelet has to see it.
+pub fn pod_env(variable: &EnvVar) -> PodEnvVar {
+    PodEnvVar {
+        name: variable.name.clone(),
+        value: variable.value.as_deref().map(escape_expansion),
+        value_from: variable.value_from.as_ref().map(|source| EnvVarSource {
+            secret_key_ref: Some(SecretKeySelector {
+                name: source.secret_key_ref.name.clone(),
+                key: source.secret_key_ref.key.clone(),
+                optional: Some(source.secret_key_ref.optional),
+            }),
+            ..EnvVarSource::default()
+        }),
+    }
+}
+
+/// Amounts in canonical form, as the API server writes them.
+pub fn amounts(amounts: &BTreeMap<String, Amount>) -> BTreeMap<String, Quantity> {
+    amounts
+        .iter()
+        .map(|(name, amount)| (name.clone(), Quantity(amount.to_string())))
+        .collect()
+}
+
+fn ready_probe() -> Probe {
+    Probe {
+        exec: Some(ExecAction {
+            command: Some(vec![injection::SANDBOXD.to_owned(), "ready".to_owned()]),
+        }),
+        period_seconds: Some(1),
+        failure_threshold: Some(1),
+        ..Probe::default()
+    }
+}
+
+/// A place to write that any user can write to, whatever the image holds.
+fn scratch() -> Volume {
+    Volume {
+        name: SCRATCH.to_owned(),
+        empty_dir: Some(EmptyDirVolumeSource::default()),
+        ..Volume::default()
+    }
+}

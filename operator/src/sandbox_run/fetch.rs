@@ -1,0 +1,149 @@
+//! Step 1: a run with its tenant, template and pod.
+
+use std::sync::Arc;
+
+use crds::{SandboxRun, SandboxTemplate, Tenant, condition, tenant};
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+
+use crate::{
+    cluster::{apply::failure, meta},
+    runtime::{Failure, Key},
+    sandbox_run::{
+        build::Injected,
+        is_finished, observe, pods,
+        refusal::Refusal,
+        validate::{ValidatedRun, validate},
+    },
+    shared::Shared,
+    tenant::{fetch::tenant_of, validate::effective_limits},
+};
+
+/// What is known of a run's pod.
+#[derive(Debug, Clone)]
+pub enum PodState {
+    /// There has been none.
+    NotMade,
+    /// There it is.
+    There(Arc<Pod>),
+    /// There was one, and the API server says that it is gone.
+    Gone,
+}
+
+/// A run with everything that decides what happens next.
+#[derive(Debug, Clone)]
+pub struct Fetched {
+    /// The run.
+    pub run: Arc<SandboxRun>,
+    /// Its pod.
+    pub pod: PodState,
+    /// Why the tenant is suspended, if it is.
+    pub suspended: Option<String>,
+    /// The run as a pod can be built from it, or why not. Only looked at before there is a pod.
+    pub plan: Result<Box<ValidatedRun>, Refusal>,
+    /// How many runs of the tenant may be under way at once.
+    pub concurrent_runs: usize,
+    /// How `sandboxd` comes in; nothing while that is being found out.
+    pub injected: Option<Injected>,
+    /// A trouble of the pod that only its events tell.
+    pub trouble: Option<(&'static str, String)>,
+    /// The pass should end here.
+    pub stop: bool,
+}
+
+/// Looks a run up; nothing if it is gone.
+pub async fn fetch(shared: &Shared, key: &Key) -> Result<Option<Fetched>, Failure> {
+    let caches = &shared.caches;
+    let Some(run) = caches.runs.get(&key.scope, &key.name) else {
+        return Ok(None);
+    };
+    let uid = run.uid().unwrap_or_default();
+    let pod = find_pod(shared, &run, &key.scope, &uid).await?;
+    let tenant = tenant_of(shared, &key.scope);
+    let suspended = tenant
+        .as_ref()
+        .filter(|t| t.spec.suspended)
+        .map(|t| t.spec.suspension_reason.clone().unwrap_or_default());
+    let limits = tenant.as_ref().and_then(|t| effective_limits(t, &shared.platform));
+    let plan = match (&pod, is_finished(&run)) {
+        (PodState::NotMade, false) => plan(shared, &run, &key.scope, tenant.as_deref()),
+        _ => Err(Refusal::not_needed()),
+    };
+    let trouble = match &pod {
+        PodState::There(pod) => observe::sandbox_trouble(shared, pod).await?,
+        _ => None,
+    };
+    Ok(Some(Fetched {
+        pod,
+        suspended,
+        plan,
+        concurrent_runs: limits.map_or(0, |l| usize::try_from(l.concurrent_runs).unwrap_or(0)),
+        injected: shared.injection.current(),
+        trouble,
+        run,
+        stop: false,
+    }))
+}
+
+async fn find_pod(shared: &Shared, run: &SandboxRun, namespace: &str, uid: &str) -> Result<PodState, Failure> {
+    let name = meta::run_pod_name(uid);
+    if let Some(pod) = shared.caches.pods.get(namespace, &name) {
+        return Ok(PodState::There(pod));
+    }
+    let was_made = run.status.as_ref().is_some_and(|s| s.pod_name.is_some());
+    if !was_made || is_finished(run) {
+        return Ok(PodState::NotMade);
+    }
+    // The cache may lag behind our own write; whether a pod is lost is not decided on its absence there.
+    let live = pods(shared, namespace)
+        .get_opt(&name)
+        .await
+        .map_err(|error| failure(format!("look for pod {name}"), error))?;
+    Ok(match live {
+        Some(pod) => {
+            let pod = observe::trimmed(pod);
+            shared.caches.pods.insert(pod.clone());
+            PodState::There(Arc::new(pod))
+        }
+        None => PodState::Gone,
+    })
+}
+
+fn plan(
+    shared: &Shared,
+    run: &SandboxRun,
+    namespace: &str,
+    tenant: Option<&Tenant>,
+) -> Result<Box<ValidatedRun>, Refusal> {
+    let tenant = tenant.ok_or_else(|| Refusal::tenant_not_ready("this namespace belongs to no Tenant"))?;
+    let conditions = tenant
+        .status
+        .as_ref()
+        .map(|s| s.conditions.as_slice())
+        .unwrap_or_default();
+    if !condition::is_true(conditions, tenant::condition_type::READY) {
+        let message = format!(
+            "the tenant {} is not ready: see kubectl describe tenant {0}",
+            tenant.name_any()
+        );
+        return Err(Refusal::tenant_not_ready(&message));
+    }
+    let limits = effective_limits(tenant, &shared.platform)
+        .ok_or_else(|| Refusal::tenant_not_ready("the tenant's plan does not exist"))?;
+    let template = template(shared, run, namespace)?;
+    let classes = |name: &str| shared.caches.runtime_classes.get("", name).is_some();
+    validate(run, template.as_deref(), tenant, &limits, &shared.platform, classes).map(Box::new)
+}
+
+/// The run's template: the tenant's own wins over a built-in one of the same name.
+fn template(shared: &Shared, run: &SandboxRun, namespace: &str) -> Result<Option<Arc<SandboxTemplate>>, Refusal> {
+    let Some(name) = &run.spec.template else {
+        return Ok(None);
+    };
+    let templates = &shared.caches.templates;
+    templates
+        .get(namespace, name)
+        .or_else(|| templates.get(&shared.platform.templates_namespace, name))
+        .map(Some)
+        .ok_or_else(|| Refusal::template_not_found(name, &shared.built_in_templates()))
+}

@@ -1,0 +1,257 @@
+//! Step 2: what the run means, or why it cannot be. Pure.
+
+use std::collections::BTreeMap;
+
+use crds::{
+    SandboxRun, SandboxTemplate, Tenant,
+    common::{EnvVar, ResourceList},
+    sandbox_run::{Language, reason},
+};
+use domain::Quantity;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::ResourceExt;
+use sandbox_protocol::{Mode, RunInput, RunSpec};
+
+use crate::{
+    cluster::meta,
+    config::{Plan, Platform},
+    sandbox_run::{GRACE_SECONDS, refusal::Refusal},
+};
+
+/// The user that a program runs as where nobody says.
+const DEFAULT_USER: i64 = 65532;
+
+/// A run that a pod can be built from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ValidatedRun {
+    /// Name of the run.
+    pub name: String,
+    /// Namespace of the run.
+    pub namespace: String,
+    /// UID of the run.
+    pub uid: String,
+    /// The tenant.
+    pub tenant: String,
+    /// The reference that makes the run own its pod.
+    pub owner: Option<OwnerReference>,
+    /// The container image.
+    pub image: String,
+    /// The user id of the program.
+    pub run_as_user: i64,
+    /// The user's environment.
+    pub env: Vec<EnvVar>,
+    /// What `sandboxd` is told, as environment strings.
+    pub input: Vec<(&'static str, String)>,
+    /// What the container reserves.
+    pub requests: BTreeMap<String, Quantity>,
+    /// What the container may use.
+    pub limits: BTreeMap<String, Quantity>,
+    /// The runtime.
+    pub runtime_class: Option<String>,
+    /// Whether the sandbox says when it is ready.
+    pub has_ready_probe: bool,
+    /// The pod's own deadline, the second belt: counts from the pod's start on its node, image pulls included.
+    pub active_deadline_seconds: i64,
+}
+
+/// Checks a run against its template, its tenant's limits and the cluster.
+pub fn validate(
+    run: &SandboxRun,
+    template: Option<&SandboxTemplate>,
+    tenant: &Tenant,
+    limits: &Plan,
+    platform: &Platform,
+    class_exists: impl Fn(&str) -> bool,
+) -> Result<ValidatedRun, Refusal> {
+    let spec = &run.spec;
+    let shape = template.map(|t| &t.spec);
+    let image = shape
+        .map(|t| t.image.clone())
+        .or_else(|| spec.image.clone())
+        .ok_or_else(|| Refusal::invalid("give either spec.template or spec.image".to_owned()))?;
+    if spec.timeout_seconds > limits.max_run_duration_seconds {
+        return Err(Refusal::invalid(format!(
+            "spec.timeoutSeconds: {} s is more than the {} s that the tenant's plan allows",
+            spec.timeout_seconds, limits.max_run_duration_seconds
+        )));
+    }
+    let (requests, bounds) = resources(run, template, limits, platform)?;
+    let runtime_class = runtime_class(run, template, tenant, class_exists)?;
+    let input = input(run, template)?
+        .encode()
+        .map_err(|error| Refusal::invalid(format!("spec.{error}")))?;
+    let deadline =
+        i64::from(spec.start_timeout_seconds) + i64::from(spec.timeout_seconds) + i64::from(GRACE_SECONDS) + 10;
+    Ok(ValidatedRun {
+        name: run.name_any(),
+        namespace: run.namespace().unwrap_or_default(),
+        uid: run.uid().unwrap_or_default(),
+        tenant: tenant.name_any(),
+        owner: meta::owned_by(run),
+        image,
+        run_as_user: spec
+            .run_as_user
+            .or(shape.map(|t| t.run_as_user))
+            .unwrap_or(DEFAULT_USER),
+        env: merge_env(shape.map(|t| t.env.as_slice()).unwrap_or_default(), &spec.env),
+        input,
+        requests,
+        limits: bounds,
+        runtime_class,
+        has_ready_probe: shape.is_some_and(|t| t.ready_probe.is_some()),
+        active_deadline_seconds: deadline,
+    })
+}
+
+fn input(run: &SandboxRun, template: Option<&SandboxTemplate>) -> Result<RunInput, Refusal> {
+    let spec = &run.spec;
+    let shape = template.map(|t| &t.spec);
+    let command = (!spec.command.is_empty()).then(|| spec.command.clone());
+    let mode = match (&command, &spec.code, spec.language) {
+        (Some(_), None, _) => Mode::Command,
+        (None, Some(_), Some(language)) => Mode::Code {
+            language: match language {
+                Language::Python => sandbox_protocol::Language::Python,
+                Language::Bash => sandbox_protocol::Language::Bash,
+                Language::Javascript => sandbox_protocol::Language::JavaScript,
+            },
+        },
+        (None, None, None) => Mode::Interactive,
+        _ => {
+            return Err(Refusal::invalid(
+                "give spec.command, or spec.code with spec.language, or neither".to_owned(),
+            ));
+        }
+    };
+    let seconds = |value: i32| u32::try_from(value).unwrap_or(1);
+    Ok(RunInput {
+        spec: RunSpec {
+            run_uid: run.uid().unwrap_or_default(),
+            mode,
+            timeout_seconds: seconds(spec.timeout_seconds),
+            grace_seconds: GRACE_SECONDS,
+            start_timeout_seconds: seconds(spec.start_timeout_seconds),
+            workdir: spec.workdir.clone().or_else(|| shape.and_then(|t| t.workdir.clone())),
+            start_command: shape.map(|t| t.start_command.clone()).filter(|c| !c.is_empty()),
+            ready_command: shape.and_then(|t| t.ready_probe.as_ref()).map(|p| p.command.clone()),
+        },
+        command,
+        code: spec.code.as_ref().map(|c| c.clone().into_bytes()),
+        stdin: spec.stdin.as_ref().map(|s| s.clone().into_bytes()),
+    })
+}
+
+/// The template's environment with the run's own in its place, name by name.
+fn merge_env(template: &[EnvVar], own: &[EnvVar]) -> Vec<EnvVar> {
+    let inherited = template.iter().filter(|t| !own.iter().any(|o| o.name == t.name));
+    inherited.chain(own).cloned().collect()
+}
+
+type Amounts = BTreeMap<String, Quantity>;
+
+/// One resource: how Kubernetes calls it, how users call it, how to find it, its default and its most.
+type Kind = (
+    &'static str,
+    &'static str,
+    fn(&ResourceList) -> Option<&String>,
+    Quantity,
+    Quantity,
+);
+
+fn resources(
+    run: &SandboxRun,
+    template: Option<&SandboxTemplate>,
+    limits: &Plan,
+    platform: &Platform,
+) -> Result<(Amounts, Amounts), Refusal> {
+    let kinds: [Kind; 3] = [
+        ("cpu", "cpu", |l| l.cpu.as_ref(), platform.defaults.cpu, limits.cpu),
+        (
+            "memory",
+            "memory",
+            |l| l.memory.as_ref(),
+            platform.defaults.memory,
+            limits.memory,
+        ),
+        (
+            "ephemeral-storage",
+            "ephemeralStorage",
+            |l| l.ephemeral_storage.as_ref(),
+            platform.defaults.ephemeral_storage,
+            limits.storage,
+        ),
+    ];
+    let own = run.spec.resources.as_ref();
+    let inherited = template.and_then(|t| t.spec.resources.as_ref());
+    let (mut requests, mut bounds) = (Amounts::new(), Amounts::new());
+    for (name, field, find, default, most) in kinds {
+        let pick = |own: Option<&ResourceList>, inherited: Option<&ResourceList>| {
+            own.and_then(find).or_else(|| inherited.and_then(find)).cloned()
+        };
+        let limit = pick(
+            own.and_then(|r| r.limits.as_ref()),
+            inherited.and_then(|r| r.limits.as_ref()),
+        );
+        let request = pick(
+            own.and_then(|r| r.requests.as_ref()),
+            inherited.and_then(|r| r.requests.as_ref()),
+        );
+        let parse = |side: &str, text: &str| {
+            text.parse::<Quantity>()
+                .map_err(|error| Refusal::invalid(format!("spec.resources.{side}.{field}: {error}")))
+        };
+        let request = request.map(|text| parse("requests", &text)).transpose()?;
+        let limit = match limit {
+            Some(text) => parse("limits", &text)?,
+            None => request.map_or(default, |r| r.max(default)),
+        };
+        let request = request.unwrap_or(limit);
+        if request > limit {
+            return Err(Refusal::invalid(format!(
+                "spec.resources.requests.{field}: {request} is more than the limit {limit}; lower it or raise spec.resources.limits.{field}"
+            )));
+        }
+        if limit > most {
+            return Err(Refusal::invalid(format!(
+                "spec.resources.limits.{field}: {limit} is more than the {most} that all pods of the tenant may use together"
+            )));
+        }
+        requests.insert(name.to_owned(), request);
+        bounds.insert(name.to_owned(), limit);
+    }
+    Ok((requests, bounds))
+}
+
+fn runtime_class(
+    run: &SandboxRun,
+    template: Option<&SandboxTemplate>,
+    tenant: &Tenant,
+    exists: impl Fn(&str) -> bool,
+) -> Result<Option<String>, Refusal> {
+    let own = run.spec.runtime_class_name.clone();
+    let asked = own.or_else(|| template.and_then(|t| t.spec.runtime_class_name.clone()));
+    let classes = tenant.spec.runtime_classes.clone().unwrap_or_default();
+    let Some(name) = asked.clone().or(classes.default) else {
+        return Ok(None);
+    };
+    if asked.is_some() && !classes.allowed.contains(&name) {
+        let allowed = if classes.allowed.is_empty() {
+            "none".to_owned()
+        } else {
+            classes.allowed.join(", ")
+        };
+        return Err(Refusal::wait(
+            reason::RUNTIME_CLASS_NOT_ALLOWED,
+            format!(
+                "the tenant may not use the RuntimeClass {name:?} (allowed: {allowed}); the run starts when it may"
+            ),
+        ));
+    }
+    if !exists(&name) {
+        return Err(Refusal::wait(
+            reason::RUNTIME_CLASS_NOT_FOUND,
+            format!("the RuntimeClass {name:?} does not exist in this cluster; the run starts when it does"),
+        ));
+    }
+    Ok(Some(name))
+}

@@ -1,0 +1,121 @@
+//! Step 4: brings a tenant's objects to their desired state.
+
+use std::marker::PhantomData;
+
+use k8s_openapi::api::{networking::v1::NetworkPolicy, rbac::v1::RoleBinding};
+use kube::ResourceExt;
+
+use crate::{
+    cluster::{
+        apply::Applier,
+        brake::{Verdict, judge},
+        meta,
+    },
+    runtime::Failure,
+    shared::Shared,
+    tenant::{
+        MANAGER,
+        build::{Applied, Prepared, Resources},
+        fetch::Fetched,
+    },
+};
+
+/// What came of an apply.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The objects as the API server has them.
+    pub resources: Resources<Applied>,
+    /// Deletions that the brake held back.
+    pub held: Option<usize>,
+}
+
+/// Applies every object, then deletes what is no longer wanted.
+pub async fn apply(shared: &Shared, fetched: &Fetched, prepared: Resources<Prepared>) -> Result<Outcome, Failure> {
+    let applier = Applier::new(shared.client.clone(), MANAGER);
+    let caches = &shared.caches;
+    let Resources {
+        namespace,
+        operator_binding,
+        quota,
+        limit_range,
+        network_policies,
+        service_accounts,
+        role_bindings,
+        state: _,
+    } = prepared;
+
+    // The namespace holds everything else; our own rights in it are needed for the rest; the policies stand
+    // before anybody can start a pod there.
+    let namespace = applier.cluster(&namespace, &caches.namespaces).await?;
+    let operator_binding = applier.namespaced(&operator_binding, &caches.role_bindings).await?;
+    let mut applied_policies = Vec::new();
+    for policy in &network_policies {
+        applied_policies.push((*applier.namespaced(policy, &caches.network_policies).await?).clone());
+    }
+    let quota = applier.namespaced(&quota, &caches.quotas).await?;
+    let limit_range = applier.namespaced(&limit_range, &caches.limit_ranges).await?;
+    let mut applied_accounts = Vec::new();
+    for account in &service_accounts {
+        applied_accounts.push((*applier.namespaced(account, &caches.service_accounts).await?).clone());
+    }
+    let mut applied_bindings = Vec::new();
+    for binding in &role_bindings {
+        applied_bindings.push((*applier.namespaced(binding, &caches.role_bindings).await?).clone());
+    }
+
+    let resources = Resources {
+        namespace: (*namespace).clone(),
+        operator_binding: (*operator_binding).clone(),
+        quota: (*quota).clone(),
+        limit_range: (*limit_range).clone(),
+        network_policies: applied_policies,
+        service_accounts: applied_accounts,
+        role_bindings: applied_bindings,
+        state: PhantomData,
+    };
+    let held = prune(shared, fetched, &applier, &resources).await?;
+    Ok(Outcome { resources, held })
+}
+
+async fn prune(
+    shared: &Shared,
+    fetched: &Fetched,
+    applier: &Applier,
+    wanted: &Resources<Applied>,
+) -> Result<Option<usize>, Failure> {
+    let policies: Vec<&NetworkPolicy> = fetched
+        .network_policies
+        .iter()
+        .map(|p| &**p)
+        .filter(|p| meta::is_ours(*p) && !wanted.network_policies.iter().any(|w| w.name_any() == p.name_any()))
+        .collect();
+    let keeps = |b: &RoleBinding| {
+        b.name_any() == wanted.operator_binding.name_any()
+            || wanted.role_bindings.iter().any(|w| w.name_any() == b.name_any())
+    };
+    let bindings: Vec<&RoleBinding> = fetched
+        .role_bindings
+        .iter()
+        .map(|b| &**b)
+        .filter(|b| meta::is_ours(*b) && !keeps(b))
+        .collect();
+
+    let planned = policies.len() + bindings.len();
+    let existing = fetched.network_policies.len() + fetched.role_bindings.len();
+    let confirmed = fetched
+        .tenant
+        .annotations()
+        .get(crds::labels::CONFIRM_DELETIONS)
+        .map(String::as_str);
+    if let Verdict::Hold { planned } = judge(planned, existing, confirmed) {
+        shared.metrics.held(planned);
+        return Ok(Some(planned));
+    }
+    for policy in policies {
+        applier.prune(policy).await?;
+    }
+    for binding in bindings {
+        applier.prune(binding).await?;
+    }
+    Ok(None)
+}

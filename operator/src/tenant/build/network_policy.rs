@@ -1,0 +1,162 @@
+//! What the tenant's pods may reach: nothing, then what is listed. Policies add up, so each only allows.
+//!
+//! Traffic between a pod and the node it runs on is always allowed by the definition of the NetworkPolicy API.
+
+use std::collections::BTreeMap;
+
+use crds::labels::{self, component};
+use k8s_openapi::{
+    api::networking::v1::{
+        IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer,
+        NetworkPolicyPort, NetworkPolicySpec,
+    },
+    apimachinery::pkg::{apis::meta::v1::LabelSelector, util::intstr::IntOrString},
+};
+
+use crate::{
+    config::platform::Dns,
+    tenant::{
+        build::object_meta,
+        validate::{Egress, ValidatedTenant},
+    },
+};
+
+const INGRESS: &str = "Ingress";
+const EGRESS: &str = "Egress";
+
+/// Every policy of a tenant.
+pub fn build(tenant: &ValidatedTenant, dns: &Dns) -> Vec<NetworkPolicy> {
+    let mut policies = vec![
+        deny_all(tenant),
+        allow_dns(tenant, dns),
+        agents_accept(tenant),
+        reach_agents(tenant),
+    ];
+    if !tenant.egress.is_empty() {
+        policies.push(allow_egress(tenant));
+    }
+    policies
+}
+
+fn deny_all(tenant: &ValidatedTenant) -> NetworkPolicy {
+    policy(
+        tenant,
+        "pinfold-deny-all",
+        NetworkPolicySpec {
+            pod_selector: Some(LabelSelector::default()),
+            policy_types: Some(vec![INGRESS.to_owned(), EGRESS.to_owned()]),
+            ..NetworkPolicySpec::default()
+        },
+    )
+}
+
+fn allow_dns(tenant: &ValidatedTenant, dns: &Dns) -> NetworkPolicy {
+    let to = NetworkPolicyPeer {
+        namespace_selector: Some(selector("kubernetes.io/metadata.name", &dns.namespace)),
+        pod_selector: Some(LabelSelector {
+            match_labels: Some(dns.pod_labels.clone()),
+            ..LabelSelector::default()
+        }),
+        ..NetworkPolicyPeer::default()
+    };
+    let rule = NetworkPolicyEgressRule {
+        to: Some(vec![to]),
+        ports: Some(vec![port("UDP", 53, None), port("TCP", 53, None)]),
+    };
+    policy(
+        tenant,
+        "pinfold-allow-dns",
+        egress(LabelSelector::default(), vec![rule]),
+    )
+}
+
+fn agents_accept(tenant: &ValidatedTenant) -> NetworkPolicy {
+    let from = NetworkPolicyPeer {
+        pod_selector: Some(LabelSelector::default()),
+        ..NetworkPolicyPeer::default()
+    };
+    policy(
+        tenant,
+        "pinfold-agents-accept",
+        NetworkPolicySpec {
+            pod_selector: Some(selector(labels::COMPONENT, component::AGENT)),
+            policy_types: Some(vec![INGRESS.to_owned()]),
+            ingress: Some(vec![NetworkPolicyIngressRule {
+                from: Some(vec![from]),
+                ports: None,
+            }]),
+            egress: None,
+        },
+    )
+}
+
+fn reach_agents(tenant: &ValidatedTenant) -> NetworkPolicy {
+    let to = NetworkPolicyPeer {
+        pod_selector: Some(selector(labels::COMPONENT, component::AGENT)),
+        ..NetworkPolicyPeer::default()
+    };
+    let rule = NetworkPolicyEgressRule {
+        to: Some(vec![to]),
+        ports: None,
+    };
+    policy(
+        tenant,
+        "pinfold-reach-agents",
+        egress(LabelSelector::default(), vec![rule]),
+    )
+}
+
+fn allow_egress(tenant: &ValidatedTenant) -> NetworkPolicy {
+    let rules = tenant.egress.iter().map(egress_rule).collect();
+    policy(tenant, "pinfold-allow-egress", egress(LabelSelector::default(), rules))
+}
+
+fn egress_rule(rule: &Egress) -> NetworkPolicyEgressRule {
+    let to = rule.blocks.iter().map(|(cidr, except)| NetworkPolicyPeer {
+        ip_block: Some(IPBlock {
+            cidr: cidr.to_string(),
+            except: (!except.is_empty()).then(|| except.iter().map(ToString::to_string).collect()),
+        }),
+        ..NetworkPolicyPeer::default()
+    });
+    let ports: Vec<NetworkPolicyPort> = rule
+        .ports
+        .iter()
+        .map(|p| port(p.protocol.as_str(), p.port, p.end_port))
+        .collect();
+    NetworkPolicyEgressRule {
+        to: Some(to.collect()),
+        ports: (!ports.is_empty()).then_some(ports),
+    }
+}
+
+fn egress(pods: LabelSelector, rules: Vec<NetworkPolicyEgressRule>) -> NetworkPolicySpec {
+    NetworkPolicySpec {
+        pod_selector: Some(pods),
+        policy_types: Some(vec![EGRESS.to_owned()]),
+        egress: Some(rules),
+        ingress: None,
+    }
+}
+
+fn port(protocol: &str, port: i32, end_port: Option<i32>) -> NetworkPolicyPort {
+    NetworkPolicyPort {
+        protocol: Some(protocol.to_owned()),
+        port: Some(IntOrString::Int(port)),
+        end_port,
+    }
+}
+
+fn selector(key: &str, value: &str) -> LabelSelector {
+    LabelSelector {
+        match_labels: Some(BTreeMap::from([(key.to_owned(), value.to_owned())])),
+        ..LabelSelector::default()
+    }
+}
+
+fn policy(tenant: &ValidatedTenant, name: &str, spec: NetworkPolicySpec) -> NetworkPolicy {
+    NetworkPolicy {
+        metadata: object_meta(tenant, name),
+        spec: Some(spec),
+    }
+}

@@ -1,0 +1,197 @@
+//! Step 2: what the Tenant means, or why it cannot be. Pure.
+
+use crds::{
+    Tenant,
+    tenant::{DeletionPolicy, EgressPort, Owner, Role, reason},
+};
+use domain::{Quantity, TenantName};
+use ipnet::IpNet;
+use kube::ResourceExt;
+
+use crate::{
+    config::{Plan, Platform},
+    tenant::fetch::{Fetched, belongs_to},
+};
+
+/// A Tenant that can be built.
+#[derive(Debug, Clone)]
+pub struct ValidatedTenant {
+    /// Its name.
+    pub name: TenantName,
+    /// Its UID.
+    pub uid: String,
+    /// The Tenant itself, for owner references.
+    pub tenant: Tenant,
+    /// What applies: the plan's limits with the tenant's own in their place.
+    pub limits: Plan,
+    /// Owners by role, sorted.
+    pub owners: Vec<(Role, Vec<Owner>)>,
+    /// What may be reached.
+    pub egress: Vec<Egress>,
+    /// Whether the namespace outlives the Tenant.
+    pub retained: bool,
+}
+
+/// Ranges, each with what is taken out of it, and ports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Egress {
+    /// Each range with the denied parts of it.
+    pub blocks: Vec<(IpNet, Vec<IpNet>)>,
+    /// The ports; none means all.
+    pub ports: Vec<EgressPort>,
+}
+
+/// Why a Tenant is not built. What was built before stays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The condition's reason.
+    pub reason: &'static str,
+    /// What is wrong and what to write instead.
+    pub message: String,
+    /// Whether the refusal may end without an edit of the Tenant.
+    pub waits: bool,
+}
+
+impl Refusal {
+    fn edit(reason: &'static str, message: String) -> Self {
+        Self {
+            reason,
+            message,
+            waits: false,
+        }
+    }
+}
+
+/// Checks a Tenant against the platform file and what is in the cluster.
+pub fn validate(tenant: &Tenant, fetched: &Fetched, platform: &Platform) -> Result<ValidatedTenant, Refusal> {
+    let name = TenantName::parse(&tenant.name_any())
+        .map_err(|error| Refusal::edit(reason::INVALID_SPEC, format!("metadata.name: {error}")))?;
+    let uid = tenant.uid().unwrap_or_default();
+    check_namespace(&name, &uid, fetched)?;
+    let limits = limits(tenant, platform)?;
+    Ok(ValidatedTenant {
+        name,
+        uid,
+        limits,
+        owners: owners(tenant),
+        egress: egress(tenant, &platform.denied_cidrs)?,
+        retained: tenant.spec.deletion_policy == DeletionPolicy::Retain,
+        tenant: tenant.clone(),
+    })
+}
+
+fn check_namespace(name: &TenantName, uid: &str, fetched: &Fetched) -> Result<(), Refusal> {
+    let Some(namespace) = &fetched.namespace else {
+        return Ok(());
+    };
+    let shown = name.namespace();
+    if namespace.metadata.deletion_timestamp.is_some() {
+        return Err(Refusal {
+            reason: reason::NAMESPACE_TERMINATING,
+            message: format!(
+                "the namespace {shown} of an earlier tenant is still being deleted; this goes on by itself when it is gone"
+            ),
+            waits: true,
+        });
+    }
+    if !belongs_to(namespace, uid) {
+        return Err(Refusal {
+            reason: reason::NAMESPACE_CONFLICT,
+            message: format!(
+                "the namespace {shown} exists and does not belong to this Tenant; delete it, or hand it over by the annotation {}={uid} and the label {}={}",
+                crds::labels::TENANT_UID,
+                crds::labels::MANAGED_BY,
+                crds::labels::MANAGER
+            ),
+            waits: true,
+        });
+    }
+    Ok(())
+}
+
+fn limits(tenant: &Tenant, platform: &Platform) -> Result<Plan, Refusal> {
+    let plan = platform.plans.get(&tenant.spec.plan).ok_or_else(|| {
+        let known: Vec<&str> = platform.plans.keys().map(String::as_str).collect();
+        Refusal::edit(
+            reason::PLAN_NOT_FOUND,
+            format!(
+                "spec.plan: there is no plan {:?}; choose one of {}",
+                tenant.spec.plan,
+                known.join(", ")
+            ),
+        )
+    })?;
+    let mut limits = plan.clone();
+    let Some(own) = &tenant.spec.limits else {
+        return Ok(limits);
+    };
+    let quantity = |field: &str, text: &Option<String>, slot: &mut Quantity| {
+        if let Some(text) = text {
+            *slot = text
+                .parse()
+                .map_err(|error| Refusal::edit(reason::INVALID_SPEC, format!("spec.limits.{field}: {error}")))?;
+        }
+        Ok(())
+    };
+    quantity("cpu", &own.cpu, &mut limits.cpu)?;
+    quantity("memory", &own.memory, &mut limits.memory)?;
+    quantity("storage", &own.storage, &mut limits.storage)?;
+    limits.pods = own.pods.unwrap_or(limits.pods);
+    limits.concurrent_runs = own.concurrent_runs.unwrap_or(limits.concurrent_runs);
+    limits.max_run_duration_seconds = own.max_run_duration_seconds.unwrap_or(limits.max_run_duration_seconds);
+    Ok(limits)
+}
+
+/// The limits that apply to a tenant, if its plan exists.
+pub fn effective_limits(tenant: &Tenant, platform: &Platform) -> Option<Plan> {
+    limits(tenant, platform).ok()
+}
+
+fn owners(tenant: &Tenant) -> Vec<(Role, Vec<Owner>)> {
+    [Role::Admin, Role::Developer, Role::Viewer]
+        .into_iter()
+        .map(|role| {
+            let mut owners: Vec<Owner> = tenant.spec.owners.iter().filter(|o| o.role == role).cloned().collect();
+            owners.sort();
+            (role, owners)
+        })
+        .filter(|(_, owners)| !owners.is_empty())
+        .collect()
+}
+
+fn egress(tenant: &Tenant, denied: &[IpNet]) -> Result<Vec<Egress>, Refusal> {
+    let rules = tenant
+        .spec
+        .network_policy
+        .iter()
+        .flat_map(|p| &p.allowed_egress)
+        .enumerate();
+    rules
+        .map(|(r, rule)| {
+            let blocks = rule.cidrs.iter().enumerate().map(|(c, text)| {
+                let field = format!("spec.networkPolicy.allowedEgress[{r}].cidrs[{c}]");
+                let allowed: IpNet = text.parse().map_err(|_| {
+                    Refusal::edit(
+                        reason::INVALID_SPEC,
+                        format!("{field}: {text:?} is not a range such as 203.0.113.0/24"),
+                    )
+                })?;
+                if let Some(by) = denied.iter().find(|d| d.contains(&allowed)) {
+                    return Err(Refusal::edit(
+                        reason::INVALID_SPEC,
+                        format!(
+                            "{field}: {allowed} lies within {by}, which the platform denies to every tenant; remove it"
+                        ),
+                    ));
+                }
+                // Whatever is left overlaps by lying wholly inside, which is what `except` demands.
+                let except = denied.iter().copied().filter(|d| allowed.contains(d)).collect();
+                Ok((allowed, except))
+            });
+            Ok(Egress {
+                blocks: blocks.collect::<Result<_, Refusal>>()?,
+                ports: rule.ports.clone(),
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,1 @@
+//! The schemas of our kinds, without a cluster.
