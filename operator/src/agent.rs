@@ -17,8 +17,8 @@ use crate::{
 
 mod apply;
 pub(crate) mod build;
-mod fetch;
-mod identity;
+pub(crate) mod fetch;
+pub(crate) mod identity;
 mod status;
 pub(crate) mod validate;
 

@@ -12,3 +12,5 @@ pub mod runtime;
 pub mod sandbox_run;
 pub mod shared;
 pub mod tenant;
+#[cfg(test)]
+mod testing;

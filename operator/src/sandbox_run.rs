@@ -15,12 +15,12 @@ use crate::{
 pub(crate) mod admissions;
 mod apply;
 pub(crate) mod build;
-mod fetch;
+pub(crate) mod fetch;
 pub(crate) mod injection;
 pub(crate) mod observe;
 pub mod orphan;
 pub(crate) mod phase;
-mod refusal;
+pub(crate) mod refusal;
 pub(crate) mod result;
 mod status;
 pub(crate) mod validate;

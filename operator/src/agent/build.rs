@@ -84,3 +84,77 @@ fn label_selector(agent: &ValidatedAgent) -> LabelSelector {
         ..LabelSelector::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crds::agent::AgentIdentityStatus;
+    use insta::assert_yaml_snapshot;
+
+    use super::*;
+    use crate::testing::validated_agent;
+
+    const FULL: &str = r"
+image: example.test/agent:1
+command: [/bin/agent, $(HOME)]
+args: [--price, $5]
+env:
+  - {name: PLAIN, value: a $$ b $(C)}
+  - {name: TOKEN, valueFrom: {secretKeyRef: {name: tokens, key: api}}}
+ports:
+  - {name: http, port: 8080}
+  - {name: dns, port: 53, protocol: UDP}
+replicas: 3
+runAsUser: 1234
+livenessProbe: {tcpSocket: {port: 8080}, periodSeconds: 5}
+readinessProbe: {httpGet: {path: /ready, port: 8080}, initialDelaySeconds: 2}
+startupProbe: {exec: {command: [/bin/up, $(X)]}}
+resources: {requests: {cpu: 0.25, memory: 1024Mi}, limits: {memory: 2Gi}}
+";
+
+    fn identity() -> Identity {
+        Identity {
+            status: AgentIdentityStatus {
+                public_key: "key".into(),
+                secret_name: "pinfold-identity-greeter".into(),
+                secret_uid: "uid-of-secret".into(),
+            },
+            provided: false,
+        }
+    }
+
+    #[test]
+    fn every_object_of_a_full_agent() {
+        let agent = validated_agent(&FULL.replace("0.25", "'0.25'"), "{}").unwrap();
+        let built = build(&agent, &identity());
+        assert_yaml_snapshot!("full-deployment", built.deployment);
+        assert_yaml_snapshot!("full-service", built.service);
+        assert_yaml_snapshot!("full-service-account", built.service_account);
+        assert_yaml_snapshot!("full-disruption-budget", built.disruption_budget);
+    }
+
+    #[test]
+    fn a_single_replica_without_ports_has_neither_service_nor_budget() {
+        let built = build(&validated_agent("{image: x}", "{}").unwrap(), &identity());
+        assert_eq!((built.service, built.disruption_budget), (None, None));
+    }
+
+    #[test]
+    fn suspension_scales_to_zero_and_keeps_the_rest() {
+        let replicas = |agent: &str, tenant: &str| {
+            let built = build(&validated_agent(agent, tenant).unwrap(), &identity());
+            (
+                built.deployment.spec.unwrap().replicas,
+                built.disruption_budget.is_some(),
+            )
+        };
+        assert_eq!(replicas("{image: x, replicas: 2}", "{}"), (Some(2), true));
+        assert_eq!(
+            replicas("{image: x, replicas: 2, suspended: true}", "{}"),
+            (Some(0), true)
+        );
+        assert_eq!(
+            replicas("{image: x, replicas: 2}", "{suspended: true, suspensionReason: unpaid}"),
+            (Some(0), true)
+        );
+    }
+}

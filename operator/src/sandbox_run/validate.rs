@@ -255,3 +255,115 @@ fn runtime_class(
     }
     Ok(Some(name))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing::validated_run;
+
+    fn refused(spec: &str, tenant: &str) -> (&'static str, String, bool) {
+        let refusal = validated_run(spec, None, tenant).unwrap_err();
+        (refusal.reason, refusal.message, refusal.terminal)
+    }
+
+    #[test]
+    fn names_the_field_the_value_and_the_mend() {
+        let table = [
+            (
+                "{image: x, timeoutSeconds: 61}",
+                "{plan: small}",
+                (
+                    reason::INVALID_SPEC,
+                    "spec.timeoutSeconds: 61 s is more than the 60 s that the tenant's plan allows",
+                    true,
+                ),
+            ),
+            (
+                "{image: x, resources: {requests: {cpu: '2'}, limits: {cpu: '1'}}}",
+                "{}",
+                (
+                    reason::INVALID_SPEC,
+                    "spec.resources.requests.cpu: 2 is more than the limit 1; lower it or raise spec.resources.limits.cpu",
+                    true,
+                ),
+            ),
+            (
+                "{image: x, resources: {limits: {memory: 32Gi}}}",
+                "{}",
+                (
+                    reason::INVALID_SPEC,
+                    "spec.resources.limits.memory: 32Gi is more than the 16Gi that all pods of the tenant may use together",
+                    true,
+                ),
+            ),
+            (
+                "{image: x, runtimeClassName: gvisor}",
+                "{}",
+                (
+                    reason::RUNTIME_CLASS_NOT_ALLOWED,
+                    "the tenant may not use the RuntimeClass \"gvisor\" (allowed: none); the run starts when it may",
+                    false,
+                ),
+            ),
+            (
+                "{image: x, runtimeClassName: kata}",
+                "{runtimeClasses: {allowed: [kata]}}",
+                (
+                    reason::RUNTIME_CLASS_NOT_FOUND,
+                    "the RuntimeClass \"kata\" does not exist in this cluster; the run starts when it does",
+                    false,
+                ),
+            ),
+        ];
+        for (spec, tenant, (reason, message, terminal)) in table {
+            assert_eq!(refused(spec, tenant), (reason, message.to_owned(), terminal), "{spec}");
+        }
+    }
+
+    #[test]
+    fn the_runtime_class_is_the_runs_the_templates_or_the_tenants() {
+        let tenant = "{runtimeClasses: {default: gvisor, allowed: [gvisor]}}";
+        let class = |spec: &str, template: Option<&str>| validated_run(spec, template, tenant).unwrap().runtime_class;
+        assert_eq!(class("{image: x}", None).as_deref(), Some("gvisor"));
+        assert_eq!(
+            class("{template: t}", Some("{image: x, runtimeClassName: gvisor}")).as_deref(),
+            Some("gvisor")
+        );
+        assert_eq!(validated_run("{image: x}", None, "{}").unwrap().runtime_class, None);
+    }
+
+    #[test]
+    fn bytes_count_and_not_characters() {
+        let (_, message, terminal) = refused(
+            &format!("{{image: x, code: '{}', language: bash}}", "ä".repeat(40_000)),
+            "{}",
+        );
+        assert_eq!(
+            (message.as_str(), terminal),
+            ("spec.code takes 80000 bytes and may take at most 65536", true)
+        );
+    }
+
+    fn amount() -> impl Strategy<Value = String> {
+        "([0-9]{1,4}(\\.[0-9]{1,3})?(m|k|M|G|Ki|Mi|Gi)?|[a-z$-]{0,5})"
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics_and_never_exceeds_the_tenant(cpu in amount(), memory in amount(), request in amount(), timeout in 1..700_000_i32) {
+            let spec = serde_json::json!({
+                "image": "x",
+                "timeoutSeconds": timeout,
+                "resources": {"limits": {"cpu": cpu, "memory": memory}, "requests": {"cpu": request}},
+            });
+            if let Ok(run) = validated_run(&spec.to_string(), None, "{}") {
+                let plan = &Platform::for_tests().plans["standard"];
+                prop_assert!(run.limits["cpu"] <= plan.cpu && run.limits["memory"] <= plan.memory);
+                prop_assert!(run.requests.iter().all(|(name, request)| request <= &run.limits[name]));
+                prop_assert!(timeout <= plan.max_run_duration_seconds);
+            }
+        }
+    }
+}

@@ -76,3 +76,66 @@ fn object_meta(tenant: &ValidatedTenant, name: &str) -> ObjectMeta {
     let labels = meta::labels(component::TENANT, tenant.name.as_str());
     meta::child(name, Some(&tenant.name.namespace()), labels, owner)
 }
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_yaml_snapshot;
+
+    use crate::{
+        config::Platform,
+        testing::{installation, validated_tenant},
+    };
+
+    const FULL: &str = r"
+plan: standard
+limits: {cpu: 500m, concurrentRuns: 3}
+owners:
+  - {kind: User, name: zoe, role: developer}
+  - {kind: Group, name: acme-admins, role: admin}
+  - {kind: User, name: alice, role: developer}
+networkPolicy:
+  allowedEgress:
+    - cidrs: [0.0.0.0/0, 203.0.113.0/24]
+      ports: [{port: 443}, {protocol: UDP, port: 8000, endPort: 8010}]
+    - cidrs: ['2000::/3']
+suspended: false
+";
+
+    #[test]
+    fn every_object_of_a_minimal_tenant() {
+        let tenant = validated_tenant("{}").unwrap();
+        let built = super::build(&tenant, &Platform::for_tests(), &installation());
+        assert_yaml_snapshot!("minimal-namespace", built.namespace);
+        assert_yaml_snapshot!("minimal-operator-binding", built.operator_binding);
+        assert_yaml_snapshot!("minimal-quota", built.quota);
+        assert_yaml_snapshot!("minimal-limit-range", built.limit_range);
+        assert_yaml_snapshot!("minimal-network-policies", built.network_policies);
+        assert_yaml_snapshot!("minimal-service-accounts", built.service_accounts);
+        assert_eq!(built.role_bindings, vec![]);
+    }
+
+    #[test]
+    fn what_a_full_tenant_adds() {
+        let tenant = validated_tenant(FULL).unwrap();
+        let built = super::build(&tenant, &Platform::for_tests(), &installation());
+        assert_yaml_snapshot!("full-quota", built.quota.spec);
+        assert_yaml_snapshot!("full-role-bindings", built.role_bindings);
+        assert_yaml_snapshot!("full-egress", built.network_policies.last());
+    }
+
+    #[test]
+    fn nothing_of_a_retained_tenant_is_owned_by_it() {
+        let tenant = validated_tenant("{deletionPolicy: Retain, owners: [{kind: User, name: alice}]}").unwrap();
+        let built = super::build(&tenant, &Platform::for_tests(), &installation());
+        let json = serde_json::json!([
+            built.namespace,
+            built.operator_binding,
+            built.quota,
+            built.limit_range,
+            built.network_policies,
+            built.service_accounts,
+            built.role_bindings
+        ]);
+        assert!(!json.to_string().contains("ownerReferences"));
+    }
+}

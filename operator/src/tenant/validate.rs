@@ -195,3 +195,119 @@ fn egress(tenant: &Tenant, denied: &[IpNet]) -> Result<Vec<Egress>, Refusal> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use k8s_openapi::api::core::v1::Namespace;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        cluster::meta,
+        testing::{fetched_tenant, tenant, validated_tenant},
+    };
+
+    fn refusal(spec: &str) -> (&'static str, String, bool) {
+        let refusal = validated_tenant(spec).unwrap_err();
+        (refusal.reason, refusal.message, refusal.waits)
+    }
+
+    #[test]
+    fn names_the_field_the_value_and_the_mend() {
+        assert_eq!(
+            refusal("{plan: gold}"),
+            (
+                reason::PLAN_NOT_FOUND,
+                "spec.plan: there is no plan \"gold\"; choose one of small, standard".into(),
+                false
+            )
+        );
+        assert_eq!(
+            refusal("{networkPolicy: {allowedEgress: [{cidrs: [192.0.2.0/24, 169.254.169.254/32]}]}}"),
+            (
+                reason::INVALID_SPEC,
+                "spec.networkPolicy.allowedEgress[0].cidrs[1]: 169.254.169.254/32 lies within 169.254.0.0/16, which the platform denies to every tenant; remove it".into(),
+                false
+            )
+        );
+        assert_eq!(
+            refusal("{limits: {cpu: lots}}"),
+            (
+                reason::INVALID_SPEC,
+                "spec.limits.cpu: \"lots\" is not a resource quantity such as 500m, 2 or 512Mi".into(),
+                false
+            )
+        );
+    }
+
+    #[test]
+    fn denied_ranges_are_taken_out_of_wider_ones() {
+        let tenant = validated_tenant("{networkPolicy: {allowedEgress: [{cidrs: [10.0.0.0/8]}]}}").unwrap();
+        let net = |text: &str| text.parse::<IpNet>().unwrap();
+        assert_eq!(
+            tenant.egress,
+            vec![Egress {
+                blocks: vec![(net("10.0.0.0/8"), vec![net("10.0.0.0/16")])],
+                ports: vec![]
+            }]
+        );
+    }
+
+    #[test]
+    fn a_namespace_of_another_is_never_adopted() {
+        let tenant = tenant("{}");
+        let namespace = |uid: &str, ours: bool| {
+            let labels = if ours {
+                meta::labels("tenant", "acme")
+            } else {
+                std::collections::BTreeMap::new()
+            };
+            let mut metadata = meta::child("tenant-acme", None, labels, None);
+            metadata.annotations = Some([(crds::labels::TENANT_UID.to_owned(), uid.to_owned())].into());
+            Namespace {
+                metadata,
+                ..Namespace::default()
+            }
+        };
+        let check = |namespace: Namespace| {
+            let mut fetched = fetched_tenant(&tenant);
+            fetched.namespace = Some(Arc::new(namespace));
+            validate(&tenant, &fetched, &Platform::for_tests())
+                .map(|_| ())
+                .map_err(|r| r.reason)
+        };
+        assert_eq!(check(namespace("uid-of-acme", true)), Ok(()));
+        assert_eq!(check(namespace("another", true)), Err(reason::NAMESPACE_CONFLICT));
+        assert_eq!(check(namespace("uid-of-acme", false)), Err(reason::NAMESPACE_CONFLICT));
+        let mut terminating = namespace("uid-of-acme", true);
+        terminating.metadata.deletion_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(
+            crate::testing::at(1),
+        ));
+        assert_eq!(check(terminating), Err(reason::NAMESPACE_TERMINATING));
+    }
+
+    proptest! {
+        /// Whatever ranges are asked for, no address of a denied range is reachable through what is built.
+        #[test]
+        fn no_denied_address_is_ever_allowed(a in any::<[u8; 4]>(), prefix in 0_u8..=32, probe in any::<[u8; 4]>()) {
+            let asked = IpNet::new(a.into(), prefix).unwrap().trunc();
+            let denied = Platform::for_tests().denied_cidrs;
+            let spec = format!("{{networkPolicy: {{allowedEgress: [{{cidrs: ['{asked}']}}]}}}}");
+            if let Ok(tenant) = validated_tenant(&spec) {
+                let probe = std::net::IpAddr::from(probe);
+                let reachable = tenant.egress.iter().flat_map(|e| &e.blocks).any(|(cidr, except)| {
+                    cidr.contains(&probe) && !except.iter().any(|e| e.contains(&probe))
+                });
+                let is_denied = denied.iter().any(|d| d.contains(&probe));
+                prop_assert!(!(reachable && is_denied));
+                for (cidr, except) in tenant.egress.iter().flat_map(|e| &e.blocks) {
+                    prop_assert!(except.iter().all(|e| cidr.contains(e) && e != cidr), "the API demands a strict subset");
+                }
+            } else {
+                prop_assert!(denied.iter().any(|d| d.contains(&asked)));
+            }
+        }
+    }
+}

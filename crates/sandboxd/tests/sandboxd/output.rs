@@ -1,6 +1,9 @@
 //! What goes in and what comes out, byte for byte.
 
-use sandbox_protocol::{GUARANTEED_TAIL_BYTES, MAX_STDIN_BYTES, Outcome};
+use std::{path::PathBuf, process::Command};
+
+use rustix::process::Signal;
+use sandbox_protocol::{GUARANTEED_TAIL_BYTES, MAX_STDIN_BYTES, Outcome, Phase};
 
 use crate::harness::{Run, everywhere};
 
@@ -101,4 +104,33 @@ fn output_of_orphans_counts_until_the_program_ends() {
     );
     let run = run.variable("FIFO", fifo).finish();
     assert_eq!(run.text(), "orphan\nprogram\n");
+}
+
+#[test]
+fn a_log_that_nobody_takes_does_not_stop_the_program() {
+    let mut run = Run::bash("head -c 1000000 /dev/zero && printf end").start();
+    drop(run.hold_output());
+    let run = run.finish();
+    assert_eq!(run.outcome(), &Outcome::Exited(0));
+    assert_eq!(run.result.stdout.total_bytes, 1_000_003);
+    assert!(run.result.stdout.tail.ends_with(b"\0end"));
+}
+
+#[test]
+fn the_result_follows_the_output_while_the_program_runs() {
+    let run = Run::bash("echo first; cat \"$FIFO\"; read <> <(:)");
+    let fifo = make_fifo(&run);
+    let run = run.variable("FIFO", &fifo).start();
+    run.wait_for_result(|result| result.stdout.tail == b"first\n");
+    std::fs::write(fifo, "second\n").expect("write");
+    let later = run.wait_for_result(|result| result.stdout.tail == b"first\nsecond\n");
+    assert_eq!((later.phase, later.outcome), (Phase::Running, None));
+    run.signal(Signal::TERM);
+    run.finish();
+}
+
+fn make_fifo(run: &Run) -> PathBuf {
+    let fifo = run.folder().join("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().expect("mkfifo").success());
+    fifo
 }

@@ -76,14 +76,6 @@ pub(crate) fn full(
         kubectl.apply(stage, include_str!("../../../../dev/cluster/manifests/base.yaml"))
     })?;
     ui.stage(&format!("nodes of {}", cluster.name), MEND, |stage| {
-        let manifest = super::template::fill(
-            include_str!("../../../../dev/cluster/manifests/coredns.yaml"),
-            &[("DNS", &range.dns())],
-        )?;
-        kubectl.apply(stage, &manifest)?;
-        if shape.gvisor {
-            kubectl.apply(stage, include_str!("../../../../dev/cluster/manifests/gvisor.yaml"))?;
-        }
         for index in &nodes {
             let name = node::name(*index);
             stage.note(format!("containerd of {name}"));
@@ -92,6 +84,15 @@ pub(crate) fn full(
                 std::os::unix::net::UnixStream::connect(&socket).is_ok()
             })?;
             images::load(stage, cluster, &programs.containerd, &name, system)?;
+        }
+        // After the image is there: a pull that fails is tried again only seconds later.
+        let manifest = super::template::fill(
+            include_str!("../../../../dev/cluster/manifests/coredns.yaml"),
+            &[("DNS", &range.dns())],
+        )?;
+        kubectl.apply(stage, &manifest)?;
+        if shape.gvisor {
+            kubectl.apply(stage, include_str!("../../../../dev/cluster/manifests/gvisor.yaml"))?;
         }
         for index in &nodes {
             let name = node::name(*index);

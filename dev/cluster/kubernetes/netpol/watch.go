@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
@@ -22,6 +23,8 @@ import (
 const (
 	// settle gathers a burst of events into one load of the table.
 	settle = 10 * time.Millisecond
+	// ask is how often the enforcer asks whether it may list policies yet.
+	ask = 100 * time.Millisecond
 	// retry follows a load that nft refused.
 	retry = time.Second
 )
@@ -61,6 +64,9 @@ func enforce(ctx context.Context, kubeconfig, node, podRange string) error {
 	config.ContentType = "application/vnd.kubernetes.protobuf"
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
+		return err
+	}
+	if err := untilAllowed(ctx, client); err != nil {
 		return err
 	}
 	factory := informers.NewSharedInformerFactory(client, 0)
@@ -104,6 +110,24 @@ func enforce(ctx context.Context, kubeconfig, node, podRange string) error {
 	}
 	notify()
 	return follow(ctx, changed, notify, snapshot)
+}
+
+// untilAllowed waits for the API server and for the enforcer's role in it. An
+// informer that is refused backs off for many seconds, and so long no pod of a
+// new cluster would get a packet through.
+func untilAllowed(ctx context.Context, client kubernetes.Interface) error {
+	for {
+		options := metav1.ListOptions{Limit: 1}
+		_, err := client.NetworkingV1().NetworkPolicies("").List(ctx, options)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(ask):
+		}
+	}
 }
 
 // follow loads the table after every change that changes the rules.

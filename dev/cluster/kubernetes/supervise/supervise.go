@@ -15,7 +15,8 @@ import (
 
 const (
 	// stopGrace is how long components get between SIGTERM and SIGKILL.
-	stopGrace = 5 * time.Second)
+	stopGrace = 5 * time.Second
+)
 
 // Main runs the supervisor with the arguments after its name and returns the exit code.
 func Main(args []string) int {

@@ -154,3 +154,78 @@ fn scratch() -> Volume {
         ..Volume::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_yaml_snapshot;
+
+    use super::*;
+    use crate::testing::validated_run;
+
+    const TEMPLATE: &str = r"
+image: pinfold.dev/sandbox-python:1
+runAsUser: 1000
+workdir: /home/user
+env:
+  - {name: FROM_TEMPLATE, value: a}
+  - {name: BOTH, value: template}
+startCommand: [/bin/serve]
+readyProbe: {command: [/bin/ready]}
+resources: {limits: {cpu: '1', memory: 512Mi}}
+";
+
+    fn built(spec: &str, template: Option<&str>, injected: Injected) -> Pod {
+        build(
+            &validated_run(spec, template, "{runtimeClasses: {allowed: [gvisor]}}").unwrap(),
+            injected,
+            &Platform::for_tests(),
+        )
+    }
+
+    #[test]
+    fn the_pod_of_a_run_with_a_template() {
+        let spec = r"
+template: python
+code: print(1)
+language: python
+stdin: hello
+timeoutSeconds: 60
+runtimeClassName: gvisor
+env:
+  - {name: BOTH, value: 'run $$ $(HOME)'}
+  - {name: SECRET, valueFrom: {secretKeyRef: {name: mine, key: k, optional: true}}}
+resources: {requests: {cpu: 100m}}
+";
+        assert_yaml_snapshot!("with-template", built(spec, Some(TEMPLATE), Injected::ImageVolume));
+    }
+
+    #[test]
+    fn the_pod_of_a_run_with_an_image_and_an_init_container() {
+        let spec = "{image: busybox, command: [/bin/true]}";
+        assert_yaml_snapshot!("with-image", built(spec, None, Injected::InitContainer));
+    }
+
+    #[test]
+    fn the_input_is_what_sandboxd_reads() {
+        let pod = built(
+            "{image: x, command: [a, b], stdin: '$(X)'}",
+            None,
+            Injected::ImageVolume,
+        );
+        let env = pod.spec.unwrap().containers.remove(0).env.unwrap();
+        let input = sandbox_protocol::RunInput::decode(|name| {
+            env.iter()
+                .find(|e| e.name == name)
+                .and_then(|e| e.value.clone())
+                .map(String::into_bytes)
+        })
+        .unwrap();
+        assert_eq!(input.command, Some(vec!["a".to_owned(), "b".to_owned()]));
+        assert_eq!(input.stdin, Some(b"$(X)".to_vec()));
+        assert_eq!(input.spec.run_uid, "uid-of-answer");
+        assert_eq!(
+            (input.spec.timeout_seconds, input.spec.grace_seconds),
+            (300, GRACE_SECONDS)
+        );
+    }
+}

@@ -56,7 +56,7 @@ async fn handle(state: Arc<State>, request: Request<Incoming>) -> Result<Respons
         return Ok(whole(answer));
     };
     let sequence = state.record(&info, hex(&Sha256::digest(&body)));
-    let held = if info.is_write() { state.count_write(&info) } else { None };
+    let held = if info.is_write() { state.count_write() } else { None };
     if held == Some(Moment::BeforeForwarding) {
         state.hold_at(&info);
         return std::future::pending().await;

@@ -203,7 +203,7 @@ impl State {
     }
 
     /// Counts a write; tells if the client is to be held at it.
-    pub(crate) fn count_write(&self, request: &RequestInfo) -> Option<Moment> {
+    pub(crate) fn count_write(&self) -> Option<Moment> {
         let mut stop = lock(&self.stop);
         let plan = stop.as_mut().filter(|p| p.left > 0)?;
         plan.left -= 1;
