@@ -1,1 +1,12 @@
-//! The operator against a real API server.
+//! The operator as a process against a real API server with its controllers, without nodes: a test plays the kubelet.
+//!
+//! Every test has a tenant, a proxy and an operator of its own, so all of them run at once on one control plane.
+
+mod blind;
+mod kill;
+mod poison;
+mod restart;
+mod run_admission;
+mod run_end;
+mod run_loss;
+mod tenant;

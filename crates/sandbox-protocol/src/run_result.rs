@@ -90,6 +90,14 @@ impl RunResult {
             stderr: StreamTail::default(),
         }
     }
+
+    /// Whether a container that exited with this code can have left this result. One that does not agree was written by
+    /// the program, before something killed `sandboxd`: of such a result only the tails may be shown.
+    pub fn agrees_with(&self, container_exit_code: i32) -> bool {
+        self.outcome
+            .as_ref()
+            .is_none_or(|outcome| i32::from(outcome.exit_code()) == container_exit_code)
+    }
 }
 
 impl Outcome {
@@ -153,5 +161,15 @@ mod tests {
         for (outcome, code) in table {
             assert_eq!(outcome.exit_code(), code, "{outcome:?}");
         }
+    }
+
+    #[test]
+    fn a_forged_success_does_not_agree_with_a_killed_container() {
+        let mut result = RunResult::preparing();
+        assert!(result.agrees_with(137));
+        result.outcome = Some(Outcome::Exited(0));
+        assert!(result.agrees_with(0) && !result.agrees_with(137));
+        result.outcome = Some(Outcome::DeadlineExceeded);
+        assert!(result.agrees_with(124) && !result.agrees_with(0));
     }
 }

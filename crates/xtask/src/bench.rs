@@ -1,7 +1,62 @@
-//! stub
-use anyhow::Result;
+//! `xtask bench`: the product's speed and size on a real cluster, as a table and a JSON file. It judges nothing.
+
+use anyhow::{Context as _, Result, ensure};
 use clap::Args;
+
+use crate::build::programs;
+use crate::cli::Named;
 use crate::stage::Ui;
-#[derive(Debug, Args)]
-pub(crate) struct Options {}
-pub(crate) fn run(_ui: &Ui, _options: &Options) -> Result<()> { Ok(()) }
+use crate::up::Options as Up;
+use crate::{demo, paths, preflight};
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    named: Named,
+    /// Also the long measurements: many objects on fake nodes
+    #[arg(long)]
+    full: bool,
+}
+
+pub(crate) fn run(ui: &Ui, options: &Options) -> Result<()> {
+    preflight::root()?;
+    let source = paths::workspace().join("tests/examples/bench.rs");
+    ensure!(
+        source.exists(),
+        "{} is missing: the measurements are a program of the system tests",
+        source.display()
+    );
+    let cluster = demo::installed(ui, &Up::named(&options.named.cluster))?;
+    let kube = programs::ensure_kube(ui)?;
+    let table = paths::work().join("bench.json");
+    let mend = "read the log; a busy machine makes measurements fail on their deadlines";
+    let text = ui.stage("measurements", mend, |stage| {
+        let mut bench = stage
+            .run("cargo")
+            .args([
+                "run",
+                "--quiet",
+                "--package",
+                "system-tests",
+                "--example",
+                "bench",
+                "--",
+                "--json",
+            ])
+            .arg(&table)
+            .dir(paths::workspace())
+            .env("PINFOLD_TEST_KUBECONFIG_DIR", cluster.kubeconfigs())
+            .env("PINFOLD_TEST_CLUSTER_DIR", &cluster.dir)
+            .env("PINFOLD_TEST_FULL", if options.full { "1" } else { "" })
+            .env("PINFOLD_KUBE_BIN", &kube);
+        if options.full {
+            bench = bench.env("PINFOLD_KWOK_BIN", programs::ensure_kwok(ui)?);
+        }
+        bench
+            .output()
+            .with_context(|| format!("no measurements in {}", table.display()))
+    })?;
+    println!("{text}");
+    println!("the same as JSON: {}", table.display());
+    Ok(())
+}

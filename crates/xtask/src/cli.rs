@@ -6,7 +6,11 @@ use crate::stage::Ui;
 use crate::{bench, check, demo, down, generate, image, kubeconfig, logs, status, test, up};
 
 #[derive(Debug, Parser)]
-#[command(name = "cargo xtask", about = "Pinfold's developer tool", disable_help_subcommand = true)]
+#[command(
+    name = "cargo xtask",
+    about = "Pinfold's developer tool",
+    disable_help_subcommand = true
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,

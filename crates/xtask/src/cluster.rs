@@ -28,7 +28,10 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     pub(crate) fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), dir: paths::clusters().join(name) }
+        Self {
+            name: name.to_owned(),
+            dir: paths::clusters().join(name),
+        }
     }
 
     pub(crate) fn kubeconfig(&self, user: &str) -> PathBuf {

@@ -30,11 +30,19 @@ impl Run {
         } else {
             Command::new(program)
         };
-        Self { command, shown: program.to_owned(), log: None, input: None }
+        Self {
+            command,
+            shown: program.to_owned(),
+            log: None,
+            input: None,
+        }
     }
 
     pub(crate) fn logged(program: impl AsRef<OsStr>, log: &Path) -> Self {
-        Self { log: Some(log.to_owned()), ..Self::new(program) }
+        Self {
+            log: Some(log.to_owned()),
+            ..Self::new(program)
+        }
     }
 
     pub(crate) fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
@@ -75,7 +83,12 @@ impl Run {
 
     /// Runs to the end in silence and answers whether the exit code was 0.
     pub(crate) fn succeeds(mut self) -> bool {
-        let status = self.command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        let status = self
+            .command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
         status.is_ok_and(|status| status.success())
     }
 
@@ -89,8 +102,14 @@ impl Run {
             }
             None => (Stdio::null(), Stdio::piped()),
         };
-        self.command.stdout(if capture { Stdio::piped() } else { out }).stderr(err);
-        self.command.stdin(if self.input.is_some() { Stdio::piped() } else { Stdio::null() });
+        self.command
+            .stdout(if capture { Stdio::piped() } else { out })
+            .stderr(err);
+        self.command.stdin(if self.input.is_some() {
+            Stdio::piped()
+        } else {
+            Stdio::null()
+        });
         let mut child = self.command.spawn().with_context(|| format!("cannot run {shown}"))?;
         if let (Some(input), Some(mut pipe)) = (self.input.take(), child.stdin.take()) {
             // A program that stops reading early says why by its exit code.

@@ -1,5 +1,123 @@
-//! demo
-use anyhow::Result;
+//! `xtask demo`: from a bare machine to the answer of a sandboxed run.
+
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::build::programs;
 use crate::cli::Target;
+use crate::cluster::kubectl::{Kubectl, wait_for};
+use crate::cluster::{Cluster, lock, start};
 use crate::stage::Ui;
-pub(crate) fn run(_ui: &Ui, _target: &Target) -> Result<()> { Ok(()) }
+use crate::up::{self, Options};
+use crate::{image, install, packages, paths, preflight};
+
+const RUN: &str = "answer";
+const RUN_NAMESPACE: &str = "tenant-acme";
+const TENANT_DEADLINE: Duration = Duration::from_mins(1);
+const RUN_DEADLINE: Duration = Duration::from_mins(2);
+
+pub(crate) fn run(ui: &Ui, target: &Target) -> Result<()> {
+    if let Some(context) = target.foreign.context() {
+        install::foreign(ui, context)?;
+        return examples(
+            ui,
+            &Kubectl::foreign(&programs::ensure_kube(ui)?, context),
+            || None,
+            "kubectl",
+        );
+    }
+    let cluster = installed(ui, &Options::named(&target.named.cluster))?;
+    let kubectl = Kubectl::new(&programs::ensure_kube(ui)?, &cluster);
+    examples(ui, &kubectl, || start::trouble(&cluster), "kubectl")?;
+    println!();
+    println!("before the first of them:");
+    println!("  export KUBECONFIG={}", cluster.kubeconfig("admin").display());
+    println!("  export PATH=$PATH:{}", install::tools_folder(ui)?.display());
+    Ok(())
+}
+
+/// A running cluster with images and charts. The cluster starts in one lane while cargo works in the other.
+pub(crate) fn installed(ui: &Ui, options: &Options) -> Result<Cluster> {
+    preflight::root()?;
+    packages::ensure_installed(ui)?;
+    let (cluster, archives) = thread::scope(|scope| {
+        let archives = scope.spawn(|| image::build(ui));
+        (up::ensure_running(ui, options), archives.join())
+    });
+    let cluster = cluster?;
+    let archives = archives.map_err(|_| anyhow::anyhow!("the build of the images ended in a panic"))??;
+    let _lock = lock::take(&cluster)?;
+    image::load(ui, &cluster, &archives)?;
+    install::development(ui, &cluster)?;
+    Ok(cluster)
+}
+
+fn examples(ui: &Ui, kubectl: &Kubectl, trouble: impl Fn() -> Option<String>, shown: &str) -> Result<()> {
+    let folder = paths::workspace().join("examples");
+    let tenant = folder.join("1-tenant.yaml");
+    ensure!(tenant.exists(), "{} is missing", tenant.display());
+    let mend = "`kubectl describe` of the object that the log names says what is in the way; \
+                `kubectl -n pinfold-system logs deployment/pinfold-operator` what the operator did";
+    ui.stage("examples", mend, |stage| {
+        kubectl.run(stage).args(["apply", "-f"]).arg(&tenant).run()?;
+        stage.note("the tenant's namespace");
+        wait_for("the tenant becoming ready", TENANT_DEADLINE, &trouble, || {
+            let ready = ["wait", "tenant/acme", "--for=condition=Ready", "--timeout=0s"];
+            kubectl.silent().args(ready).succeeds()
+        })?;
+        // A run is run once; a new answer needs a new run.
+        let name = ["sandboxrun", RUN, "-n", RUN_NAMESPACE];
+        kubectl
+            .run(stage)
+            .arg("delete")
+            .args(name)
+            .args(["--ignore-not-found", "--timeout=60s"])
+            .run()?;
+        kubectl.run(stage).args(["apply", "-f"]).arg(&folder).run()
+    })?;
+    let answer = ui.stage("the run", mend, |stage| {
+        stage.note("waits for its end");
+        let get = ["get", "sandboxrun", RUN, "-n", RUN_NAMESPACE, "-o"];
+        wait_for("the end of the run", RUN_DEADLINE, &trouble, || {
+            let path = "jsonpath={.status.conditions[?(@.type=='Finished')].status}";
+            kubectl
+                .silent()
+                .args(get)
+                .arg(path)
+                .output()
+                .is_ok_and(|status| status == "True")
+        })
+        .inspect_err(|_| {
+            // For the log only: the error above is what counts.
+            let _ = kubectl
+                .run(stage)
+                .args(["describe", "sandboxrun,pods", "-n", RUN_NAMESPACE])
+                .run();
+        })?;
+        let status: serde_json::Value = serde_json::from_str(&kubectl.silent().args(get).arg("json").output()?)?;
+        let reason = status["status"]["reason"].as_str().unwrap_or("no reason");
+        ensure!(reason == "Completed", "the run ended with {reason}");
+        let answer = status["status"]["stdout"]["text"]
+            .as_str()
+            .context("the run has no output")?;
+        Ok(answer.to_owned())
+    })?;
+    println!("the run answered:");
+    for line in answer.lines() {
+        println!("  {line}");
+    }
+    println!();
+    println!("look around:");
+    for line in [
+        "get pinfold -A".to_owned(),
+        "get tenants".to_owned(),
+        format!("get agents,sandboxruns,pods -n {RUN_NAMESPACE}"),
+        format!("describe sandboxrun {RUN} -n {RUN_NAMESPACE}"),
+        "explain sandboxrun.spec".to_owned(),
+    ] {
+        println!("  {shown} {line}");
+    }
+    Ok(())
+}

@@ -1,6 +1,7 @@
 //! `xtask image`: builds the images of `images/` and loads them into every node.
 
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -14,60 +15,67 @@ use crate::{packages, paths, preflight};
 const IMAGES_GIB: u64 = 6;
 const MUSL: &str = "x86_64-unknown-linux-musl";
 
-/// What one image takes besides its folder.
-struct Recipe {
-    name: &'static str,
-    /// Builds on the local Debian base.
-    based: bool,
-    binary: Option<&'static str>,
-}
-
-const RECIPES: &[Recipe] = &[
-    Recipe { name: "operator", based: true, binary: Some("pinfold-operator") },
-    Recipe { name: "sandboxd", based: false, binary: Some("sandboxd") },
-    Recipe { name: "sandbox-base", based: true, binary: None },
-    Recipe { name: "sandbox-python", based: true, binary: None },
-    Recipe { name: "sandbox-node", based: true, binary: None },
-];
-
 pub(crate) fn run(ui: &Ui, name: &str) -> Result<()> {
     preflight::root()?;
-    let cluster = Cluster::new(name);
-    let _lock = lock::take(&cluster)?;
     packages::ensure_installed(ui)?;
     let archives = build(ui)?;
+    let cluster = Cluster::new(name);
+    let _lock = lock::take(&cluster)?;
     load(ui, &cluster, &archives)
 }
 
-/// Builds every image; two lanes, since the binaries and the base root file system do not need each other.
+/// Builds every image in two lanes: what tenants run comes from packages, what we run from the compiler.
 pub(crate) fn build(ui: &Ui) -> Result<Vec<Archive>> {
     preflight::disk(&paths::cache()?, IMAGES_GIB)?;
-    let (binaries, base) = std::thread::scope(|scope| {
+    let (binaries, sandboxes) = thread::scope(|scope| {
         let binaries = scope.spawn(|| build_binaries(ui));
-        let base = rootfs::ensure(ui);
-        (binaries.join(), base)
+        let sandboxes = build_sandboxes(ui);
+        (binaries.join(), sandboxes)
     });
     let binaries = binaries.map_err(|_| anyhow::anyhow!("the build of the binaries ended in a panic"))??;
-    let base = base?;
-    let mut archives = vec![base.clone()];
-    for recipe in RECIPES {
-        let context = paths::workspace().join("images").join(recipe.name);
-        ensure!(
-            context.join("Dockerfile").exists(),
-            "{} is missing: every image has its Dockerfile there",
-            context.join("Dockerfile").display()
-        );
-        let binary = recipe.binary.map(|file| (file, binaries.path(file)));
-        let extra: Vec<(&str, &Path)> = binary.iter().map(|(file, path)| (*file, path.as_path())).collect();
-        let image = format!("pinfold.dev/{}:dev", recipe.name);
-        archives.push(archive::ensure(ui, &image, &context, &extra, recipe.based.then_some(&base))?);
-    }
+    let mut archives = sandboxes?;
+    let debian = archives.first().cloned();
+    archives.push(ensure_image(
+        ui,
+        "operator",
+        Some(("pinfold-operator", &binaries.operator)),
+        debian.as_ref(),
+    )?);
+    archives.push(ensure_image(
+        ui,
+        "sandboxd",
+        Some(("sandboxd", &binaries.sandboxd)),
+        None,
+    )?);
     Ok(archives)
+}
+
+/// The local Debian base comes first, the images on it follow.
+fn build_sandboxes(ui: &Ui) -> Result<Vec<Archive>> {
+    let debian = rootfs::ensure(ui)?;
+    let base = ensure_image(ui, "sandbox-base", None, Some(&debian))?;
+    let python = ensure_image(ui, "sandbox-python", None, Some(&base))?;
+    let node = ensure_image(ui, "sandbox-node", None, Some(&base))?;
+    Ok(vec![debian, base, python, node])
+}
+
+fn ensure_image(ui: &Ui, name: &str, binary: Option<(&str, &PathBuf)>, base: Option<&Archive>) -> Result<Archive> {
+    let context = paths::workspace().join("images").join(name);
+    let dockerfile = context.join("Dockerfile");
+    ensure!(
+        dockerfile.exists(),
+        "{} is missing: every image has its Dockerfile there",
+        dockerfile.display()
+    );
+    let extra: Vec<(&str, &Path)> = binary.iter().map(|(file, path)| (*file, path.as_path())).collect();
+    archive::ensure(ui, &format!("pinfold.dev/{name}:dev"), &context, &extra, base)
 }
 
 /// Loads the images into every node of a development cluster.
 pub(crate) fn load(ui: &Ui, cluster: &Cluster, archives: &[Archive]) -> Result<()> {
-    let state = cluster.load().with_context(|| format!("cluster {} does not run: run cargo xtask up", cluster.name))?;
+    let state = cluster
+        .load()
+        .with_context(|| format!("cluster {} does not run: run cargo xtask up", cluster.name))?;
     let containerd = programs::ensure_containerd(ui)?;
     let mend = "see that the cluster is well (cargo xtask status), then run the command again";
     ui.stage(&format!("load images into {}", cluster.name), mend, |stage| {
@@ -79,24 +87,35 @@ pub(crate) fn load(ui: &Ui, cluster: &Cluster, archives: &[Archive]) -> Result<(
     })
 }
 
-struct Binaries;
-
-impl Binaries {
-    #[expect(clippy::unused_self, reason = "a path is only worth something after the build")]
-    fn path(&self, file: &str) -> PathBuf {
-        let folder = if file == "sandboxd" { format!("{MUSL}/image") } else { "image".to_owned() };
-        paths::target().join(folder).join(file)
-    }
+struct Binaries {
+    operator: PathBuf,
+    sandboxd: PathBuf,
 }
 
 fn build_binaries(ui: &Ui) -> Result<Binaries> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    ui.stage("build operator and sandboxd", "mend the compiler's error in the log", |stage| {
-        let build = || stage.run(&cargo).args(["build", "--profile", "image"]).dir(paths::workspace());
-        stage.note("sandboxd");
-        build().args(["--package", "sandboxd", "--bin", "sandboxd", "--target", MUSL]).run()?;
-        stage.note("operator");
-        build().args(["--package", "operator", "--bin", "pinfold-operator"]).run()
-    })?;
-    Ok(Binaries)
+    ui.stage(
+        "build operator and sandboxd",
+        "mend the compiler's error in the log",
+        |stage| {
+            let build = || {
+                stage
+                    .run(&cargo)
+                    .args(["build", "--profile", "image"])
+                    .dir(paths::workspace())
+            };
+            stage.note("sandboxd");
+            build()
+                .args(["--package", "sandboxd", "--bin", "sandboxd", "--target", MUSL])
+                .run()?;
+            stage.note("operator");
+            build()
+                .args(["--package", "operator", "--bin", "pinfold-operator"])
+                .run()
+        },
+    )?;
+    Ok(Binaries {
+        operator: paths::target().join("image/pinfold-operator"),
+        sandboxd: paths::target().join(MUSL).join("image/sandboxd"),
+    })
 }

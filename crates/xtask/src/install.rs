@@ -22,7 +22,10 @@ pub(crate) fn tools_folder(ui: &Ui) -> Result<PathBuf> {
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let kubectl = folder.join("kubectl");
     let kube = programs::ensure_kube(ui)?;
-    fs::write(&kubectl, format!("#!/bin/sh\nexec '{}' kubectl \"$@\"\n", kube.display()))?;
+    fs::write(
+        &kubectl,
+        format!("#!/bin/sh\nexec '{}' kubectl \"$@\"\n", kube.display()),
+    )?;
     fs::set_permissions(&kubectl, fs::Permissions::from_mode(0o755))?;
     let helm = folder.join("helm");
     let _ = fs::remove_file(&helm);
@@ -32,13 +35,22 @@ pub(crate) fn tools_folder(ui: &Ui) -> Result<PathBuf> {
 
 /// Installs or upgrades both charts in a development cluster.
 pub(crate) fn development(ui: &Ui, cluster: &Cluster) -> Result<()> {
-    let state = cluster.load().with_context(|| format!("cluster {} does not run: run cargo xtask up", cluster.name))?;
-    let range = state.range.with_context(|| format!("cluster {} has no nodes to run anything on", cluster.name))?;
+    let state = cluster
+        .load()
+        .with_context(|| format!("cluster {} does not run: run cargo xtask up", cluster.name))?;
+    let range = state
+        .range
+        .with_context(|| format!("cluster {} has no nodes to run anything on", cluster.name))?;
     let helm = programs::ensure_helm(ui)?;
     let kubectl = Kubectl::new(&programs::ensure_kube(ui)?, cluster);
     let denied = [range.machines(), range.services(), range.pods()].join("\\,");
     let target = vec![format!("--kubeconfig={}", cluster.kubeconfig("admin").display())];
-    charts(ui, &helm, &target, &[format!("deniedCIDRs={{{}}}", denied.replace("\\,", ","))])?;
+    charts(
+        ui,
+        &helm,
+        &target,
+        &[format!("deniedCIDRs={{{}}}", denied.replace("\\,", ","))],
+    )?;
     // The tag stays the same when the content changes; a rollout is what makes the pods take the new content.
     restart_when_changed(ui, cluster, &kubectl)
 }
@@ -53,25 +65,41 @@ pub(crate) fn foreign(ui: &Ui, context: &str) -> Result<()> {
 }
 
 fn load_foreign(ui: &Ui, context: &str, archives: &[Archive]) -> Result<()> {
-    let kind = context.strip_prefix("kind-").filter(|_| Run::new("kind").arg("version").succeeds());
+    let kind = context
+        .strip_prefix("kind-")
+        .filter(|_| Run::new("kind").arg("version").succeeds());
     let minikube = Run::new("minikube").args(["-p", context, "status"]).succeeds();
     if kind.is_none() && !minikube {
-        ui.say(&format!("the images cannot be loaded into {context} from here. Push these archives to its registry:"));
+        ui.say(&format!(
+            "the images cannot be loaded into {context} from here. Push these archives to its registry:"
+        ));
         for archive in archives {
             ui.say(&format!("  {}  {}", archive.name, archive.path.display()));
         }
         return Ok(());
     }
-    ui.stage(&format!("load images into {context}"), "load the archives by hand; the log names them", |stage| {
-        for archive in archives {
-            stage.note(&archive.name);
-            match kind {
-                Some(name) => stage.run("kind").args(["load", "image-archive", "--name", name]).arg(&archive.path).run()?,
-                None => stage.run("minikube").args(["-p", context, "image", "load"]).arg(&archive.path).run()?,
+    ui.stage(
+        &format!("load images into {context}"),
+        "load the archives by hand; the log names them",
+        |stage| {
+            for archive in archives {
+                stage.note(&archive.name);
+                match kind {
+                    Some(name) => stage
+                        .run("kind")
+                        .args(["load", "image-archive", "--name", name])
+                        .arg(&archive.path)
+                        .run()?,
+                    None => stage
+                        .run("minikube")
+                        .args(["-p", context, "image", "load"])
+                        .arg(&archive.path)
+                        .run()?,
+                }
             }
-        }
-        Ok(())
-    })
+            Ok(())
+        },
+    )
 }
 
 fn charts(ui: &Ui, helm: &std::path::Path, target: &[String], settings: &[String]) -> Result<()> {
@@ -85,7 +113,14 @@ fn charts(ui: &Ui, helm: &std::path::Path, target: &[String], settings: &[String
                 .args(target)
                 .args(["upgrade", "--install", chart])
                 .arg(folder.join(chart))
-                .args(["--namespace", NAMESPACE, "--create-namespace", "--wait", "--timeout", "3m"]);
+                .args([
+                    "--namespace",
+                    NAMESPACE,
+                    "--create-namespace",
+                    "--wait",
+                    "--timeout",
+                    "3m",
+                ]);
             if chart == "pinfold" {
                 command = command.args(["--set", "image.tag=dev", "--set", "sandboxd.image.tag=dev"]);
                 for setting in settings {
@@ -111,7 +146,11 @@ fn restart_when_changed(ui: &Ui, cluster: &Cluster, kubectl: &Kubectl) -> Result
         ui.stage("restart operator", mend, |stage| {
             let within = ["-n", NAMESPACE, "rollout"];
             kubectl.run(stage).args(within).args(["restart", "deployment"]).run()?;
-            kubectl.run(stage).args(within).args(["status", "deployment", "--timeout=120s"]).run()
+            kubectl
+                .run(stage)
+                .args(within)
+                .args(["status", "deployment", "--timeout=120s"])
+                .run()
         })?;
     }
     fs::write(&mark, content).with_context(|| format!("cannot write {}", mark.display()))

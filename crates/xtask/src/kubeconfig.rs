@@ -24,8 +24,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         let Ok(entries) = fs::read_dir(cluster.kubeconfigs()) else {
             bail!("cluster {} does not run: start it with `cargo xtask up`", cluster.name);
         };
-        let mut users: Vec<_> =
-            entries.filter_map(Result::ok).map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        let mut users: Vec<_> = entries
+            .filter_map(Result::ok)
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .collect();
         users.sort();
         bail!("there is no user {}; there are: {}", options.user, users.join(", "));
     }

@@ -21,16 +21,31 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     let folder = Cluster::new(&options.named.cluster).logs();
-    let entries = fs::read_dir(&folder)
-        .with_context(|| format!("cluster {} has no logs: start it with `cargo xtask up`", options.named.cluster))?;
-    let mut logs: Vec<_> = entries.filter_map(Result::ok).map(|entry| entry.path()).filter(|path| path.is_file()).collect();
+    let entries = fs::read_dir(&folder).with_context(|| {
+        format!(
+            "cluster {} has no logs: start it with `cargo xtask up`",
+            options.named.cluster
+        )
+    })?;
+    let mut logs: Vec<_> = entries
+        .filter_map(Result::ok)
+        .map(|entry| entry.path())
+        .filter(|path| path.is_file())
+        .collect();
     logs.sort();
     let wanted: Vec<_> = match &options.component {
-        Some(component) => logs.iter().filter(|path| path.to_string_lossy().contains(component.as_str())).collect(),
+        Some(component) => logs
+            .iter()
+            .filter(|path| path.to_string_lossy().contains(component.as_str()))
+            .collect(),
         None => logs.iter().filter(|path| !path.ends_with("audit.log")).collect(),
     };
     if wanted.is_empty() {
-        let names: Vec<_> = logs.iter().filter_map(|path| path.file_stem()).map(|name| name.to_string_lossy()).collect();
+        let names: Vec<_> = logs
+            .iter()
+            .filter_map(|path| path.file_stem())
+            .map(|name| name.to_string_lossy())
+            .collect();
         bail!("no log of that name; there are: {}", names.join(", "));
     }
     for path in wanted {

@@ -46,6 +46,8 @@ pub(crate) fn ensure_installed(ui: &Ui) -> Result<()> {
 }
 
 fn installed(name: &str) -> bool {
-    let status = Run::new("dpkg-query").args(["-W", "-f", "${db:Status-Status}", name]).output();
+    let status = Run::new("dpkg-query")
+        .args(["-W", "-f", "${db:Status-Status}", name])
+        .output();
     status.is_ok_and(|status| status == "installed")
 }

@@ -45,11 +45,15 @@ pub(crate) fn clusters() -> PathBuf {
 
 pub(crate) fn parse_cluster_name(name: &str) -> Result<String, String> {
     let well_formed = name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+        && name
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
     if well_formed && name.len() <= CLUSTER_NAME_LENGTH {
         return Ok(name.to_owned());
     }
-    Err(format!("use at most {CLUSTER_NAME_LENGTH} of a-z, 0-9 and -, with a letter first"))
+    Err(format!(
+        "use at most {CLUSTER_NAME_LENGTH} of a-z, 0-9 and -, with a letter first"
+    ))
 }
 
 #[cfg(test)]

@@ -25,7 +25,10 @@ pub(crate) struct Ui {
 impl Ui {
     pub(crate) fn new() -> Self {
         let live = std::io::stderr().is_terminal() && std::env::var_os("CI").is_none();
-        Self { lines: MultiProgress::new(), live }
+        Self {
+            lines: MultiProgress::new(),
+            live,
+        }
     }
 
     /// Runs one stage. The mend is the sentence a user needs when the stage fails.
@@ -62,7 +65,10 @@ impl Ui {
     fn open(&self, name: &str) -> Result<Stage> {
         let folder = paths::work().join("logs");
         fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-        let file: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        let file: String = name
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+            .collect();
         let log = folder.join(format!("{file}.log"));
         File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
         let bar = if self.live {
@@ -127,5 +133,8 @@ fn tail(log: &Path) -> Vec<String> {
     let Ok(bytes) = fs::read(log) else { return Vec::new() };
     let text = String::from_utf8_lossy(&bytes);
     let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(TAIL_LINES)..].iter().map(|line| (*line).to_owned()).collect()
+    lines[lines.len().saturating_sub(TAIL_LINES)..]
+        .iter()
+        .map(|line| (*line).to_owned())
+        .collect()
 }

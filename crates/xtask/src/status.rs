@@ -15,16 +15,29 @@ pub(crate) fn run(name: &str) -> Result<()> {
     };
     println!("cluster {name} at {}", state.server);
     if let Some(range) = state.range {
-        println!("addresses {range}: machines {}, services {}, pods {}", range.machines(), range.services(), range.pods());
+        println!(
+            "addresses {range}: machines {}, services {}, pods {}",
+            range.machines(),
+            range.services(),
+            range.pods()
+        );
     }
     let mut down = 0;
     for machine in &state.machines {
         let alive = cluster.process(machine).is_some();
         println!("{machine}: {}", if alive { "runs" } else { "does not run" });
         down += usize::from(!alive);
-        for component in cluster.status(machine).and_then(|status| status.components).unwrap_or_default() {
+        for component in cluster
+            .status(machine)
+            .and_then(|status| status.components)
+            .unwrap_or_default()
+        {
             let runs = alive && component.running;
-            let text = if runs { "runs".to_owned() } else { format!("down ({})", component.exit) };
+            let text = if runs {
+                "runs".to_owned()
+            } else {
+                format!("down ({})", component.exit)
+            };
             println!("  {:<24} {text}", component.name);
             down += usize::from(!runs);
         }

@@ -1,7 +1,153 @@
-//! stub
+//! `xtask test`: every suite, or those named, each with the real things it needs.
+
+use std::path::Path;
+
 use anyhow::Result;
-use clap::Args;
+use clap::{Args, ValueEnum};
+
+use crate::build::programs;
+use crate::cluster::{Cluster, stop};
 use crate::stage::Ui;
-#[derive(Debug, Args)]
-pub(crate) struct Options {}
-pub(crate) fn run(_ui: &Ui, _options: &Options) -> Result<()> { Ok(()) }
+use crate::up::{self, Options as Up};
+use crate::{check, demo, paths, preflight};
+
+/// Kept apart from the cluster of daily work, so that a suite neither sees nor breaks it.
+const OPERATOR_CLUSTER: &str = "suite";
+const E2E_CLUSTER: &str = "e2e";
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Options {
+    /// Use the long parameters
+    #[arg(long)]
+    full: bool,
+    /// Leave the clusters of the suites running, to look at what a failure left
+    #[arg(long)]
+    keep: bool,
+    /// Only these
+    suites: Vec<Suite>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Suite {
+    /// Lints, generated files, boundaries, charts
+    Check,
+    /// Tests beside the code
+    Unit,
+    /// The development cluster's own network policies
+    Netpol,
+    /// The operator against a real API server without nodes
+    Operator,
+    /// Everything on a cluster with nodes
+    E2e,
+}
+
+const IN_ORDER: [Suite; 5] = [Suite::Check, Suite::Unit, Suite::Netpol, Suite::Operator, Suite::E2e];
+
+pub(crate) fn run(ui: &Ui, options: &Options) -> Result<()> {
+    let wanted = |suite: &Suite| options.suites.is_empty() || options.suites.contains(suite);
+    let suites: Vec<Suite> = IN_ORDER.into_iter().filter(wanted).collect();
+    if suites.iter().any(|suite| matches!(suite, Suite::Operator | Suite::E2e)) {
+        preflight::root()?;
+    }
+    for suite in suites {
+        match suite {
+            Suite::Check => check::run(ui, &check::Options { full: options.full })?,
+            Suite::Unit => unit(ui)?,
+            Suite::Netpol => netpol(ui)?,
+            Suite::Operator => {
+                let mut up = Up::named(OPERATOR_CLUSTER);
+                up.control_plane_only = true;
+                up.controller_manager = true;
+                with_cluster(
+                    ui,
+                    options,
+                    OPERATOR_CLUSTER,
+                    || up::ensure_running(ui, &up),
+                    |cluster, kube| system(ui, options, "operator", cluster, kube),
+                )?;
+            }
+            Suite::E2e => {
+                let mut up = Up::named(E2E_CLUSTER);
+                up.gvisor = true;
+                with_cluster(
+                    ui,
+                    options,
+                    E2E_CLUSTER,
+                    || demo::installed(ui, &up),
+                    |cluster, kube| system(ui, options, "e2e", cluster, kube),
+                )?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn unit(ui: &Ui) -> Result<()> {
+    ui.stage("unit tests", "mend the test or the code that the log names", |stage| {
+        stage
+            .run("cargo")
+            .args(["test", "--workspace"])
+            .dir(paths::workspace())
+            .run()
+    })
+}
+
+fn netpol(ui: &Ui) -> Result<()> {
+    ui.stage(
+        "network policy tests",
+        "mend dev/cluster/kubernetes/netpol; the log names the case",
+        |stage| {
+            stage
+                .run("go")
+                .args(["test", "-trimpath", "-count=1", "./..."])
+                .dir(paths::sources().join("kubernetes"))
+                .env("CGO_ENABLED", "0")
+                .env("GOFLAGS", "")
+                .run()
+        },
+    )
+}
+
+fn system(ui: &Ui, options: &Options, suite: &str, cluster: &Cluster, kube: &Path) -> Result<()> {
+    let mend = format!("the log names the test; `cargo xtask test --keep {suite}` leaves the cluster for a look");
+    ui.stage(&format!("{suite} suite"), &mend, |stage| {
+        let nodes = cluster.load().map_or(0, |state| state.shape.nodes);
+        let range = cluster.load().and_then(|state| state.range);
+        let mut test = stage
+            .run("cargo")
+            .args(["test", "--package", "system-tests", "--test", suite])
+            .dir(paths::workspace())
+            .env("PINFOLD_TEST_KUBECONFIG_DIR", cluster.kubeconfigs())
+            .env("PINFOLD_TEST_CLUSTER_DIR", &cluster.dir)
+            .env("PINFOLD_TEST_NODES", nodes.to_string())
+            .env("PINFOLD_TEST_FULL", if options.full { "1" } else { "" })
+            .env("PINFOLD_KUBE_BIN", kube);
+        if let Some(range) = range {
+            test = test
+                .env("PINFOLD_TEST_HOST_ADDRESS", range.host())
+                .env("PINFOLD_TEST_API_ADDRESS", range.control_plane())
+                .env("PINFOLD_TEST_NODE_ADDRESS", range.node(0));
+        }
+        if options.full {
+            test = test.env("PINFOLD_KWOK_BIN", programs::ensure_kwok(ui)?);
+        }
+        test.run()
+    })
+}
+
+/// Starts what a suite needs, and stops it again whether the suite passed or not.
+fn with_cluster(
+    ui: &Ui,
+    options: &Options,
+    name: &str,
+    start: impl FnOnce() -> Result<Cluster>,
+    suite: impl FnOnce(&Cluster, &Path) -> Result<()>,
+) -> Result<()> {
+    let result = start().and_then(|cluster| suite(&cluster, &programs::ensure_kube(ui)?));
+    if options.keep {
+        return result;
+    }
+    let mend = format!("run `cargo xtask down --cluster {name}`");
+    let stopped = ui.stage(&format!("stop {name}"), &mend, |_| stop::stop(&Cluster::new(name)));
+    result.and(stopped)
+}

@@ -41,13 +41,18 @@ impl Options {
     /// The default cluster under another name.
     pub(crate) fn named(name: &str) -> Self {
         Self {
-            named: Named { cluster: name.to_owned() },
+            named: Named {
+                cluster: name.to_owned(),
+            },
             nodes: 1,
             gvisor: false,
             control_plane_only: false,
             controller_manager: false,
             cidr: None,
-            foreign: Foreign { use_kubeconfig: false, context: None },
+            foreign: Foreign {
+                use_kubeconfig: false,
+                context: None,
+            },
         }
     }
 }
@@ -58,7 +63,10 @@ pub(crate) fn run(ui: &Ui, options: &Options) -> Result<()> {
     }
     let cluster = ensure_running(ui, options)?;
     println!("cluster {} runs. To use it:", cluster.name);
-    println!("  export KUBECONFIG=$(cargo xtask kubeconfig --cluster {})", cluster.name);
+    println!(
+        "  export KUBECONFIG=$(cargo xtask kubeconfig --cluster {})",
+        cluster.name
+    );
     println!("  export PATH=$PATH:{}", install::tools_folder(ui)?.display());
     println!("  kubectl get pods -A");
     Ok(())
@@ -86,7 +94,11 @@ pub(crate) fn ensure_running(ui: &Ui, options: &Options) -> Result<Cluster> {
     }
     let range = network::choose(&cluster, options.cidr)?;
     let system = archive::ensure_system(ui, &programs)?;
-    or_retreat(ui, &cluster, start::full(ui, &cluster, &programs, &shape, range, &system))?;
+    or_retreat(
+        ui,
+        &cluster,
+        start::full(ui, &cluster, &programs, &shape, range, &system),
+    )?;
     Ok(cluster)
 }
 
@@ -103,10 +115,13 @@ fn shape(options: &Options, kube: &std::path::Path) -> Shape {
 /// Answers whether the running cluster will do. What a killed run left is removed.
 fn keep(ui: &Ui, cluster: &Cluster, wanted: &Shape) -> Result<bool> {
     let running = cluster.load().filter(|_| start::trouble(cluster).is_none());
-    if let Some(state) = running.filter(|state| state.machines.iter().all(|machine| cluster.status(machine).is_some())) {
+    if let Some(state) = running.filter(|state| state.machines.iter().all(|machine| cluster.status(machine).is_some()))
+    {
         let has = &state.shape;
         ensure!(
-            has.nodes == wanted.nodes && has.gvisor >= wanted.gvisor && has.control_plane_only == wanted.control_plane_only
+            has.nodes == wanted.nodes
+                && has.gvisor >= wanted.gvisor
+                && has.control_plane_only == wanted.control_plane_only
                 && has.controller_manager >= wanted.controller_manager,
             "cluster {} already runs as something else ({} nodes, gVisor {}, control plane only {}): stop it first with \
              `cargo xtask down --cluster {}`, or use another name with --cluster",
@@ -123,7 +138,9 @@ fn keep(ui: &Ui, cluster: &Cluster, wanted: &Shape) -> Result<bool> {
     }
     if stop::leftovers(cluster)? {
         let mend = "stop the processes named above and run the command again";
-        ui.stage(&format!("remove what is left of {}", cluster.name), mend, |_| stop::stop(cluster))?;
+        ui.stage(&format!("remove what is left of {}", cluster.name), mend, |_| {
+            stop::stop(cluster)
+        })?;
     }
     Ok(false)
 }
@@ -134,7 +151,11 @@ fn or_retreat(ui: &Ui, cluster: &Cluster, started: Result<()>) -> Result<()> {
         let logs = paths::work().join("failed").join(&cluster.name);
         let _ = std::fs::remove_dir_all(&logs);
         let _ = std::fs::create_dir_all(&logs);
-        let _ = crate::command::Run::new("cp").arg("-a").arg(cluster.logs()).arg(&logs).succeeds();
+        let _ = crate::command::Run::new("cp")
+            .arg("-a")
+            .arg(cluster.logs())
+            .arg(&logs)
+            .succeeds();
         ui.say(&format!("the logs of the failed cluster are in {}", logs.display()));
         if let Err(second) = stop::stop(cluster) {
             ui.say(&format!("and its remains cannot be removed: {second:#}"));

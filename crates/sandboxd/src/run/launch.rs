@@ -22,11 +22,16 @@ impl Streams {
     pub(crate) fn of_helper() -> io::Result<Self> {
         let log = || stderr().as_fd().try_clone_to_owned().map(File::from).map(Stdio::from);
         Ok(Self {
-            stdin: Stdio::null(),
+            stdin: no_input()?,
             stdout: log()?,
             stderr: log()?,
         })
     }
+}
+
+/// Opened here rather than while starting a program, where a missing `/dev/null` would pass for a missing program.
+pub(crate) fn no_input() -> io::Result<Stdio> {
+    File::open("/dev/null").map(Stdio::from)
 }
 
 /// Starts `argv` in a process group of its own and watches it.

@@ -109,7 +109,7 @@ pub(crate) fn prepare(supervisor: &mut Supervisor, spec: &RunSpec, environment: 
 }
 
 fn helper(supervisor: &mut Supervisor, environment: &Environment, argv: &[String]) -> Result<Pid, StartError> {
-    let streams = Streams::of_helper().map_err(|source| StartError::Pipes {
+    let streams = Streams::of_helper().map_err(|source| StartError::Connect {
         program: argv.first().cloned().unwrap_or_default(),
         source,
     })?;

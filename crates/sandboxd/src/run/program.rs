@@ -13,7 +13,7 @@ use rustix::process::Pid;
 use super::{
     capture::{Capture, STACK_BYTES},
     environment::Environment,
-    launch::{Streams, launch},
+    launch::{Streams, launch, no_input},
     report::Report,
     start_error::StartError,
     supervisor::Supervisor,
@@ -27,7 +27,7 @@ pub(crate) fn start(
     argv: &[String],
     stdin: Option<Vec<u8>>,
 ) -> Result<Pid, StartError> {
-    let streams = connect(supervisor, report, stdin).map_err(|source| StartError::Pipes {
+    let streams = connect(supervisor, report, stdin).map_err(|source| StartError::Connect {
         program: argv.first().cloned().unwrap_or_default(),
         source,
     })?;
@@ -39,7 +39,7 @@ pub(crate) fn start(
 fn connect(supervisor: &Supervisor, report: &mut Report, stdin: Option<Vec<u8>>) -> io::Result<Streams> {
     let (stdout_reader, stdout_writer) = pipe()?;
     let (stderr_reader, stderr_writer) = pipe()?;
-    let stdin = stdin.map_or_else(|| Ok(Stdio::null()), feed)?;
+    let stdin = stdin.map_or_else(no_input, feed)?;
     report.attach(
         Capture::start(stdout_reader, duplicate(stdout())?, supervisor.waker()?)?,
         Capture::start(stderr_reader, duplicate(stderr())?, supervisor.waker()?)?,

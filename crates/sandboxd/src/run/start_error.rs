@@ -31,8 +31,8 @@ pub(crate) enum StartError {
         #[source]
         source: io::Error,
     },
-    #[error("could not make the pipes of {program}")]
-    Pipes {
+    #[error("could not connect input and output of {program}")]
+    Connect {
         program: String,
         #[source]
         source: io::Error,

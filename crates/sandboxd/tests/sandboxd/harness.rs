@@ -89,12 +89,13 @@ impl Run {
 
     fn new(input: RunInput) -> Self {
         let path = std::env::var_os("PATH").expect("PATH");
-        let variables = vec![("PATH".into(), path)];
+        let folder = Folder::new();
+        let variables = vec![("PATH".into(), path), ("TMPDIR".into(), folder.path().into())];
         Self {
             input,
             variables,
             place: Place::Ordinary,
-            folder: Folder::new(),
+            folder,
         }
     }
 
@@ -316,10 +317,11 @@ pub(crate) fn runs_anywhere(argument: &str) -> bool {
         .any(|entry| contains(entry.expect("entry").path()))
 }
 
-/// A duration for `sleep` that no other test uses, longer than any of them.
+/// A duration for `sleep` that no other test uses, longer than any of them, and short enough not to litter for long when
+/// one fails.
 pub(crate) fn unique_sleep() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    format!("9{:05}.{:07}", NEXT.fetch_add(1, Ordering::Relaxed), std::process::id())
+    format!("1{:02}.{:07}", NEXT.fetch_add(1, Ordering::Relaxed), std::process::id())
 }
 
 pub(crate) fn write_executable(path: &Path, text: &str) {

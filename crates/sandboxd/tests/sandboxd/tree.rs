@@ -81,11 +81,12 @@ fn a_stopped_process_is_killed_too() {
 }
 
 #[test]
-fn a_program_that_forks_without_end_is_killed() {
+fn a_program_that_forks_on_and_on_is_killed() {
     everywhere(|place| {
         let sleep = unique_sleep();
         let script = format!(
-            "trap '' TERM; spawn() {{ ( trap '' TERM; sleep {sleep} & read -t 0.02 <> <(:); spawn ) & }}; spawn; exec sleep {sleep}"
+            "trap '' TERM; n=0; spawn() {{ ( sleep {sleep} & read -t 0.02 <> <(:); ((n++ < 500)) && spawn ) & }}
+            spawn; exec sleep {sleep}"
         );
         let run = Run::bash(&script)
             .at(place)

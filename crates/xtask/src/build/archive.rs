@@ -36,7 +36,10 @@ pub(crate) fn ensure(
     let short = name.rsplit('/').next().unwrap_or(name).replace(':', "-");
     let folder = paths::cache()?.join("images");
     let path = folder.join(format!("{short}-{}.tar", key.finish()));
-    let archive = Archive { name: name.to_owned(), path };
+    let archive = Archive {
+        name: name.to_owned(),
+        path,
+    };
     if archive.path.exists() {
         return Ok(archive);
     }
@@ -45,8 +48,19 @@ pub(crate) fn ensure(
         fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
         let staged = stage_context(stage, &short, context, extra)?;
         let part = archive.path.with_extension(format!("{}.part", std::process::id()));
+        if let Some(base) = base {
+            buildah::ensure_known(stage, &base.name, &base.path)?;
+        }
         let base = base.map(|base| base.name.as_str());
-        buildah::build(stage, &Image { name, context: &staged, base, archive: &part })?;
+        buildah::build(
+            stage,
+            &Image {
+                name,
+                context: &staged,
+                base,
+                archive: &part,
+            },
+        )?;
         fs::rename(&part, &archive.path).with_context(|| format!("cannot create {}", archive.path.display()))?;
         remove_older(&folder, &short, &archive.path);
         Ok(())
@@ -57,9 +71,21 @@ pub(crate) fn ensure(
 /// What a pod needs before the cluster can run any: the sandbox image and the name server.
 pub(crate) fn ensure_system(ui: &Ui, programs: &Programs) -> Result<Vec<Archive>> {
     let sources = paths::sources();
-    let pause = ensure_plain(ui, "pinfold.dev/pause:dev", &sources.join("pause/Dockerfile"), "pause", &programs.pause)?;
+    let pause = ensure_plain(
+        ui,
+        "pinfold.dev/pause:dev",
+        &sources.join("pause/Dockerfile"),
+        "pause",
+        &programs.pause,
+    )?;
     let name = format!("pinfold.dev/coredns:{}", COREDNS.trim_start_matches('v'));
-    let coredns = ensure_plain(ui, &name, &sources.join("coredns/Dockerfile"), "coredns", &programs.coredns)?;
+    let coredns = ensure_plain(
+        ui,
+        &name,
+        &sources.join("coredns/Dockerfile"),
+        "coredns",
+        &programs.coredns,
+    )?;
     Ok(vec![pause, coredns])
 }
 

@@ -29,7 +29,9 @@ impl Entry<'_> {
         if let Some(module) = self.module {
             key = key.folder(&paths::sources().join(module))?;
         }
-        let folder = paths::cache()?.join("go").join(format!("{}-{}", self.name, key.finish()));
+        let folder = paths::cache()?
+            .join("go")
+            .join(format!("{}-{}", self.name, key.finish()));
         if folder.exists() {
             return Ok(folder);
         }

@@ -6,6 +6,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use sha2::{Digest as _, Sha256};
 
+use crate::command::Run;
+
+/// From this size on another program does the sum: this tool is built without optimisation and takes seconds for it.
+const LARGE: u64 = 1 << 20;
+
 /// Collects what decides about a result.
 #[derive(Debug, Default)]
 pub(crate) struct Key(Sha256);
@@ -21,13 +26,24 @@ impl Key {
     /// Every file of a folder, by its relative path and its content.
     pub(crate) fn folder(mut self, folder: &Path) -> Result<Self> {
         for path in files(folder)? {
-            let relative = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().into_owned();
+            let relative = path
+                .strip_prefix(folder)
+                .unwrap_or(&path)
+                .to_string_lossy()
+                .into_owned();
             self = self.text(&relative).file(&path)?;
         }
         Ok(self)
     }
 
     pub(crate) fn file(mut self, path: &Path) -> Result<Self> {
+        let length = fs::metadata(path)
+            .with_context(|| format!("cannot read {}", path.display()))?
+            .len();
+        if length > LARGE {
+            let sum = Run::new("sha256sum").arg("--binary").arg(path).output()?;
+            return Ok(self.text(sum.split(' ').next().unwrap_or_default()));
+        }
         let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         self.0.update(bytes.len().to_le_bytes());
         self.0.update(&bytes);
@@ -36,7 +52,10 @@ impl Key {
 
     /// Sixteen hexadecimal digits: enough to be distinct, short enough for paths.
     pub(crate) fn finish(self) -> String {
-        self.0.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        let digest = self.0.finalize();
+        let mut first = [0; 8];
+        first.copy_from_slice(&digest[..8]);
+        format!("{:016x}", u64::from_be_bytes(first))
     }
 }
 

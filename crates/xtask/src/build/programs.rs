@@ -26,7 +26,6 @@ pub(crate) struct Programs {
     /// Folder of containerd, its shim, ctr and runc.
     pub(crate) containerd: PathBuf,
     pub(crate) coredns: PathBuf,
-    pub(crate) helm: PathBuf,
     pub(crate) pause: PathBuf,
     /// Folder of runsc and its shim, when they were asked for.
     pub(crate) gvisor: Option<PathBuf>,
@@ -34,7 +33,11 @@ pub(crate) struct Programs {
 
 /// Enough for etcd and the API server without nodes.
 pub(crate) fn ensure_kube(ui: &Ui) -> Result<PathBuf> {
-    let entry = Entry { name: "kubernetes", version: KUBERNETES, module: Some("kubernetes") };
+    let entry = Entry {
+        name: "kubernetes",
+        version: KUBERNETES,
+        module: Some("kubernetes"),
+    };
     let folder = entry.ensure(ui, |stage, folder| {
         before_cold_build()?;
         let minor = KUBERNETES.split('.').nth(1).unwrap_or_default();
@@ -58,11 +61,12 @@ pub(crate) fn ensure_kube(ui: &Ui) -> Result<PathBuf> {
 
 /// Everything for a cluster with nodes.
 pub(crate) fn ensure(ui: &Ui, gvisor: bool) -> Result<Programs> {
+    // Nobody in the cluster runs it, but who uses the cluster will.
+    ensure_helm(ui)?;
     Ok(Programs {
         kube: ensure_kube(ui)?,
         containerd: ensure_containerd(ui)?,
         coredns: ensure_installed(ui, "coredns", "github.com/coredns/coredns", COREDNS)?,
-        helm: ensure_helm(ui)?,
         pause: ensure_pause(ui)?,
         gvisor: if gvisor { Some(ensure_gvisor(ui)?) } else { None },
     })
@@ -83,7 +87,11 @@ fn before_cold_build() -> Result<()> {
 }
 
 fn ensure_installed(ui: &Ui, name: &str, package: &str, version: &str) -> Result<PathBuf> {
-    let entry = Entry { name, version, module: None };
+    let entry = Entry {
+        name,
+        version,
+        module: None,
+    };
     let folder = entry.ensure(ui, |stage, folder| {
         before_cold_build()?;
         install(stage, package, version, folder)
@@ -92,7 +100,11 @@ fn ensure_installed(ui: &Ui, name: &str, package: &str, version: &str) -> Result
 }
 
 pub(crate) fn ensure_containerd(ui: &Ui) -> Result<PathBuf> {
-    let entry = Entry { name: "containerd", version: &format!("{CONTAINERD} {RUNC}"), module: Some("containerd") };
+    let entry = Entry {
+        name: "containerd",
+        version: &format!("{CONTAINERD} {RUNC}"),
+        module: Some("containerd"),
+    };
     entry.ensure(ui, |stage, folder| {
         before_cold_build()?;
         let module = paths::sources().join("containerd");
@@ -122,7 +134,11 @@ pub(crate) fn ensure_containerd(ui: &Ui) -> Result<PathBuf> {
 }
 
 fn ensure_pause(ui: &Ui) -> Result<PathBuf> {
-    let entry = Entry { name: "pause", version: "1", module: Some("pause") };
+    let entry = Entry {
+        name: "pause",
+        version: "1",
+        module: Some("pause"),
+    };
     let folder = entry.ensure(ui, |stage, folder| {
         Build {
             module: &paths::sources().join("pause"),
@@ -138,16 +154,30 @@ fn ensure_pause(ui: &Ui) -> Result<PathBuf> {
 }
 
 fn ensure_gvisor(ui: &Ui) -> Result<PathBuf> {
-    let entry = Entry { name: "gvisor", version: "1", module: Some("gvisor") };
+    let entry = Entry {
+        name: "gvisor",
+        version: "1",
+        module: Some("gvisor"),
+    };
     entry.ensure(ui, |stage, folder| {
         before_cold_build()?;
         let module = vendored_gvisor(stage)?;
         let overlay = overlay(&module, folder)?;
         let overlay = overlay.to_string_lossy();
         let extra = ["-mod=vendor", "-overlay", &overlay];
-        for (package, program) in [("gvisor.dev/gvisor/runsc", "runsc"), ("gvisor.dev/gvisor/shim", "containerd-shim-runsc-v1")] {
-            Build { module: &module, package, output: &folder.join(program), variables: &[], cgo: false, extra: &extra }
-                .run(stage)?;
+        for (package, program) in [
+            ("gvisor.dev/gvisor/runsc", "runsc"),
+            ("gvisor.dev/gvisor/shim", "containerd-shim-runsc-v1"),
+        ] {
+            Build {
+                module: &module,
+                package,
+                output: &folder.join(program),
+                variables: &[],
+                cgo: false,
+                extra: &extra,
+            }
+            .run(stage)?;
         }
         Ok(())
     })
@@ -162,7 +192,12 @@ fn vendored_gvisor(stage: &Stage) -> Result<PathBuf> {
         let name = file.file_name().unwrap_or_default();
         fs::copy(&file, copy.join(name)).with_context(|| format!("cannot copy {}", file.display()))?;
     }
-    stage.run("go").args(["mod", "vendor"]).dir(&copy).env("GOFLAGS", "").run()?;
+    stage
+        .run("go")
+        .args(["mod", "vendor"])
+        .dir(&copy)
+        .env("GOFLAGS", "")
+        .run()?;
     Ok(copy)
 }
 

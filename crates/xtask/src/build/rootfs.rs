@@ -16,7 +16,10 @@ const PACKAGES: &str = "apt,bash,ca-certificates,coreutils";
 
 pub(crate) fn ensure(ui: &Ui) -> Result<Archive> {
     let folder = paths::cache()?.join("rootfs");
-    let tar = folder.join(format!("{SUITE}-{}.tar", super::key::Key::default().text(SUITE).text(PACKAGES).finish()));
+    let tar = folder.join(format!(
+        "{SUITE}-{}.tar",
+        super::key::Key::default().text(SUITE).text(PACKAGES).finish()
+    ));
     if !tar.exists() {
         let mend = "check that a Debian mirror can be reached (apt-get update), then run the command again";
         ui.stage("base root file system", mend, |stage| {
@@ -27,8 +30,13 @@ pub(crate) fn ensure(ui: &Ui) -> Result<Archive> {
                 .run("mmdebstrap")
                 .args(["--mode=root", "--variant=essential", "--format=tar"])
                 .arg(format!("--include={PACKAGES}"))
-                .args(["--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/man/*"])
+                .args([
+                    "--dpkgopt=path-exclude=/usr/share/doc/*",
+                    "--dpkgopt=path-exclude=/usr/share/man/*",
+                ])
                 .args(["--dpkgopt=path-exclude=/usr/share/locale/*"])
+                // A machine that loses power builds it again: waiting for the disk after each file took most of the time.
+                .arg("--dpkgopt=force-unsafe-io")
                 .arg(SUITE)
                 .arg(&part)
                 .run()?;
@@ -45,6 +53,9 @@ fn dockerfile(tar: &Path) -> Result<std::path::PathBuf> {
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let name = tar.file_name().unwrap_or_default().to_string_lossy();
-    fs::write(folder.join("Dockerfile"), format!("FROM scratch\nADD {name} /\nCMD [\"bash\"]\n"))?;
+    fs::write(
+        folder.join("Dockerfile"),
+        format!("FROM scratch\nADD {name} /\nCMD [\"bash\"]\n"),
+    )?;
     Ok(folder)
 }

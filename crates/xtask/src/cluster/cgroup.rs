@@ -50,7 +50,10 @@ pub(crate) fn kill(cluster: &str) -> Result<()> {
             let _ = rustix::process::kill_process(*process, rustix::process::Signal::KILL);
         }
         if Instant::now() > deadline {
-            let numbers: Vec<String> = alive.iter().map(|process| process.as_raw_nonzero().to_string()).collect();
+            let numbers: Vec<String> = alive
+                .iter()
+                .map(|process| process.as_raw_nonzero().to_string())
+                .collect();
             bail!("processes {} do not end, though they were killed", numbers.join(", "));
         }
         thread::sleep(PAUSE);
@@ -82,16 +85,23 @@ pub(crate) fn remove(cluster: &str) -> Result<()> {
 
 /// Whether anything of the cluster is left.
 pub(crate) fn exists(cluster: &str) -> Result<bool> {
-    Ok(hierarchies()?.iter().any(|hierarchy| hierarchy.root.join(cluster).exists()))
+    Ok(hierarchies()?
+        .iter()
+        .any(|hierarchy| hierarchy.root.join(cluster).exists()))
 }
 
 pub(crate) fn processes(cluster: &str) -> Result<HashSet<rustix::process::Pid>> {
     let mut found = HashSet::new();
     for hierarchy in hierarchies()? {
         for folder in subtree(&hierarchy.root.join(cluster)) {
-            let Ok(list) = fs::read_to_string(folder.join("cgroup.procs")) else { continue };
+            let Ok(list) = fs::read_to_string(folder.join("cgroup.procs")) else {
+                continue;
+            };
             // 0 stands for a process that this process namespace cannot see.
-            found.extend(list.lines().filter_map(|line| rustix::process::Pid::from_raw(line.parse().ok()?)));
+            found.extend(
+                list.lines()
+                    .filter_map(|line| rustix::process::Pid::from_raw(line.parse().ok()?)),
+            );
         }
     }
     Ok(found)
@@ -102,7 +112,12 @@ fn subtree(top: &Path) -> Vec<PathBuf> {
     let mut open = vec![top.to_path_buf()];
     while let Some(folder) = open.pop() {
         let Ok(entries) = fs::read_dir(&folder) else { continue };
-        open.extend(entries.filter_map(Result::ok).map(|entry| entry.path()).filter(|path| path.is_dir()));
+        open.extend(
+            entries
+                .filter_map(Result::ok)
+                .map(|entry| entry.path())
+                .filter(|path| path.is_dir()),
+        );
         found.push(folder);
     }
     found

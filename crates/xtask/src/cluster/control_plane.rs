@@ -15,7 +15,10 @@ use super::template::fill;
 pub(crate) const MACHINE: &str = "control-plane";
 const CONFIG: [(&str, &str); 2] = [
     ("audit.yaml", include_str!("../../../../dev/cluster/config/audit.yaml")),
-    ("authentication.yaml", include_str!("../../../../dev/cluster/config/authentication.yaml")),
+    (
+        "authentication.yaml",
+        include_str!("../../../../dev/cluster/config/authentication.yaml"),
+    ),
 ];
 
 /// Where the control plane listens.
@@ -33,16 +36,27 @@ pub(crate) struct Address {
 impl Address {
     pub(crate) fn in_range(range: Range) -> Self {
         let (host, services) = (range.control_plane(), range.services());
-        Self { host, api: 6443, etcd: 2379, etcd_peers: 2380, services, nodes: true }
+        Self {
+            host,
+            api: 6443,
+            etcd: 2379,
+            etcd_peers: 2380,
+            services,
+            nodes: true,
+        }
     }
 
     /// On the host's loopback, with ports that are free now.
     pub(crate) fn on_loopback() -> Result<Self> {
         // All three are held until all are known: the kernel must not answer the same port twice.
-        let listeners: Vec<TcpListener> =
-            (0..3).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>().context("no port is free")?;
-        let ports: Vec<u16> =
-            listeners.iter().map(|listener| Ok(listener.local_addr()?.port())).collect::<Result<_>>()?;
+        let listeners: Vec<TcpListener> = (0..3)
+            .map(|_| TcpListener::bind("127.0.0.1:0"))
+            .collect::<Result<_, _>>()
+            .context("no port is free")?;
+        let ports: Vec<u16> = listeners
+            .iter()
+            .map(|listener| Ok(listener.local_addr()?.port()))
+            .collect::<Result<_>>()?;
         Ok(Self {
             host: "127.0.0.1".to_owned(),
             api: ports[0],
@@ -58,7 +72,12 @@ impl Address {
     }
 }
 
-pub(crate) fn components(cluster: &Cluster, kube: &Path, address: &Address, controllers: bool) -> Result<Vec<Component>> {
+pub(crate) fn components(
+    cluster: &Cluster,
+    kube: &Path,
+    address: &Address,
+    controllers: bool,
+) -> Result<Vec<Component>> {
     let folder = cluster.machine(MACHINE);
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     for (name, text) in CONFIG {
@@ -68,7 +87,8 @@ pub(crate) fn components(cluster: &Cluster, kube: &Path, address: &Address, cont
     let api = format!("{}/readyz", address.server());
     let mut found = vec![
         component("etcd", etcd(cluster, kube, address)),
-        component("kube-apiserver", api_server(cluster, kube, address)).after(format!("tcp:127.0.0.1:{}", address.etcd)),
+        component("kube-apiserver", api_server(cluster, kube, address))
+            .after(format!("tcp:127.0.0.1:{}", address.etcd)),
     ];
     if controllers {
         let argv = controller_manager(cluster, kube, address);
@@ -111,7 +131,10 @@ fn etcd(cluster: &Cluster, kube: &Path, address: &Address) -> Vec<String> {
         flag("log-level", "warn"),
     ];
     // KUBEBUILDER_ASSETS is for suites without nodes; a cluster with nodes needs programs of one version.
-    assets(address, "etcd").map_or_else(|| program(kube, "etcd", flags.clone()), |own| plain(&own, flags.clone()))
+    assets(address, "etcd").map_or_else(
+        || program(kube, "etcd", flags.clone()),
+        |own| plain(&own, flags.clone()),
+    )
 }
 
 fn api_server(cluster: &Cluster, kube: &Path, address: &Address) -> Vec<String> {
@@ -150,8 +173,10 @@ fn api_server(cluster: &Cluster, kube: &Path, address: &Address) -> Vec<String> 
         flag("allow-privileged", true),
         flag("profiling", false),
     ];
-    assets(address, "kube-apiserver")
-        .map_or_else(|| program(kube, "kube-apiserver", flags.clone()), |own| plain(&own, flags.clone()))
+    assets(address, "kube-apiserver").map_or_else(
+        || program(kube, "kube-apiserver", flags.clone()),
+        |own| plain(&own, flags.clone()),
+    )
 }
 
 fn controller_manager(cluster: &Cluster, kube: &Path, address: &Address) -> Vec<String> {
@@ -190,7 +215,10 @@ pub(crate) fn flag(name: &str, value: impl std::fmt::Display) -> String {
 }
 
 pub(crate) fn program(kube: &Path, name: &str, flags: impl IntoIterator<Item = String>) -> Vec<String> {
-    [kube.display().to_string(), name.to_owned()].into_iter().chain(flags).collect()
+    [kube.display().to_string(), name.to_owned()]
+        .into_iter()
+        .chain(flags)
+        .collect()
 }
 
 fn plain(own: &Path, flags: impl IntoIterator<Item = String>) -> Vec<String> {

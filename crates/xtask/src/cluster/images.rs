@@ -10,10 +10,18 @@ use crate::build::archive::Archive;
 use crate::stage::Stage;
 
 /// Imports what a node does not have yet; the archive's path names its content.
-pub(crate) fn load(stage: &Stage, cluster: &Cluster, containerd: &Path, node: &str, archives: &[Archive]) -> Result<()> {
+pub(crate) fn load(
+    stage: &Stage,
+    cluster: &Cluster,
+    containerd: &Path,
+    node: &str,
+    archives: &[Archive],
+) -> Result<()> {
     let loaded = cluster.machine(node).join("loaded");
     fs::create_dir_all(&loaded).with_context(|| format!("cannot create {}", loaded.display()))?;
-    let process = cluster.process(node).with_context(|| format!("{node} does not run: run cargo xtask up"))?;
+    let process = cluster
+        .process(node)
+        .with_context(|| format!("{node} does not run: run cargo xtask up"))?;
     for archive in archives {
         let mark = loaded.join(archive.name.replace('/', "_"));
         let content = archive.path.display().to_string();

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 
 use super::Cluster;
 use crate::command::Run;
@@ -22,12 +22,18 @@ pub(crate) struct Kubectl {
 impl Kubectl {
     pub(crate) fn new(kube: &Path, cluster: &Cluster) -> Self {
         let kubeconfig = cluster.kubeconfig("admin");
-        Self { kube: kube.to_owned(), target: vec![format!("--kubeconfig={}", kubeconfig.display())] }
+        Self {
+            kube: kube.to_owned(),
+            target: vec![format!("--kubeconfig={}", kubeconfig.display())],
+        }
     }
 
     /// A context of the user's own kubeconfig.
     pub(crate) fn foreign(kube: &Path, context: &str) -> Self {
-        Self { kube: kube.to_owned(), target: vec![format!("--context={context}")] }
+        Self {
+            kube: kube.to_owned(),
+            target: vec![format!("--context={context}")],
+        }
     }
 
     pub(crate) fn run(&self, stage: &Stage) -> Run {
@@ -39,7 +45,10 @@ impl Kubectl {
     }
 
     pub(crate) fn apply(&self, stage: &Stage, manifest: &str) -> Result<()> {
-        self.run(stage).args(["apply", "--server-side", "--force-conflicts", "-f", "-"]).input(manifest).run()
+        self.run(stage)
+            .args(["apply", "--server-side", "--force-conflicts", "-f", "-"])
+            .input(manifest)
+            .run()
     }
 }
 
@@ -61,9 +70,4 @@ pub(crate) fn wait_for(
         thread::sleep(PAUSE);
     }
     Ok(())
-}
-
-/// The kubectl program, built before.
-pub(crate) fn existing(kube: &Path) -> Result<&Path> {
-    kube.exists().then_some(kube).with_context(|| format!("{} is missing: run cargo xtask up", kube.display()))
 }

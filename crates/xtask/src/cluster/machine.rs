@@ -40,7 +40,13 @@ pub(crate) struct Component {
 impl Component {
     pub(crate) fn new(cluster: &Cluster, machine: &str, name: &str, argv: Vec<String>) -> Self {
         let log = cluster.logs().join(format!("{machine}-{name}.log"));
-        Self { name: name.to_owned(), argv, env: BTreeMap::new(), log, after: String::new() }
+        Self {
+            name: name.to_owned(),
+            argv,
+            env: BTreeMap::new(),
+            log,
+            after: String::new(),
+        }
     }
 
     /// Waits for an address, `unix:/path`, `tcp:host:port` or `https://...`, before it starts.
@@ -64,7 +70,13 @@ impl Waiting {
 }
 
 /// Prepares a machine. The answer still waits, so that its network can be made first.
-pub(crate) fn prepare(cluster: &Cluster, kube: &Path, name: &str, own_network: bool, components: Vec<Component>) -> Result<Waiting> {
+pub(crate) fn prepare(
+    cluster: &Cluster,
+    kube: &Path,
+    name: &str,
+    own_network: bool,
+    components: Vec<Component>,
+) -> Result<Waiting> {
     let dir = cluster.machine(name);
     let node = own_network && name != super::control_plane::MACHINE;
     let spec = Spec {
@@ -84,19 +96,37 @@ pub(crate) fn prepare(cluster: &Cluster, kube: &Path, name: &str, own_network: b
     let script = "while [ \"$1\" != -- ]; do echo $$ > \"$1\" || exit 1; shift; done; shift; exec setsid \"$@\"";
     let errors = File::create(cluster.logs().join(format!("{name}-start.log")))?;
     let mut command = Command::new("sh");
-    command.args(["-c", script, "sh"]).args(super::cgroup::create(&cluster.cgroup(), name)?).arg("--");
-    command.args(["unshare", "--pid", "--fork", "--kill-child=KILL", "--mount", "--mount-proc"]);
+    command
+        .args(["-c", script, "sh"])
+        .args(super::cgroup::create(&cluster.cgroup(), name)?)
+        .arg("--");
+    command.args([
+        "unshare",
+        "--pid",
+        "--fork",
+        "--kill-child=KILL",
+        "--mount",
+        "--mount-proc",
+    ]);
     if own_network {
         command.arg("--net");
     }
     command.arg("--").arg(kube).arg("supervise").arg(&spec_path);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(errors).current_dir("/");
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(errors)
+        .current_dir("/");
     let mut child = command.spawn().context("cannot run sh")?;
 
     let mut line = String::new();
     let answer = child.stdout.take().context("the machine has no output")?;
     BufReader::new(answer).read_line(&mut line)?;
-    ensure!(line.trim() == "ready", "machine {name} did not start: {}", start_error(cluster, name));
+    ensure!(
+        line.trim() == "ready",
+        "machine {name} did not start: {}",
+        start_error(cluster, name)
+    );
     let process = child_of(child.id()).with_context(|| format!("machine {name} ended at once"))?;
     cluster.save_process(name, process)?;
     Ok(Waiting { child, process })
@@ -104,8 +134,15 @@ pub(crate) fn prepare(cluster: &Cluster, kube: &Path, name: &str, own_network: b
 
 /// Directories whose paths are fixed in kubelet, containerd and the network plug-ins.
 fn node_binds(dir: &Path) -> Vec<Bind> {
-    let bind = |own: &str, target: &str| Bind { source: dir.join(own), target: target.into() };
-    vec![bind("kubelet", "/var/lib/kubelet"), bind("cni-state", "/var/lib/cni"), bind("log", "/var/log")]
+    let bind = |own: &str, target: &str| Bind {
+        source: dir.join(own),
+        target: target.into(),
+    };
+    vec![
+        bind("kubelet", "/var/lib/kubelet"),
+        bind("cni-state", "/var/lib/cni"),
+        bind("log", "/var/log"),
+    ]
 }
 
 fn start_error(cluster: &Cluster, name: &str) -> String {

@@ -85,11 +85,17 @@ pub(crate) fn choose(cluster: &Cluster, wanted: Option<Range>) -> Result<Range> 
     let taken_by = |range: Range| used.iter().find(|used| used.overlaps(range));
     if let Some(range) = wanted {
         if let Some(other) = taken_by(range) {
-            bail!("{range} is in use on this machine ({}): name another with --cidr 10.X.0.0/16", other.line);
+            bail!(
+                "{range} is in use on this machine ({}): name another with --cidr 10.X.0.0/16",
+                other.line
+            );
         }
         return Ok(range);
     }
-    let start = cluster.name.bytes().fold(128_u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte));
+    let start = cluster
+        .name
+        .bytes()
+        .fold(128_u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte));
     (0..=u8::MAX)
         .map(|step| Range(start.wrapping_add(step)))
         .find(|range| taken_by(*range).is_none())
@@ -113,7 +119,9 @@ impl Used {
 }
 
 fn used() -> Result<Vec<Used>> {
-    let mut lines = Run::new("ip").args(["-4", "-o", "route", "show", "table", "all"]).output()?;
+    let mut lines = Run::new("ip")
+        .args(["-4", "-o", "route", "show", "table", "all"])
+        .output()?;
     lines.push_str(&Run::new("ip").args(["-4", "-o", "address"]).output()?);
     Ok(lines.lines().filter_map(parse).collect())
 }
@@ -123,7 +131,11 @@ fn parse(line: &str) -> Option<Used> {
     line.split_whitespace().find_map(|word| {
         let (address, length) = word.split_once('/').unwrap_or((word, "32"));
         let address: Ipv4Addr = address.parse().ok()?;
-        Some(Used { address: address.into(), length: length.parse().ok()?, line: line.trim().to_owned() })
+        Some(Used {
+            address: address.into(),
+            length: length.parse().ok()?,
+            line: line.trim().to_owned(),
+        })
     })
 }
 
@@ -150,7 +162,8 @@ pub(crate) fn connect_control_plane(stage: &Stage, cluster: &Cluster, range: Ran
     for routes in [&mut inside, &mut outside] {
         routes.push_str(&pod_routes(range, nodes, None));
         if nodes > 0 {
-            routes.push_str(&format!("route add {} via {}\n", range.services(), range.node(0)));
+            let services = format!("route add {} via {}\n", range.services(), range.node(0));
+            routes.push_str(&services);
         }
     }
     batch(stage, Some(pid), &inside)?;
@@ -158,7 +171,14 @@ pub(crate) fn connect_control_plane(stage: &Stage, cluster: &Cluster, range: Ran
 }
 
 /// Joins a node to the control plane's bridge.
-pub(crate) fn connect_node(stage: &Stage, range: Range, control_plane: u32, pid: u32, index: u8, nodes: u8) -> Result<()> {
+pub(crate) fn connect_node(
+    stage: &Stage,
+    range: Range,
+    control_plane: u32,
+    pid: u32,
+    index: u8,
+    nodes: u8,
+) -> Result<()> {
     let bridge = format!(
         "link add node-{index} type veth peer name eth0 netns {pid}\nlink set node-{index} master cluster\n\
          link set node-{index} up\n"
@@ -172,7 +192,9 @@ pub(crate) fn connect_node(stage: &Stage, range: Range, control_plane: u32, pid:
     );
     inside.push_str(&pod_routes(range, nodes, Some(index)));
     batch(stage, Some(pid), &inside)?;
-    within(stage, pid, "sysctl").args(["-q", "-w", "net.ipv4.ip_forward=1"]).run()?;
+    within(stage, pid, "sysctl")
+        .args(["-q", "-w", "net.ipv4.ip_forward=1"])
+        .run()?;
     let rules = super::template::fill(
         include_str!("../../../../dev/cluster/config/masquerade.nft"),
         &[
@@ -192,15 +214,19 @@ pub(crate) fn disconnect(cluster: &Cluster) -> Result<()> {
         return Ok(());
     }
     let _ = Run::new("ip").args(["link", "delete", "dev", &link]).succeeds();
-    ensure!(!Run::new("ip").args(["link", "show", "dev", &link]).succeeds(), "cannot remove the network link {link}");
+    ensure!(
+        !Run::new("ip").args(["link", "show", "dev", &link]).succeeds(),
+        "cannot remove the network link {link}"
+    );
     Ok(())
 }
 
 fn pod_routes(range: Range, nodes: u8, own: Option<u8>) -> String {
-    (0..nodes)
-        .filter(|index| Some(*index) != own)
+    let others = (0..nodes).filter(|index| Some(*index) != own);
+    let lines: Vec<String> = others
         .map(|index| format!("route add {} via {}\n", range.node_pods(index), range.node(index)))
-        .collect()
+        .collect();
+    lines.concat()
 }
 
 fn batch(stage: &Stage, pid: Option<u32>, commands: &str) -> Result<()> {
@@ -212,7 +238,10 @@ fn batch(stage: &Stage, pid: Option<u32>, commands: &str) -> Result<()> {
 }
 
 fn within(stage: &Stage, pid: u32, program: &str) -> Run {
-    stage.run("nsenter").arg(format!("--net=/proc/{pid}/ns/net")).arg(program)
+    stage
+        .run("nsenter")
+        .arg(format!("--net=/proc/{pid}/ns/net"))
+        .arg(program)
 }
 
 #[cfg(test)]
@@ -231,7 +260,14 @@ mod tests {
         ] {
             assert_eq!(parse(line).unwrap().overlaps(range), overlaps, "{line}");
         }
-        assert!(!Used { address: 0, length: 0, line: String::new() }.overlaps(range));
+        assert!(
+            !Used {
+                address: 0,
+                length: 0,
+                line: String::new()
+            }
+            .overlaps(range)
+        );
     }
 
     #[test]

@@ -23,14 +23,22 @@ pub(crate) fn socket(cluster: &Cluster, node: &str) -> PathBuf {
 
 pub(crate) fn components(cluster: &Cluster, programs: &Programs, range: Range, index: u8) -> Result<Vec<Component>> {
     let node = name(index);
-    let files = Files { cluster, programs, range, index };
+    let files = Files {
+        cluster,
+        programs,
+        range,
+        index,
+    };
     files.write()?;
     let dir = cluster.machine(&node);
     let runtime = format!("unix:{}", socket(cluster, &node).display());
     let api = format!("https://{}:6443/readyz", range.control_plane());
     let component = |name: &str, argv| Component::new(cluster, &node, name, argv);
 
-    let path = format!("{}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", programs.containerd.display());
+    let path = format!(
+        "{}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        programs.containerd.display()
+    );
     let containerd = vec![
         programs.containerd.join("containerd").display().to_string(),
         "--config".to_owned(),
@@ -56,7 +64,11 @@ pub(crate) fn components(cluster: &Cluster, programs: &Programs, range: Range, i
         component("kubelet", program(&programs.kube, "kubelet", kubelet)).after(runtime),
         component(
             "kube-proxy",
-            program(&programs.kube, "kube-proxy", [flag("config", dir.join("kube-proxy.yaml").display())]),
+            program(
+                &programs.kube,
+                "kube-proxy",
+                [flag("config", dir.join("kube-proxy.yaml").display())],
+            ),
         )
         .after(api),
     ])
@@ -95,12 +107,24 @@ impl Files<'_> {
         let mut containerd = include_str!("../../../../dev/cluster/config/containerd.toml").to_owned();
         if gvisor.is_some() {
             containerd.push_str(include_str!("../../../../dev/cluster/config/containerd-gvisor.toml"));
-            write(&dir.join("runsc.toml"), include_str!("../../../../dev/cluster/config/runsc.toml"), &values)?;
+            write(
+                &dir.join("runsc.toml"),
+                include_str!("../../../../dev/cluster/config/runsc.toml"),
+                &values,
+            )?;
         }
         write(&dir.join("containerd.toml"), &containerd, &values)?;
-        write(&dir.join("kubelet.yaml"), include_str!("../../../../dev/cluster/config/kubelet.yaml"), &values)?;
+        write(
+            &dir.join("kubelet.yaml"),
+            include_str!("../../../../dev/cluster/config/kubelet.yaml"),
+            &values,
+        )?;
         let proxy: Vec<_> = values.iter().chain(&cluster_pods).cloned().collect();
-        write(&dir.join("kube-proxy.yaml"), include_str!("../../../../dev/cluster/config/kube-proxy.yaml"), &proxy)?;
+        write(
+            &dir.join("kube-proxy.yaml"),
+            include_str!("../../../../dev/cluster/config/kube-proxy.yaml"),
+            &proxy,
+        )?;
         let list = include_str!("../../../../dev/cluster/config/cni.json");
         write(&cni.join("10-pinfold.conflist"), list, &node_pods)?;
         // Names outside of the cluster do not resolve in pods: the same on every machine.

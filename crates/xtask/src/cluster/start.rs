@@ -16,8 +16,8 @@ use crate::build::archive::Archive;
 use crate::build::programs::Programs;
 use crate::stage::{Stage, Ui};
 
-const API_DEADLINE: Duration = Duration::from_secs(60);
-const NODE_DEADLINE: Duration = Duration::from_secs(120);
+const API_DEADLINE: Duration = Duration::from_mins(1);
+const NODE_DEADLINE: Duration = Duration::from_mins(2);
 const MEND: &str = "read the log named above, or those that `cargo xtask logs` prints; `cargo xtask up` starts over";
 
 /// etcd and the API server alone, on the host's loopback.
@@ -69,7 +69,14 @@ pub(crate) fn full(
         for index in &nodes {
             let components = node::components(cluster, programs, range, *index)?;
             let waiting: Waiting = prepare(cluster, &programs.kube, &node::name(*index), true, components)?;
-            network::connect_node(stage, range, control_plane_pid, waiting.process.pid, *index, shape.nodes)?;
+            network::connect_node(
+                stage,
+                range,
+                control_plane_pid,
+                waiting.process.pid,
+                *index,
+                shape.nodes,
+            )?;
             waiting.go()?;
         }
         api_ready(stage, cluster, &kubectl)?;
@@ -80,9 +87,12 @@ pub(crate) fn full(
             let name = node::name(*index);
             stage.note(format!("containerd of {name}"));
             let socket = node::socket(cluster, &name);
-            wait_for(&format!("a socket of containerd on {name}"), NODE_DEADLINE, || trouble(cluster), || {
-                std::os::unix::net::UnixStream::connect(&socket).is_ok()
-            })?;
+            wait_for(
+                &format!("a socket of containerd on {name}"),
+                NODE_DEADLINE,
+                || trouble(cluster),
+                || std::os::unix::net::UnixStream::connect(&socket).is_ok(),
+            )?;
             images::load(stage, cluster, &programs.containerd, &name, system)?;
         }
         // After the image is there: a pull that fails is tried again only seconds later.
@@ -97,15 +107,31 @@ pub(crate) fn full(
         for index in &nodes {
             let name = node::name(*index);
             stage.note(format!("{name} becomes ready"));
-            wait_for(&format!("{name} becoming ready"), NODE_DEADLINE, || trouble(cluster), || {
-                let path = "jsonpath={.status.conditions[?(@.type=='Ready')].status}";
-                kubectl.silent().args(["get", "node", &name, "-o", path]).output().is_ok_and(|status| status == "True")
-            })?;
+            wait_for(
+                &format!("{name} becoming ready"),
+                NODE_DEADLINE,
+                || trouble(cluster),
+                || {
+                    let path = "jsonpath={.status.conditions[?(@.type=='Ready')].status}";
+                    kubectl
+                        .silent()
+                        .args(["get", "node", &name, "-o", path])
+                        .output()
+                        .is_ok_and(|status| status == "True")
+                },
+            )?;
         }
         stage.note("name server");
         kubectl
             .run(stage)
-            .args(["-n", "kube-system", "rollout", "status", "deployment/coredns", "--timeout=120s"])
+            .args([
+                "-n",
+                "kube-system",
+                "rollout",
+                "status",
+                "deployment/coredns",
+                "--timeout=120s",
+            ])
             .run()
     })
 }
@@ -119,9 +145,12 @@ pub(crate) fn trouble(cluster: &Cluster) -> Option<String> {
 fn api_ready(stage: &Stage, cluster: &Cluster, kubectl: &Kubectl) -> Result<()> {
     stage.note("the API server becomes ready");
     let question = ["get", "--raw", "/readyz"];
-    wait_for("an answer of the API server", API_DEADLINE, || trouble(cluster), || {
-        kubectl.silent().args(question).succeeds()
-    })
+    wait_for(
+        "an answer of the API server",
+        API_DEADLINE,
+        || trouble(cluster),
+        || kubectl.silent().args(question).succeeds(),
+    )
 }
 
 fn folders(cluster: &Cluster) -> Result<()> {

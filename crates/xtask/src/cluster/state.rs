@@ -47,6 +47,9 @@ pub(crate) struct ComponentStatus {
     pub(crate) exit: String,
 }
 
+/// How many fields of `/proc/PID/stat` lie between the state and the start time.
+const FROM_STATE_TO_START_TIME: usize = 18;
+
 /// The process that holds a machine's namespaces, told apart from a later one with the same number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Process {
@@ -63,8 +66,7 @@ impl Process {
         if matches!(fields.next()?, "Z" | "X") {
             return None;
         }
-        const FROM_PARENT_TO_START_TIME: usize = 18;
-        let start_time = fields.nth(FROM_PARENT_TO_START_TIME)?.parse().ok()?;
+        let start_time = fields.nth(FROM_STATE_TO_START_TIME)?.parse().ok()?;
         Some(Self { pid, start_time })
     }
 
@@ -99,11 +101,17 @@ impl Cluster {
         if self.process(machine).is_none() {
             return Some(format!("{machine} does not run"));
         }
-        let Some(status) = self.status(machine) else { return Some(format!("{machine} has no status")) };
+        let Some(status) = self.status(machine) else {
+            return Some(format!("{machine} has no status"));
+        };
         if status.phase == "failed" {
             return Some(format!("{machine}: {}", status.error));
         }
-        let down = status.components.unwrap_or_default().into_iter().find(|component| !component.running)?;
+        let down = status
+            .components
+            .unwrap_or_default()
+            .into_iter()
+            .find(|component| !component.running)?;
         Some(format!(
             "{} of {machine} is down ({}), its log: {}",
             down.name,

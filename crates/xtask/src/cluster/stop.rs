@@ -13,17 +13,13 @@ pub(crate) fn stop(cluster: &Cluster) -> Result<()> {
     network::disconnect(cluster)?;
     cgroup::remove(&cluster.cgroup())?;
     unmount(cluster)?;
+    // The mount points below /var/lib stay: the kernel lets a directory go that is a mount point in another cluster's
+    // namespace, and takes that cluster's mount away with it.
     match fs::remove_dir_all(&cluster.dir) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(error).with_context(|| format!("cannot remove {}", cluster.dir.display()))
         }
-        _ => {
-            // Mount points that only this tool's nodes used; a directory with content stays.
-            for mount_point in ["/var/lib/kubelet", "/var/lib/cni"] {
-                let _ = fs::remove_dir(mount_point);
-            }
-            Ok(())
-        }
+        _ => Ok(()),
     }
 }
 
@@ -36,8 +32,11 @@ pub(crate) fn leftovers(cluster: &Cluster) -> Result<bool> {
 fn unmount(cluster: &Cluster) -> Result<()> {
     let mounts = fs::read_to_string("/proc/mounts").context("cannot read /proc/mounts")?;
     let prefix = format!("{}/", cluster.dir.display());
-    let found: Vec<&str> =
-        mounts.lines().filter_map(|line| line.split(' ').nth(1)).filter(|path| path.starts_with(&prefix)).collect();
+    let found: Vec<&str> = mounts
+        .lines()
+        .filter_map(|line| line.split(' ').nth(1))
+        .filter(|path| path.starts_with(&prefix))
+        .collect();
     for path in found.iter().rev() {
         Run::new("umount").args(["--lazy", path]).run()?;
     }

@@ -1,0 +1,75 @@
+//! The slower checks, each by a tool that is installed into the cache when the machine lacks it.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use crate::command::Run;
+use crate::paths;
+use crate::stage::Ui;
+
+/// Cargo subcommands: name, version, arguments, mend.
+const CARGO_TOOLS: &[(&str, &str, &[&str], &str)] = &[
+    (
+        "cargo-deny",
+        "0.18.9",
+        &["check", "bans", "licenses", "sources"],
+        "see the log: deny.toml holds the rules and their reasons",
+    ),
+    (
+        "cargo-machete",
+        "0.9.1",
+        &[],
+        "remove the unused dependency from the manifest that the log names",
+    ),
+];
+const TYPOS: &str = "typos==1.39.0";
+
+pub(super) fn check(ui: &Ui) -> Result<()> {
+    for (tool, version, arguments, mend) in CARGO_TOOLS {
+        ui.stage(tool, mend, |stage| {
+            let program = installed(tool).map_or_else(
+                || {
+                    stage.note("install");
+                    let root = paths::cache()?.join("cargo");
+                    stage
+                        .run("cargo")
+                        .args(["install", "--locked", "--version", version, "--root"])
+                        .arg(&root)
+                        .arg(tool)
+                        // The workspace's own target folder is of no use to another project.
+                        .env("CARGO_TARGET_DIR", root.join("target"))
+                        .dir("/")
+                        .run()?;
+                    anyhow::Ok(root.join("bin").join(tool))
+                },
+                anyhow::Ok,
+            )?;
+            stage.run(program).args(*arguments).dir(paths::workspace()).run()
+        })?;
+    }
+    ui.stage(
+        "spelling",
+        "mend the word, or teach typos.toml that it is right",
+        |stage| {
+            let folder = paths::cache()?.join("typos");
+            let program = folder.join("bin/typos");
+            if !program.exists() {
+                stage.run("python3").args(["-m", "venv"]).arg(&folder).run()?;
+                stage
+                    .run(folder.join("bin/pip"))
+                    .args(["install", "--quiet", TYPOS])
+                    .run()?;
+            }
+            stage.run(program).dir(paths::workspace()).run()
+        },
+    )
+}
+
+fn installed(tool: &str) -> Option<PathBuf> {
+    let cached = paths::cache().ok()?.join("cargo/bin").join(tool);
+    if cached.exists() {
+        return Some(cached);
+    }
+    Run::new(tool).arg("--version").succeeds().then(|| PathBuf::from(tool))
+}

@@ -1,0 +1,116 @@
+//! OP-10 and OP-12: operators that go in order, and operators that come back to a world that is settled.
+
+use std::time::{Duration, Instant};
+
+use fault_proxy::{Rule, Verb};
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::Api;
+use sandbox_protocol::Outcome;
+use serde_json::json;
+use support::{
+    Kubelet, OperatorProcess, Scene,
+    install::SYSTEM_NAMESPACE,
+    kubelet::result,
+    operator::Settings,
+    scene::pod_name,
+    wait,
+};
+
+use crate::run_end::program;
+
+async fn holder_is(leases: &Api<Lease>, name: &str, holder: &str) {
+    let what = format!("the lease is held by {holder:?}");
+    wait::until(leases, name, &what, |lease| {
+        let held = lease.and_then(|l| l.spec.as_ref()?.holder_identity.as_deref()).unwrap_or_default();
+        held == holder
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn asked_to_stop_in_the_middle_of_a_pass_it_hands_over_and_leaves_nothing_half() {
+    let scene = Scene::without_operator().await;
+    let kubelet = Kubelet::start(scene.admin.clone(), &scene.id).await;
+    let leases: Api<Lease> = Api::namespaced(scene.admin.clone(), SYSTEM_NAMESPACE);
+    let first = Settings { lease_seconds: 2, ..scene.settings() };
+    let second = Settings { identity: format!("{}-1", scene.id), ..first.clone() };
+    let leader = OperatorProcess::start(&first);
+    holder_is(&leases, &first.lease, &first.identity).await;
+    let _standby = OperatorProcess::start(&second);
+    scene.make_tenant(&scene.id, json!({})).await;
+    scene.ready_tenant(&scene.id).await;
+
+    scene.proxy.add(Rule::on(Verb::Create, "pods").times(1).delay(Duration::from_millis(1500)));
+    let run = scene.make_run("handed-over", program()).await;
+    wait::soon("the pod is asked for", scene.proxy.wait_for(|all| {
+        all.iter().any(|r| r.request.verb == Verb::Create && r.request.resource == "pods")
+    }))
+    .await;
+    let asked = Instant::now();
+    let status = leader.terminate().await;
+    let took = asked.elapsed();
+    assert!(status.success(), "{status}");
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    holder_is(&leases, &second.lease, &second.identity).await;
+    let over = asked.elapsed().saturating_sub(took);
+    eprintln!("ended after {took:?}, handed over {over:?} later");
+
+    scene.pod_of(&run).await;
+    kubelet.place(&scene.namespace(), &pod_name(&run)).await;
+    kubelet.end(&scene.namespace(), &pod_name(&run), &result(Outcome::Exited(0), "", "")).await;
+    let run = scene.finished("handed-over").await;
+    assert_eq!(run.status.and_then(|s| s.reason).as_deref(), Some("Completed"));
+    scene.settle().await;
+    let made = scene.proxy.records().iter().filter(|r| r.created() && r.request.resource == "pods").count();
+    assert_eq!(made, 1);
+}
+
+#[tokio::test]
+async fn back_in_a_settled_world_it_writes_nothing() {
+    let (objects, restarts) = if support::full() { (500, 10) } else { (60, 3) };
+    let agents = objects / 6;
+    let runs = objects - agents;
+    let scene = Scene::with_tenant().await;
+    let kubelet = Kubelet::start(scene.admin.clone(), &scene.id).await;
+    for n in 0..agents {
+        scene.make_agent(&format!("agent-{n}"), json!({"image": "example.test/any:1", "suspended": n % 2 == 0, "replicas": 0})).await;
+    }
+    let mut made = Vec::new();
+    for n in 0..runs {
+        made.push(scene.make_run(&format!("run-{n}"), program()).await);
+    }
+    for (n, run) in made.iter().enumerate() {
+        scene.pod_of(run).await;
+        kubelet.place(&scene.namespace(), &pod_name(run)).await;
+        if n % 5 == 0 {
+            kubelet.run(&scene.namespace(), &pod_name(run)).await;
+            scene.run_is(&format!("run-{n}"), "Running").await;
+        } else {
+            kubelet.end(&scene.namespace(), &pod_name(run), &result(Outcome::Exited(0), "", "")).await;
+        }
+    }
+    for n in 0..runs {
+        if n % 5 != 0 {
+            scene.finished(&format!("run-{n}")).await;
+        }
+    }
+    for n in 0..agents {
+        scene.agent_is(&format!("agent-{n}"), if n % 2 == 0 { "Suspended" } else { "Ready" }).await;
+    }
+    scene.settle().await;
+
+    let settled = scene.proxy.writes().len();
+    for _ in 0..restarts {
+        scene.kill_operator().await;
+        scene.start_operator();
+        for (kind, wanted) in [("SandboxRun", runs), ("Agent", agents), ("Tenant", 1)] {
+            let series = format!("pinfold_operator_reconcile_total{{kind=\"{kind}\",outcome=\"settled\"}}");
+            let looked_at = async || scene.metric(&series).await.is_some_and(|passes| passes >= f64::from(wanted));
+            wait::until_true(&format!("the operator looks at every {kind}"), looked_at).await;
+        }
+        let writes = scene.proxy.writes().split_off(settled);
+        assert!(writes.is_empty(), "{writes:#?}");
+    }
+    scene.settle().await;
+    assert_eq!(scene.proxy.writes().len(), settled);
+}
