@@ -128,12 +128,9 @@ async fn an_empty_world_is_not_tidied_away() {
     for (resource, kind) in KINDS {
         let asked = scene.proxy.records().len();
         let empty = scene.proxy.add(Rule::on(Verb::List, resource).empty_list());
-        let silent = scene.proxy.add(Rule::on(Verb::Watch, resource).drop_events());
-        // A watch that is refused as expired makes the client list again; the one under way ends with its term.
-        let expired = scene.proxy.add(Rule::on(Verb::Watch, resource).refuse(410, "the proxy forgot"));
+        // The watch under way is cut in its next event, and the ones that follow send the operator to its list.
+        let expired = scene.proxy.add(Rule::on(Verb::Watch, resource).expire_watch());
         let cut = scene.proxy.add(Rule::on(Verb::Watch, resource).times(1).cut_mid_frame());
-        // The cut needs an event: the silence lets this one through.
-        scene.proxy.remove(silent);
         match resource {
             "tenants" => drop(scene.patch(&scene.tenants(), &scene.id, touch()).await),
             "agents" => drop(scene.patch(&scene.api::<Agent>(), "worker", touch()).await),

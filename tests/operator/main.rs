@@ -2,6 +2,7 @@
 //!
 //! Every test has a tenant, a proxy and an operator of its own, so all of them run at once on one control plane.
 
+mod agent;
 mod blind;
 mod kill;
 mod poison;
@@ -9,4 +10,5 @@ mod restart;
 mod run_admission;
 mod run_end;
 mod run_loss;
+mod schema;
 mod tenant;

@@ -72,7 +72,9 @@ pub fn of_container(pod: &Pod, ended: &ContainerStateTerminated, intent: &Intent
     let kubelet_started = ended.started_at.as_ref().map(|t| t.0);
     let kubelet_finished = ended.finished_at.as_ref().map(|t| t.0);
     let oom = ended.reason.as_deref() == Some("OOMKilled");
-    let mut ending = match result.as_ref().and_then(|r| r.outcome.as_ref()) {
+    // A message whose outcome the container's own exit code contradicts was forged: of it only the tails are shown.
+    let believed = result.as_ref().filter(|r| r.agrees_with(ended.exit_code));
+    let mut ending = match believed.and_then(|r| r.outcome.as_ref()) {
         Some(outcome) => of_outcome(outcome, pod, intent, oom),
         None => of_kubelet(pod, ended, intent, oom, result.as_ref()),
     };

@@ -114,7 +114,7 @@ fn an_impossible_workdir_is_named() {
     let run = Run::bash("true").at(Place::Restricted);
     let closed = run.folder().join("closed");
     fs::create_dir(&closed).expect("folder");
-    fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).expect("permissions");
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o600)).expect("permissions");
     let path = closed.to_str().expect("utf-8").to_owned();
     let run = run.spec(|spec| spec.workdir = Some(path.clone())).finish();
     let (code, message) = run.start_failure();

@@ -14,7 +14,7 @@ use k8s_openapi::{
     },
     apimachinery::pkg::api::resource::Quantity,
 };
-use sandbox_protocol::env::escape_expansion;
+use sandbox_protocol::{FINISH_SECONDS, env::escape_expansion};
 
 use crate::{
     cluster::meta,
@@ -65,8 +65,8 @@ pub fn build(run: &ValidatedRun, injected: Injected, platform: &Platform) -> Pod
                 ..PodSecurityContext::default()
             }),
             service_account_name: Some(SANDBOX.to_owned()),
-            // sandboxd needs a little longer than the program to write the result down.
-            termination_grace_period_seconds: Some(i64::from(GRACE_SECONDS) + 5),
+            // sandboxd ends what is left and writes the result down after the program's own grace.
+            termination_grace_period_seconds: Some(i64::from(GRACE_SECONDS + FINISH_SECONDS)),
             volumes: Some(vec![injection::volume(injected, platform), scratch()]),
             ..PodSpec::default()
         }),

@@ -34,6 +34,7 @@ pub(crate) enum Fault {
     None,
     Delay(Duration),
     Refuse { code: u16, message: String },
+    ExpireWatch,
     LoseReply,
     AnswerInstead(u16),
     EmptyList,
@@ -120,6 +121,12 @@ impl Rule {
     /// The request is not forwarded; the client gets this code with the body that belongs to it.
     pub fn refuse(self, code: u16, message: &str) -> Self {
         self.with(Fault::Refuse { code, message: message.to_owned() })
+    }
+
+    /// Watches begin and at once say that their resource version is too old, as the API server does; the client has
+    /// to list again.
+    pub fn expire_watch(self) -> Self {
+        self.with(Fault::ExpireWatch)
     }
 
     /// The request takes effect and the connection is closed without an answer.

@@ -19,7 +19,7 @@ use crate::{
     list,
     rule::Fault,
     state::State,
-    status::{full, refusal},
+    status::{expired_watch, full, refusal},
     watch::{self, Aborted, ProxyBody},
 };
 
@@ -87,6 +87,7 @@ async fn before(faults: &[(RuleId, Rule)]) -> Option<Response<ProxyBody>> {
         match &rule.fault {
             Fault::Delay(wait) => tokio::time::sleep(*wait).await,
             Fault::Refuse { code, message } => return Some(refusal(*code, message)),
+            Fault::ExpireWatch => return Some(expired_watch()),
             _ => {}
         }
     }

@@ -3,12 +3,27 @@
 use http::{Response, StatusCode, header::CONTENT_TYPE};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::watch::ProxyBody;
 
 /// The refusal that belongs to a code.
 pub fn refusal(code: u16, message: &str) -> Response<ProxyBody> {
+    let mut response = Response::new(full(status(code, message).to_string().into()));
+    *response.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+    response
+}
+
+/// A watch that begins and at once says that its resource version is too old.
+pub fn expired_watch() -> Response<ProxyBody> {
+    let event = json!({"type": "ERROR", "object": status(410, "too old resource version")});
+    let mut response = Response::new(full(format!("{event}\n").into()));
+    response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+    response
+}
+
+fn status(code: u16, message: &str) -> Value {
     let reason = match code {
         401 => "Unauthorized",
         403 => "Forbidden",
@@ -21,7 +36,7 @@ pub fn refusal(code: u16, message: &str) -> Response<ProxyBody> {
         504 => "Timeout",
         _ => "Unknown",
     };
-    let status = json!({
+    json!({
         "kind": "Status",
         "apiVersion": "v1",
         "metadata": {},
@@ -29,11 +44,7 @@ pub fn refusal(code: u16, message: &str) -> Response<ProxyBody> {
         "message": message,
         "reason": reason,
         "code": code,
-    });
-    let mut response = Response::new(full(status.to_string().into()));
-    *response.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
-    response
+    })
 }
 
 /// A body that is there at once.

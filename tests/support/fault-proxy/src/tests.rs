@@ -169,6 +169,10 @@ async fn events_are_frozen_dropped_and_cut() {
     bench.proxy.add(Rule::on(Verb::Watch, "pods").times(1).cut_mid_frame());
     bench.send(Method::POST, PODS, Some(&pod("t"))).await.unwrap();
     assert_eq!(events.next().await, None, "the stream ends inside the event");
+
+    bench.proxy.add(Rule::on(Verb::Watch, "pods").times(1).expire_watch());
+    let (code, event) = bench.send(Method::GET, &format!("{PODS}?watch=true"), None).await.unwrap();
+    assert_eq!((code, &event["type"], &event["object"]["code"]), (200, &json!("ERROR"), &json!(410)));
 }
 
 #[tokio::test]
