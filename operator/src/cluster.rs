@@ -6,5 +6,6 @@ pub mod client;
 pub mod event;
 pub mod lease;
 pub mod meta;
+pub mod server_side;
 pub mod settled;
 pub mod status;

@@ -28,6 +28,8 @@ pub enum Outcome {
     Transient,
     /// Somebody else changed the object meanwhile.
     Conflict,
+    /// The lease was not held at the moment.
+    NotLeading,
     /// The API server refused us.
     Forbidden,
     /// Took too long.
@@ -39,6 +41,7 @@ impl From<FailureClass> for Outcome {
         match class {
             FailureClass::Transient => Self::Transient,
             FailureClass::Conflict => Self::Conflict,
+            FailureClass::NotLeading => Self::NotLeading,
             FailureClass::Forbidden => Self::Forbidden,
         }
     }
@@ -51,6 +54,7 @@ impl EncodeLabelValue for Outcome {
             Self::Waiting => "waiting",
             Self::Transient => "transient",
             Self::Conflict => "conflict",
+            Self::NotLeading => "not_leading",
             Self::Forbidden => "forbidden",
             Self::TimedOut => "timed_out",
         })

@@ -7,12 +7,16 @@ use crds::{
     condition::Finding,
     tenant::{condition_type, reason},
 };
+use jiff::SignedDuration;
 use kube::ResourceExt;
 
 use crate::{
-    runtime::{Action, Failure, Key, Reconciler},
+    runtime::{Action, Failure, FailureClass, Key, Reconciler},
     shared::Shared,
-    tenant::{build::build, validate::validate},
+    tenant::{
+        build::build,
+        validate::{ValidatedTenant, validate},
+    },
 };
 
 mod apply;
@@ -82,7 +86,9 @@ impl Reconciler for TenantController {
         drop(timer);
 
         let timer = step("apply");
-        let applied = apply::apply(shared, &fetched, prepared).await?;
+        let applied = apply::apply(shared, &fetched, prepared)
+            .await
+            .map_err(|failure| binding_is_young(shared, &validated, failure))?;
         drop(timer);
 
         let _timer = step("status");
@@ -90,6 +96,24 @@ impl Reconciler for TenantController {
         let settled = ready.reason == reason::READY;
         status::write(shared, tenant, Some((&validated, &applied)), ready).await?;
         Ok(if settled { Action::Wait } else { Action::After(SOON) })
+    }
+}
+
+/// The API server honours a new role binding a moment after it was made. Until then it refuses what the binding
+/// grants, which is no more than a conflict: another pass soon will do.
+fn binding_is_young(shared: &Shared, tenant: &ValidatedTenant, failure: Failure) -> Failure {
+    let binding = shared
+        .caches
+        .role_bindings
+        .get(&tenant.name.namespace(), build::role_binding::OPERATOR);
+    let made = binding.and_then(|b| b.metadata.creation_timestamp.as_ref().map(|t| t.0));
+    let young = made.is_some_and(|at| shared.clock.now() < at + SignedDuration::from_secs(10));
+    match failure.class {
+        FailureClass::Forbidden if young => Failure {
+            class: FailureClass::Conflict,
+            ..failure
+        },
+        _ => failure,
     }
 }
 

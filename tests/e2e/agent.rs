@@ -24,7 +24,9 @@ fn greeter() -> Value {
 
 async fn ask(world: &World, address: &str) -> crate::world::End {
     let url = format!("http://{address}/");
-    end(&world.run(json!({"template": "base", "command": ["curl", "-sS", "--max-time", "10", url]})).await)
+    end(&world
+        .run(json!({"template": "base", "command": ["curl", "-sS", "--max-time", "10", url]}))
+        .await)
 }
 
 #[tokio::test]
@@ -35,7 +37,10 @@ async fn an_agent_answers_through_its_service() {
     let address = status.address.unwrap();
     assert_eq!(address, format!("greeter.{}.svc:8080", world.namespace()));
     assert_eq!((status.replicas, status.ready_replicas), (1, 1));
-    assert_eq!(ask(&world, &address).await, ended("Completed", Some(0), None, "hello\n", ""));
+    assert_eq!(
+        ask(&world, &address).await,
+        ended("Completed", Some(0), None, "hello\n", "")
+    );
 }
 
 #[tokio::test]
@@ -44,37 +49,64 @@ async fn suspended_and_resumed() {
     world.agent("greeter", greeter()).await;
     let (agents, tenants) = (world.api::<Agent>(), world.tenants());
     let pods = async || {
-        let list = world.api::<Pod>().list(&ListParams::default().labels("pinfold.dev/agent=greeter")).await.unwrap();
-        list.items.into_iter().filter(|p| p.metadata.deletion_timestamp.is_none()).count()
+        let list = world
+            .api::<Pod>()
+            .list(&ListParams::default().labels("pinfold.dev/agent=greeter"))
+            .await
+            .unwrap();
+        list.items
+            .into_iter()
+            .filter(|p| p.metadata.deletion_timestamp.is_none())
+            .count()
     };
 
-    world.edit(&agents, "greeter", json!({"spec": {"suspended": true}})).await;
+    world
+        .edit(&agents, "greeter", json!({"spec": {"suspended": true}}))
+        .await;
     world.agent_is("greeter", "Suspended").await;
     support::wait::until_true("no pod is left", async || pods().await == 0).await;
-    world.edit(&agents, "greeter", json!({"spec": {"suspended": false}})).await;
+    world
+        .edit(&agents, "greeter", json!({"spec": {"suspended": false}}))
+        .await;
     world.agent_is("greeter", "Ready").await;
 
-    world.start("long", json!({"template": "base", "command": ["sleep", "1000"]})).await;
+    world
+        .start("long", json!({"template": "base", "command": ["sleep", "1000"]}))
+        .await;
     world.reason_is("long", "Running").await;
     let suspend = json!({"spec": {"suspended": true, "suspensionReason": "the invoice is open"}});
     world.edit::<Tenant>(&tenants, &world.tenant, suspend).await;
     world.agent_is("greeter", "TenantSuspended").await;
     let run = world.finished("long").await;
-    assert_eq!(run.status.unwrap().message.as_deref(), Some("the tenant was suspended: the invoice is open"));
+    assert_eq!(
+        run.status.unwrap().message.as_deref(),
+        Some("the tenant was suspended: the invoice is open")
+    );
     let refused = world.run(json!({"template": "base", "command": ["true"]})).await;
     assert_eq!(end(&refused), ended("TenantSuspended", None, None, "", ""));
     support::wait::until_true("no pod is left", async || pods().await == 0).await;
 
-    world.edit::<Tenant>(&tenants, &world.tenant, json!({"spec": {"suspended": false}})).await;
+    world
+        .edit::<Tenant>(&tenants, &world.tenant, json!({"spec": {"suspended": false}}))
+        .await;
     world.agent_is("greeter", "Ready").await;
-    assert_eq!(end(&world.run(json!({"template": "base", "command": ["true"]})).await).reason, "Completed");
+    assert_eq!(
+        end(&world.run(json!({"template": "base", "command": ["true"]})).await).reason,
+        "Completed"
+    );
 }
 
 #[tokio::test]
 async fn an_image_that_cannot_be_pulled_keeps_the_old_one_running() {
     let world = World::new().await;
     let agent = world.agent("greeter", greeter()).await;
-    world.edit::<Agent>(&world.api(), "greeter", json!({"spec": {"image": "pinfold.dev/no-such-image:1"}})).await;
+    world
+        .edit::<Agent>(
+            &world.api(),
+            "greeter",
+            json!({"spec": {"image": "pinfold.dev/no-such-image:1"}}),
+        )
+        .await;
     let broken = world.agent_is("greeter", "ImageError").await;
     assert_eq!(broken.status.unwrap().ready_replicas, 1);
     let address = agent.status.unwrap().address.unwrap();
@@ -88,16 +120,68 @@ async fn a_deleted_agent_leaves_nothing() {
     spec["replicas"] = json!(2);
     world.agent("greeter", spec).await;
     world.api::<PodDisruptionBudget>().get("greeter").await.unwrap();
-    world.api::<Agent>().delete("greeter", &kube::api::DeleteParams::default()).await.unwrap();
+    world
+        .api::<Agent>()
+        .delete("greeter", &kube::api::DeleteParams::default())
+        .await
+        .unwrap();
     let left = async || {
         let by_label = ListParams::default().labels("pinfold.dev/agent=greeter");
         let mut names: Vec<String> = Vec::new();
-        names.extend(world.api::<Deployment>().list(&by_label).await.unwrap().iter().map(ResourceExt::name_any));
-        names.extend(world.api::<Service>().list(&by_label).await.unwrap().iter().map(ResourceExt::name_any));
-        names.extend(world.api::<ServiceAccount>().list(&by_label).await.unwrap().iter().map(ResourceExt::name_any));
-        names.extend(world.api::<PodDisruptionBudget>().list(&by_label).await.unwrap().iter().map(ResourceExt::name_any));
-        names.extend(world.api::<Pod>().list(&by_label).await.unwrap().iter().map(ResourceExt::name_any));
-        names.extend(world.api::<Secret>().list(&ListParams::default()).await.unwrap().iter().map(ResourceExt::name_any));
+        names.extend(
+            world
+                .api::<Deployment>()
+                .list(&by_label)
+                .await
+                .unwrap()
+                .iter()
+                .map(ResourceExt::name_any),
+        );
+        names.extend(
+            world
+                .api::<Service>()
+                .list(&by_label)
+                .await
+                .unwrap()
+                .iter()
+                .map(ResourceExt::name_any),
+        );
+        names.extend(
+            world
+                .api::<ServiceAccount>()
+                .list(&by_label)
+                .await
+                .unwrap()
+                .iter()
+                .map(ResourceExt::name_any),
+        );
+        names.extend(
+            world
+                .api::<PodDisruptionBudget>()
+                .list(&by_label)
+                .await
+                .unwrap()
+                .iter()
+                .map(ResourceExt::name_any),
+        );
+        names.extend(
+            world
+                .api::<Pod>()
+                .list(&by_label)
+                .await
+                .unwrap()
+                .iter()
+                .map(ResourceExt::name_any),
+        );
+        names.extend(
+            world
+                .api::<Secret>()
+                .list(&ListParams::default())
+                .await
+                .unwrap()
+                .iter()
+                .map(ResourceExt::name_any),
+        );
         names
     };
     support::wait::until_true("nothing of the agent is left", async || left().await.is_empty()).await;

@@ -17,9 +17,18 @@ async fn code_in_three_languages() {
     for run in [python, bash, node] {
         assert_eq!(end(&run), ended("Completed", Some(0), None, "42\n", "oops\n"));
         let status = run.status.unwrap();
-        let holds: Vec<(String, String)> =
-            status.conditions.iter().map(|c| (c.type_.clone(), format!("{:?}", c.status))).collect();
-        let wanted = [("Admitted", "True"), ("PodReady", "False"), ("Started", "True"), ("Finished", "True"), ("Succeeded", "True")];
+        let holds: Vec<(String, String)> = status
+            .conditions
+            .iter()
+            .map(|c| (c.type_.clone(), format!("{:?}", c.status)))
+            .collect();
+        let wanted = [
+            ("Admitted", "True"),
+            ("PodReady", "False"),
+            ("Started", "True"),
+            ("Finished", "True"),
+            ("Succeeded", "True"),
+        ];
         assert_eq!(holds, wanted.map(|(t, s)| (t.to_owned(), s.to_owned())));
         assert!(status.duration.unwrap().ends_with('s'));
         assert!(status.start_time.unwrap() <= status.finish_time.unwrap());
@@ -29,7 +38,9 @@ async fn code_in_three_languages() {
 #[tokio::test]
 async fn a_command_with_stdin() {
     let world = World::new().await;
-    let run = world.run(json!({"template": "base", "command": ["wc", "-w"], "stdin": "one two three"})).await;
+    let run = world
+        .run(json!({"template": "base", "command": ["wc", "-w"], "stdin": "one two three"}))
+        .await;
     assert_eq!(end(&run), ended("Completed", Some(0), None, "3\n", ""));
 }
 
@@ -43,8 +54,13 @@ async fn without_stdin_the_input_is_empty() {
 #[tokio::test]
 async fn the_environment_reaches_the_program_verbatim() {
     let world = World::new().await;
-    let secret: Secret = serde_json::from_value(json!({"metadata": {"name": "keys"}, "stringData": {"api": "s3cret$$"}})).unwrap();
-    world.api::<Secret>().create(&PostParams::default(), &secret).await.unwrap();
+    let secret: Secret =
+        serde_json::from_value(json!({"metadata": {"name": "keys"}, "stringData": {"api": "s3cret$$"}})).unwrap();
+    world
+        .api::<Secret>()
+        .create(&PostParams::default(), &secret)
+        .await
+        .unwrap();
     let run = world
         .run(json!({
             "template": "base",
@@ -57,9 +73,18 @@ async fn the_environment_reaches_the_program_verbatim() {
         }))
         .await;
     let end = end(&run);
-    let pid = end.stdout.split('|').nth(2).and_then(|rest| rest.split(' ').next()).unwrap().to_owned();
+    let pid = end
+        .stdout
+        .split('|')
+        .nth(2)
+        .and_then(|rest| rest.split(' ').next())
+        .unwrap()
+        .to_owned();
     assert!(pid.parse::<u32>().unwrap() > 1, "{end:?}");
-    assert_eq!(end.stdout, format!("$$ $(B) $(A) $X|s3cret$$|{pid} $(HOME)\n0\n/home/user\n1000\n"));
+    assert_eq!(
+        end.stdout,
+        format!("$$ $(B) $(A) $X|s3cret$$|{pid} $(HOME)\n0\n/home/user\n1000\n")
+    );
 }
 
 #[tokio::test]
@@ -74,16 +99,27 @@ async fn exit_codes_and_signals() {
     );
     assert_eq!(end(&seven), ended("Failed", Some(7), None, "out\n", ""));
     assert_eq!(end(&killed), ended("Failed", None, Some(11), "out\n", ""));
-    assert_eq!((end(&missing).reason.as_str(), end(&missing).exit_code), ("StartError", Some(127)));
+    assert_eq!(
+        (end(&missing).reason.as_str(), end(&missing).exit_code),
+        ("StartError", Some(127))
+    );
     assert!(missing.status.unwrap().message.unwrap().contains("no-such-program"));
-    assert_eq!((end(&folder).reason.as_str(), end(&folder).exit_code), ("StartError", Some(126)));
+    assert_eq!(
+        (end(&folder).reason.as_str(), end(&folder).exit_code),
+        ("StartError", Some(126))
+    );
 }
 
 #[tokio::test]
 async fn an_image_with_nothing_in_it() {
     let world = World::new().await;
-    let run = world.run(json!({"image": "pinfold.dev/sandboxd:dev", "command": ["/sandboxd", "canary"]})).await;
-    assert_eq!(end(&run), ended("Completed", Some(0), None, "sandboxd canary: executed\n", ""));
+    let run = world
+        .run(json!({"image": "pinfold.dev/sandboxd:dev", "command": ["/sandboxd", "canary"]}))
+        .await;
+    assert_eq!(
+        end(&run),
+        ended("Completed", Some(0), None, "sandboxd canary: executed\n", "")
+    );
 }
 
 #[tokio::test]

@@ -13,9 +13,13 @@ const FOREVER: &str = "trap 'echo stopped; exit 0' TERM; echo started; sleep 100
 #[tokio::test]
 async fn cancel() {
     let world = World::new().await;
-    world.start("long", json!({"template": "base", "language": "bash", "code": FOREVER})).await;
+    world
+        .start("long", json!({"template": "base", "language": "bash", "code": FOREVER}))
+        .await;
     world.reason_is("long", "Running").await;
-    world.edit::<SandboxRun>(&world.api(), "long", json!({"spec": {"cancel": true}})).await;
+    world
+        .edit::<SandboxRun>(&world.api(), "long", json!({"spec": {"cancel": true}}))
+        .await;
     let run = world.finished("long").await;
     assert_eq!(end(&run), ended("Canceled", Some(0), None, "started\nstopped\n", ""));
     assert_eq!(run.status.unwrap().message.as_deref(), Some("spec.cancel was set"));
@@ -51,7 +55,9 @@ async fn a_secret_that_does_not_exist() {
 #[tokio::test]
 async fn a_working_directory_that_cannot_be_made() {
     let world = World::new().await;
-    let run = world.run(json!({"template": "base", "command": ["true"], "workdir": "/proc/nowhere"})).await;
+    let run = world
+        .run(json!({"template": "base", "command": ["true"], "workdir": "/proc/nowhere"}))
+        .await;
     assert_eq!(end(&run).reason, "StartError");
     assert!(run.status.unwrap().message.unwrap().contains("/proc/nowhere"));
 }
@@ -59,18 +65,32 @@ async fn a_working_directory_that_cannot_be_made() {
 #[tokio::test]
 async fn time_to_live() {
     let world = World::new().await;
-    world.start("brief", json!({"template": "base", "command": ["true"], "ttlSecondsAfterFinished": 1})).await;
+    world
+        .start(
+            "brief",
+            json!({"template": "base", "command": ["true"], "ttlSecondsAfterFinished": 1}),
+        )
+        .await;
     let run = world.finished("brief").await;
-    wait::until(&world.api::<SandboxRun>(), "brief", "the run is deleted", |r| r.is_none()).await;
+    wait::until(&world.api::<SandboxRun>(), "brief", "the run is deleted", |r| {
+        r.is_none()
+    })
+    .await;
     gone(&world, &run).await;
 }
 
 #[tokio::test]
 async fn a_deleted_run_takes_its_pod_with_it() {
     let world = World::new().await;
-    let run = world.start("long", json!({"template": "base", "language": "bash", "code": FOREVER})).await;
+    let run = world
+        .start("long", json!({"template": "base", "language": "bash", "code": FOREVER}))
+        .await;
     world.reason_is("long", "Running").await;
-    world.api::<SandboxRun>().delete("long", &kube::api::DeleteParams::default()).await.unwrap();
+    world
+        .api::<SandboxRun>()
+        .delete("long", &kube::api::DeleteParams::default())
+        .await
+        .unwrap();
     gone(&world, &run).await;
 }
 
@@ -78,7 +98,9 @@ async fn a_deleted_run_takes_its_pod_with_it() {
 async fn what_the_program_left_running_is_ended() {
     let world = World::new().await;
     let code = "setsid sleep 1000 & (setsid sh -c 'trap \"\" TERM; sleep 1000' &) ; echo done";
-    let run = world.run(json!({"template": "base", "language": "bash", "code": code})).await;
+    let run = world
+        .run(json!({"template": "base", "language": "bash", "code": code}))
+        .await;
     assert_eq!(end(&run), ended("Completed", Some(0), None, "done\n", ""));
     let took = run.status.unwrap().duration.unwrap();
     assert!(took.trim_end_matches('s').parse::<f64>().unwrap() < 10.0, "{took}");
@@ -88,7 +110,10 @@ async fn what_the_program_left_running_is_ended() {
 pub(crate) async fn released(world: &World, run: &SandboxRun) {
     let pods: Api<Pod> = world.api();
     let name = format!("run-{}", run.uid().unwrap());
-    wait::until(&pods, &name, "the pod is released", |p| p.is_none_or(|p| p.finalizers().is_empty())).await;
+    wait::until(&pods, &name, "the pod is released", |p| {
+        p.is_none_or(|p| p.finalizers().is_empty())
+    })
+    .await;
 }
 
 async fn gone(world: &World, run: &SandboxRun) {

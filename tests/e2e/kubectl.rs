@@ -15,7 +15,11 @@ fn kubectl(user: &str, arguments: &[&str]) -> String {
         .args(arguments)
         .output()
         .unwrap();
-    assert!(out.status.success(), "kubectl {arguments:?}: {}", String::from_utf8_lossy(&out.stderr));
+    assert!(
+        out.status.success(),
+        "kubectl {arguments:?}: {}",
+        String::from_utf8_lossy(&out.stderr)
+    );
     String::from_utf8(out.stdout).unwrap()
 }
 
@@ -26,21 +30,32 @@ fn columns(table: &str) -> Vec<&str> {
 #[tokio::test]
 async fn columns_short_names_and_categories() {
     let world = World::new().await;
-    world.start("answer", json!({"template": "base", "command": ["echo", "42"]})).await;
+    world
+        .start("answer", json!({"template": "base", "command": ["echo", "42"]}))
+        .await;
     world.finished("answer").await;
     let namespace = world.namespace();
     let tenants = kubectl("admin", &["get", "tenants", &world.tenant]);
-    assert_eq!(columns(&tenants), ["NAME", "NAMESPACE", "PLAN", "READY", "REASON", "AGE"]);
+    assert_eq!(
+        columns(&tenants),
+        ["NAME", "NAMESPACE", "PLAN", "READY", "REASON", "AGE"]
+    );
     let row: Vec<&str> = tenants.lines().nth(1).unwrap().split_whitespace().take(5).collect();
     assert_eq!(row, [world.tenant.as_str(), &namespace, "standard", "True", "Ready"]);
 
     let runs = kubectl("carol", &["get", "pfr", "-n", &namespace]);
-    assert_eq!(columns(&runs), ["NAME", "TEMPLATE", "READY", "REASON", "EXIT", "DURATION", "AGE"]);
+    assert_eq!(
+        columns(&runs),
+        ["NAME", "TEMPLATE", "READY", "REASON", "EXIT", "DURATION", "AGE"]
+    );
     let row: Vec<&str> = runs.lines().nth(1).unwrap().split_whitespace().take(5).collect();
     assert_eq!(row, ["answer", "base", "True", "Completed", "0"]);
 
     let all = kubectl("admin", &["get", "pinfold", "-n", &namespace, "-o", "name"]);
-    assert_eq!(all.lines().filter(|l| l.starts_with("sandboxrun")).collect::<Vec<_>>(), ["sandboxrun.pinfold.dev/answer"]);
+    assert_eq!(
+        all.lines().filter(|l| l.starts_with("sandboxrun")).collect::<Vec<_>>(),
+        ["sandboxrun.pinfold.dev/answer"]
+    );
     let describe = kubectl("carol", &["describe", "sandboxrun", "answer", "-n", &namespace]);
     assert!(describe.contains("the program exited with 0"), "{describe}");
 }

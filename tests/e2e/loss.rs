@@ -1,9 +1,9 @@
 //! Pods that are taken away: the program ran once, its result is kept, and it is not run again.
 
-use k8s_openapi::api::{core::v1::Pod, policy::v1::Eviction};
+use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api, ResourceExt,
-    api::{DeleteParams, PostParams},
+    api::{DeleteParams, EvictParams},
 };
 use serde_json::json;
 
@@ -17,7 +17,9 @@ const SLOW: &str = "trap 'echo stopped; exit 9' TERM; echo started; sleep 1000 &
 #[tokio::test]
 async fn deleting_the_pod_ends_the_run() {
     let world = World::new().await;
-    world.start("taken", json!({"template": "base", "language": "bash", "code": SLOW})).await;
+    world
+        .start("taken", json!({"template": "base", "language": "bash", "code": SLOW}))
+        .await;
     let run = world.reason_is("taken", "Running").await;
     let pods: Api<Pod> = world.api();
     let pod = world.pod_of(&run).await;
@@ -30,11 +32,15 @@ async fn deleting_the_pod_ends_the_run() {
 #[tokio::test]
 async fn deleting_the_pod_by_force_still_leaves_its_result() {
     let world = World::new().await;
-    world.start("forced", json!({"template": "base", "language": "bash", "code": SLOW})).await;
+    world
+        .start("forced", json!({"template": "base", "language": "bash", "code": SLOW}))
+        .await;
     let run = world.reason_is("forced", "Running").await;
     let pods: Api<Pod> = world.api();
     let pod = world.pod_of(&run).await;
-    pods.delete(&pod.name_any(), &DeleteParams::default().grace_period(0)).await.unwrap();
+    pods.delete(&pod.name_any(), &DeleteParams::default().grace_period(0))
+        .await
+        .unwrap();
     let run = world.finished("forced").await;
     assert_eq!(end(&run).reason, "PodDeleted");
     let status = run.status.clone().unwrap();
@@ -45,13 +51,13 @@ async fn deleting_the_pod_by_force_still_leaves_its_result() {
 #[tokio::test]
 async fn evicting_the_pod_ends_the_run() {
     let world = World::new().await;
-    world.start("evicted", json!({"template": "base", "language": "bash", "code": SLOW})).await;
+    world
+        .start("evicted", json!({"template": "base", "language": "bash", "code": SLOW}))
+        .await;
     let run = world.reason_is("evicted", "Running").await;
     let pod = world.pod_of(&run).await;
-    let eviction: Eviction = serde_json::from_value(json!({"metadata": {"name": pod.name_any(), "namespace": world.namespace()}})).unwrap();
-    let body = serde_json::to_vec(&eviction).unwrap();
     let pods: Api<Pod> = world.api();
-    let _: serde_json::Value = pods.create_subresource("eviction", &pod.name_any(), &PostParams::default(), body).await.unwrap();
+    pods.evict(&pod.name_any(), &EvictParams::default()).await.unwrap();
     let run = world.finished("evicted").await;
     assert_eq!(end(&run), ended("Evicted", Some(9), None, "started\nstopped\n", ""));
 }

@@ -12,7 +12,7 @@ use std::{
 
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::{
-    Api, ResourceExt,
+    Api,
     api::{DeleteParams, PostParams},
 };
 use serde_json::{Value, json};
@@ -35,7 +35,10 @@ fn outside() {
         let link = link_of(&host);
         for address in [ALLOWED, OTHER, METADATA] {
             let prefixed = format!("{address}/32");
-            let done = Command::new("ip").args(["addr", "replace", &prefixed, "dev", &link]).status().unwrap();
+            let done = Command::new("ip")
+                .args(["addr", "replace", &prefixed, "dev", &link])
+                .status()
+                .unwrap();
             assert!(done.success(), "ip addr replace {prefixed} dev {link}");
             serve(address);
         }
@@ -46,8 +49,17 @@ fn outside() {
 fn link_of(address: &str) -> String {
     let out = Command::new("ip").args(["-json", "addr"]).output().unwrap();
     let links: Value = serde_json::from_slice(&out.stdout).unwrap();
-    let has = |link: &&Value| link["addr_info"].as_array().unwrap().iter().any(|a| a["local"] == address);
-    links.as_array().unwrap().iter().find(has).unwrap()["ifname"].as_str().unwrap().to_owned()
+    let has = |link: &&Value| {
+        link["addr_info"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|a| a["local"] == address)
+    };
+    links.as_array().unwrap().iter().find(has).unwrap()["ifname"]
+        .as_str()
+        .unwrap()
+        .to_owned()
 }
 
 fn serve(address: &str) {
@@ -86,7 +98,10 @@ async fn unrestricted(world: &World, targets: &[String]) -> String {
         },
     }))
     .unwrap();
-    support::wait::until_true("the pod is admitted", async || pods.create(&PostParams::default(), &pod).await.is_ok()).await;
+    support::wait::until_true("the pod is admitted", async || {
+        pods.create(&PostParams::default(), &pod).await.is_ok()
+    })
+    .await;
     let over = |p: &Pod| p.status.as_ref().and_then(|s| s.phase.as_deref()) == Some("Succeeded");
     wait::until(&pods, "free", "the probe is over", |p| p.is_some_and(over)).await;
     let log = pods.logs("free", &kube::api::LogParams::default()).await.unwrap();
@@ -95,14 +110,18 @@ async fn unrestricted(world: &World, targets: &[String]) -> String {
 }
 
 fn lines(targets: &[String], reached: impl Fn(&str) -> bool) -> String {
-    targets.iter().map(|t| format!("{t} {}\n", if reached(t) { "reached" } else { "not reached" })).collect()
+    targets
+        .iter()
+        .map(|t| format!("{t} {}\n", if reached(t) { "reached" } else { "not reached" }))
+        .collect()
 }
 
 #[tokio::test]
 async fn a_tenants_pod_reaches_what_it_is_allowed_and_nothing_else() {
     outside();
     let var = |name: &str| env::var(name).unwrap();
-    let egress = json!({"allowedEgress": [{"cidrs": [format!("{ALLOWED}/32"), "10.0.0.0/8"], "ports": [{"port": PORT}]}]});
+    let egress =
+        json!({"allowedEgress": [{"cidrs": [format!("{ALLOWED}/32"), "10.0.0.0/8"], "ports": [{"port": PORT}]}]});
     let (world, other) = tokio::join!(World::with(json!({"networkPolicy": egress})), World::new());
     let server = json!({
         "image": "pinfold.dev/sandbox-python:dev",
@@ -113,7 +132,11 @@ async fn a_tenants_pod_reaches_what_it_is_allowed_and_nothing_else() {
     });
     let (mine, theirs) = tokio::join!(world.agent("server", server.clone()), other.agent("server", server));
     let pod_address = async |of: &World| {
-        let list = of.api::<Pod>().list(&kube::api::ListParams::default().labels("pinfold.dev/agent=server")).await.unwrap();
+        let list = of
+            .api::<Pod>()
+            .list(&kube::api::ListParams::default().labels("pinfold.dev/agent=server"))
+            .await
+            .unwrap();
         list.items.into_iter().find_map(|p| p.status?.pod_ip).unwrap()
     };
     let own = [
@@ -133,7 +156,11 @@ async fn a_tenants_pod_reaches_what_it_is_allowed_and_nothing_else() {
     ];
     let all: Vec<String> = own.iter().chain(&foreign).cloned().collect();
 
-    assert_eq!(unrestricted(&world, &all).await, lines(&all, |_| true), "what is refused below must be there to be reached");
+    assert_eq!(
+        unrestricted(&world, &all).await,
+        lines(&all, |_| true),
+        "what is refused below must be there to be reached"
+    );
     let run = world
         .run(json!({"template": "base", "language": "bash", "code": probe(&all), "timeoutSeconds": 120}))
         .await;

@@ -33,7 +33,10 @@ async fn tries(world: &World, user: &str) -> Vec<(&'static str, bool)> {
     let secrets: Api<Secret> = Api::namespaced(client.clone(), &namespace);
     let agents: Api<Agent> = Api::namespaced(client.clone(), &namespace);
     let name = format!("{user}-made");
-    let run = object::<SandboxRun>(&name, json!({"spec": {"template": "base", "command": ["true"], "resources": small()}}));
+    let run = object::<SandboxRun>(
+        &name,
+        json!({"spec": {"template": "base", "command": ["true"], "resources": small()}}),
+    );
     let secret = object::<Secret>(&name, json!({"stringData": {"a": "b"}}));
     let pod = object::<Pod>(&name, json!({"spec": {"containers": [{"name": "c", "image": "x"}]}}));
     let list = ListParams::default();
@@ -44,17 +47,42 @@ async fn tries(world: &World, user: &str) -> Vec<(&'static str, bool)> {
         ("list pods", !forbidden(pods.list(&list).await)),
         ("read logs", !forbidden(pods.logs(&of_run, &LogParams::default()).await)),
         ("make runs", !forbidden(runs.create(&PostParams::default(), &run).await)),
-        ("delete runs", !forbidden(runs.delete(&name, &DeleteParams::default()).await)),
-        ("delete agents", !forbidden(agents.delete("none", &DeleteParams::default()).await)),
+        (
+            "delete runs",
+            !forbidden(runs.delete(&name, &DeleteParams::default()).await),
+        ),
+        (
+            "delete agents",
+            !forbidden(agents.delete("none", &DeleteParams::default()).await),
+        ),
         ("exec", pods.exec(&of_run, ["true"], &exec).await.is_ok()),
-        ("make secrets", !forbidden(secrets.create(&PostParams::default(), &secret).await)),
+        (
+            "make secrets",
+            !forbidden(secrets.create(&PostParams::default(), &secret).await),
+        ),
         ("read secrets", !forbidden(secrets.get(&name).await)),
         ("list secrets", !forbidden(secrets.list(&list).await)),
-        ("delete secrets", !forbidden(secrets.delete(&name, &DeleteParams::default()).await)),
+        (
+            "delete secrets",
+            !forbidden(secrets.delete(&name, &DeleteParams::default()).await),
+        ),
         ("make pods", !forbidden(pods.create(&PostParams::default(), &pod).await)),
-        ("delete pods", !forbidden(pods.delete("none", &DeleteParams::default()).await)),
-        ("list tenants", !forbidden(Api::<crds::Tenant>::all(client.clone()).list(&list).await)),
-        ("read built-in templates", !forbidden(Api::<crds::SandboxTemplate>::namespaced(client, "pinfold-templates").list(&list).await)),
+        (
+            "delete pods",
+            !forbidden(pods.delete("none", &DeleteParams::default()).await),
+        ),
+        (
+            "list tenants",
+            !forbidden(Api::<crds::Tenant>::all(client.clone()).list(&list).await),
+        ),
+        (
+            "read built-in templates",
+            !forbidden(
+                Api::<crds::SandboxTemplate>::namespaced(client, "pinfold-templates")
+                    .list(&list)
+                    .await,
+            ),
+        ),
     ]
 }
 
@@ -68,12 +96,21 @@ async fn each_role_can_do_what_it_says_and_nothing_else() {
     world.start("shell", json!({"template": "base"})).await;
     world.reason_is("shell", "Running").await;
     let allowed = async |user: &str| -> Vec<&'static str> {
-        tries(&world, user).await.into_iter().filter(|(_, may)| *may).map(|(what, _)| what).collect()
+        tries(&world, user)
+            .await
+            .into_iter()
+            .filter(|(_, may)| *may)
+            .map(|(what, _)| what)
+            .collect()
     };
     let read = vec!["list runs", "list pods", "read logs"];
     let write = ["make runs", "delete runs", "delete agents", "exec"];
     let developer: Vec<&str> = read.iter().chain(&write).copied().collect();
-    let admin: Vec<&str> = developer.iter().chain(&["make secrets", "delete secrets"]).copied().collect();
+    let admin: Vec<&str> = developer
+        .iter()
+        .chain(&["make secrets", "delete secrets"])
+        .copied()
+        .collect();
     assert_eq!(allowed("carol").await, read);
     assert_eq!(allowed("bob").await, developer);
     assert_eq!(allowed("alice").await, admin);
@@ -85,7 +122,11 @@ async fn an_owner_of_one_tenant_is_nobody_in_another() {
     let other = World::with(json!({"owners": []})).await;
     other.start("shell", json!({"template": "base"})).await;
     other.reason_is("shell", "Running").await;
-    let allowed: Vec<&str> =
-        tries(&other, "alice").await.into_iter().filter(|(_, may)| *may).map(|(what, _)| what).collect();
+    let allowed: Vec<&str> = tries(&other, "alice")
+        .await
+        .into_iter()
+        .filter(|(_, may)| *may)
+        .map(|(what, _)| what)
+        .collect();
     assert_eq!(allowed, Vec::<&str>::new());
 }

@@ -12,7 +12,13 @@ use support::scene::unique;
 use crate::world::{World, end};
 
 async fn pods_of(world: &World) -> usize {
-    world.api::<Pod>().list(&ListParams::default()).await.unwrap().items.len()
+    world
+        .api::<Pod>()
+        .list(&ListParams::default())
+        .await
+        .unwrap()
+        .items
+        .len()
 }
 
 #[tokio::test]
@@ -36,7 +42,8 @@ async fn a_class_that_is_absent_is_waited_for() {
     assert_eq!(pods_of(&world).await, 0);
 
     let classes: Api<RuntimeClass> = Api::all(world.client.clone());
-    let runtime: RuntimeClass = serde_json::from_value(json!({"metadata": {"name": class}, "handler": "runc"})).unwrap();
+    let runtime: RuntimeClass =
+        serde_json::from_value(json!({"metadata": {"name": class}, "handler": "runc"})).unwrap();
     classes.create(&PostParams::default(), &runtime).await.unwrap();
     let run = world.finished("waits").await;
     classes.delete(&class, &DeleteParams::default()).await.unwrap();

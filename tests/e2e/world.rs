@@ -33,7 +33,10 @@ impl World {
 
     /// A tenant with alice as admin, bob as developer and carol as viewer, and this besides.
     pub(crate) async fn with(spec: Value) -> Self {
-        let world = Self { client: cluster::client("admin").await, tenant: format!("e2e-{}", unique()) };
+        let world = Self {
+            client: cluster::client("admin").await,
+            tenant: format!("e2e-{}", unique()),
+        };
         let mut full = json!({
             "owners": [
                 {"kind": "User", "name": "alice", "role": "admin"},
@@ -70,7 +73,11 @@ impl World {
                 s.observed_generation == t.metadata.generation && condition::is_true(&s.conditions, "Ready")
             })
         };
-        wait::until(&self.tenants(), &self.tenant, "the tenant is ready", |t| t.is_some_and(ready)).await.unwrap()
+        wait::until(&self.tenants(), &self.tenant, "the tenant is ready", |t| {
+            t.is_some_and(ready)
+        })
+        .await
+        .unwrap()
     }
 
     /// Makes a run with small resources unless it says otherwise.
@@ -99,7 +106,11 @@ impl World {
     }
 
     async fn run_until(&self, name: &str, what: &str, holds: impl Fn(&SandboxRun) -> bool) -> SandboxRun {
-        wait::until(&self.api(), name, what, |run: Option<&SandboxRun>| run.is_some_and(&holds)).await.unwrap()
+        wait::until(&self.api(), name, what, |run: Option<&SandboxRun>| {
+            run.is_some_and(&holds)
+        })
+        .await
+        .unwrap()
     }
 
     pub(crate) async fn agent(&self, name: &str, spec: Value) -> Agent {
@@ -115,7 +126,9 @@ impl World {
             })
         };
         let what = format!("the agent's reason is {reason}");
-        wait::until(&self.api(), name, &what, |a| a.is_some_and(is)).await.unwrap()
+        wait::until(&self.api(), name, &what, |a| a.is_some_and(is))
+            .await
+            .unwrap()
     }
 
     pub(crate) async fn pod_of(&self, run: &SandboxRun) -> Pod {
@@ -127,7 +140,9 @@ impl World {
     where
         K: Clone + Debug + DeserializeOwned + Serialize,
     {
-        api.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap()
+        api.patch(name, &PatchParams::default(), &Patch::Merge(patch))
+            .await
+            .unwrap()
     }
 }
 
@@ -167,5 +182,11 @@ pub(crate) fn end(run: &SandboxRun) -> End {
 }
 
 pub(crate) fn ended(reason: &str, exit_code: Option<i32>, signal: Option<i32>, stdout: &str, stderr: &str) -> End {
-    End { reason: reason.into(), exit_code, signal, stdout: stdout.into(), stderr: stderr.into() }
+    End {
+        reason: reason.into(),
+        exit_code,
+        signal,
+        stdout: stdout.into(),
+        stderr: stderr.into(),
+    }
 }

@@ -22,13 +22,19 @@ const PUBLIC: &str = "Gb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE";
 
 async fn make_secret(scene: &Scene, name: &str, content: &str) -> Secret {
     let secret = serde_json::from_value(json!({"metadata": {"name": name}, "stringData": {"private.pem": content}}));
-    scene.api::<Secret>().create(&PostParams::default(), &secret.expect("a Secret")).await.expect("make a Secret")
+    scene
+        .api::<Secret>()
+        .create(&PostParams::default(), &secret.expect("a Secret"))
+        .await
+        .expect("make a Secret")
 }
 
 fn identity(agent: &Agent) -> (String, String) {
     let status = agent.status.clone().unwrap_or_default();
     let found = condition::find(&status.conditions, "IdentityReady");
-    let told = found.map(|c| format!("{:?} {} {}", c.status, c.reason, c.message)).unwrap_or_default();
+    let told = found
+        .map(|c| format!("{:?} {} {}", c.status, c.reason, c.message))
+        .unwrap_or_default();
     (told, status.identity.map(|i| i.public_key).unwrap_or_default())
 }
 
@@ -70,29 +76,58 @@ async fn a_generated_key_is_never_replaced_without_a_word() {
     scene.make_agent("worker", idle()).await;
     let first = scene.agent_is("worker", "Ready").await;
     let (told, key) = identity(&first);
-    assert_eq!(told, "True Generated a key was generated into the Secret pinfold-identity-worker");
+    assert_eq!(
+        told,
+        "True Generated a key was generated into the Secret pinfold-identity-worker"
+    );
     assert_eq!(key.len(), 43, "{key}");
     let secrets = scene.api::<Secret>();
-    let uid = secrets.get("pinfold-identity-worker").await.expect("the Secret").uid().unwrap_or_default();
+    let uid = secrets
+        .get("pinfold-identity-worker")
+        .await
+        .expect("the Secret")
+        .uid()
+        .unwrap_or_default();
 
-    secrets.delete("pinfold-identity-worker", &DeleteParams::default()).await.expect("delete the Secret");
-    scene.patch(&scene.api::<Agent>(), "worker", json!({"spec": {"env": [{"name": "A", "value": "1"}]}})).await;
+    secrets
+        .delete("pinfold-identity-worker", &DeleteParams::default())
+        .await
+        .expect("delete the Secret");
+    scene
+        .patch(
+            &scene.api::<Agent>(),
+            "worker",
+            json!({"spec": {"env": [{"name": "A", "value": "1"}]}}),
+        )
+        .await;
     let lost = scene.agent_is("worker", "SecretLost").await;
     assert_eq!(
         identity(&lost),
         (
-            format!("False SecretLost the Secret pinfold-identity-worker that held this agent's key is gone; restore it, or have a new key made by annotating the agent with pinfold.dev/replace-identity={uid}"),
+            format!(
+                "False SecretLost the Secret pinfold-identity-worker that held this agent's key is gone; restore it, or have a new key made by annotating the agent with pinfold.dev/replace-identity={uid}"
+            ),
             key.clone(),
         )
     );
     scene.settle().await;
-    assert!(secrets.get_opt("pinfold-identity-worker").await.expect("look").is_none(), "a key was made without a word");
+    assert!(
+        secrets
+            .get_opt("pinfold-identity-worker")
+            .await
+            .expect("look")
+            .is_none(),
+        "a key was made without a word"
+    );
 
     let confirm = json!({"metadata": {"annotations": {"pinfold.dev/replace-identity": uid}}});
     scene.patch(&scene.api::<Agent>(), "worker", confirm).await;
     let second = scene.agent_is("worker", "Ready").await;
     let (told, new) = identity(&second);
-    assert_eq!(told, "True Generated a key was generated into the Secret pinfold-identity-worker");
+    assert_eq!(
+        told,
+        "True Generated a key was generated into the Secret pinfold-identity-worker"
+    );
     assert_ne!(new, key);
     scene.settle().await;
 }
@@ -105,7 +140,14 @@ async fn a_secret_of_the_reserved_name_that_is_not_ours_is_not_used() {
     let agent = scene.agent_is("worker", "SecretInvalid").await;
     let told = "False SecretInvalid the Secret pinfold-identity-worker belongs to something else; delete it".to_owned();
     assert_eq!(identity(&agent), (told, String::new()));
-    assert!(scene.api::<Deployment>().get_opt("worker").await.expect("look").is_none());
+    assert!(
+        scene
+            .api::<Deployment>()
+            .get_opt("worker")
+            .await
+            .expect("look")
+            .is_none()
+    );
 }
 
 #[tokio::test]
@@ -121,11 +163,25 @@ async fn a_key_can_be_brought() {
     );
     make_secret(&scene, "mine", "not a key").await;
     let agent = scene.agent_is("worker", "SecretInvalid").await;
-    assert!(identity(&agent).0.starts_with("False SecretInvalid the Secret mine holds no PEM; its key private.pem must hold"));
-    scene.api::<Secret>().delete("mine", &DeleteParams::default()).await.expect("delete the Secret");
+    assert!(
+        identity(&agent)
+            .0
+            .starts_with("False SecretInvalid the Secret mine holds no PEM; its key private.pem must hold")
+    );
+    scene
+        .api::<Secret>()
+        .delete("mine", &DeleteParams::default())
+        .await
+        .expect("delete the Secret");
     make_secret(&scene, "mine", PEM).await;
     let agent = scene.agent_is("worker", "Ready").await;
-    assert_eq!(identity(&agent), ("True Provided the key is in the Secret mine".to_owned(), PUBLIC.to_owned()));
+    assert_eq!(
+        identity(&agent),
+        (
+            "True Provided the key is in the Secret mine".to_owned(),
+            PUBLIC.to_owned()
+        )
+    );
     scene.settle().await;
 }
 
@@ -135,7 +191,12 @@ async fn a_refused_edit_keeps_what_runs() {
     scene.make_agent("worker", idle()).await;
     scene.agent_is("worker", "Ready").await;
     scene.settle().await;
-    let before = scene.api::<Deployment>().get("worker").await.expect("the Deployment").resource_version();
+    let before = scene
+        .api::<Deployment>()
+        .get("worker")
+        .await
+        .expect("the Deployment")
+        .resource_version();
     let edit = json!({"spec": {"image": "example.test/any:2", "resources": {"requests": {"cpu": "2"}, "limits": {"cpu": "1"}}}});
     scene.patch(&scene.api::<Agent>(), "worker", edit).await;
     let agent = scene.agent_is("worker", "InvalidSpec").await;
@@ -145,7 +206,15 @@ async fn a_refused_edit_keeps_what_runs() {
         Some("spec.resources.requests.cpu: 2 is more than the limit 1; lower it or raise spec.resources.limits.cpu")
     );
     scene.settle().await;
-    assert_eq!(scene.api::<Deployment>().get("worker").await.expect("the Deployment").resource_version(), before);
+    assert_eq!(
+        scene
+            .api::<Deployment>()
+            .get("worker")
+            .await
+            .expect("the Deployment")
+            .resource_version(),
+        before
+    );
 }
 
 #[tokio::test]
@@ -156,12 +225,20 @@ async fn children_come_and_go_with_what_asks_for_them() {
     scene.agent_is("worker", "Ready").await;
     let there = async || {
         let service = scene.api::<Service>().get_opt("worker").await.expect("look").is_some();
-        let budget = scene.api::<PodDisruptionBudget>().get_opt("worker").await.expect("look").is_some();
+        let budget = scene
+            .api::<PodDisruptionBudget>()
+            .get_opt("worker")
+            .await
+            .expect("look")
+            .is_some();
         (service, budget)
     };
     assert_eq!(there().await, (false, false));
     let steps = [
-        (json!({"spec": {"ports": [{"name": "http", "port": 80}], "replicas": 2}}), (true, true)),
+        (
+            json!({"spec": {"ports": [{"name": "http", "port": 80}], "replicas": 2}}),
+            (true, true),
+        ),
         (json!({"spec": {"replicas": 1}}), (true, false)),
         (json!({"spec": {"ports": null, "replicas": 3}}), (false, true)),
         (json!({"spec": {"replicas": 0}}), (false, false)),
@@ -180,21 +257,41 @@ async fn an_agent_can_be_scaled_and_suspended() {
     let agents = scene.api::<Agent>();
     scene.make_agent("worker", idle()).await;
     scene.agent_is("worker", "Ready").await;
-    let replicas = |wanted: i32| move |d: Option<&Deployment>| d.and_then(|d| d.spec.as_ref()?.replicas) == Some(wanted);
+    let replicas =
+        |wanted: i32| move |d: Option<&Deployment>| d.and_then(|d| d.spec.as_ref()?.replicas) == Some(wanted);
     let scale = Patch::Merge(json!({"spec": {"replicas": 3}}));
-    agents.patch_scale("worker", &PatchParams::default(), &scale).await.expect("scale the agent");
+    agents
+        .patch_scale("worker", &PatchParams::default(), &scale)
+        .await
+        .expect("scale the agent");
     wait::until(&scene.api::<Deployment>(), "worker", "it is scaled", replicas(3)).await;
-    wait::until(&agents, "worker", "the replicas are counted", |a| a.and_then(|a| a.status.as_ref()).is_some_and(|s| s.replicas == 3)).await;
+    wait::until(&agents, "worker", "the replicas are counted", |a| {
+        a.and_then(|a| a.status.as_ref()).is_some_and(|s| s.replicas == 3)
+    })
+    .await;
     let read = agents.get_scale("worker").await.expect("read the scale");
     assert_eq!(
-        (read.spec.and_then(|s| s.replicas), read.status.map(|s| (s.replicas, s.selector))),
-        (Some(3), Some((3, Some("pinfold.dev/agent=worker,pinfold.dev/component=agent".to_owned()))))
+        (
+            read.spec.and_then(|s| s.replicas),
+            read.status.map(|s| (s.replicas, s.selector))
+        ),
+        (
+            Some(3),
+            Some((
+                3,
+                Some("pinfold.dev/agent=worker,pinfold.dev/component=agent".to_owned())
+            ))
+        )
     );
 
-    scene.patch(&agents, "worker", json!({"spec": {"suspended": true}})).await;
+    scene
+        .patch(&agents, "worker", json!({"spec": {"suspended": true}}))
+        .await;
     scene.agent_is("worker", "Suspended").await;
     wait::until(&scene.api::<Deployment>(), "worker", "it is at zero", replicas(0)).await;
-    scene.patch(&agents, "worker", json!({"spec": {"suspended": false}})).await;
+    scene
+        .patch(&agents, "worker", json!({"spec": {"suspended": false}}))
+        .await;
     wait::until(&scene.api::<Deployment>(), "worker", "it is back", replicas(3)).await;
     let suspend = json!({"spec": {"suspended": true, "suspensionReason": "the bill is open"}});
     scene.patch(&scene.tenants(), &scene.id, suspend).await;
@@ -207,5 +304,8 @@ async fn an_agent_can_be_scaled_and_suspended() {
     );
     scene.settle().await;
     let children: BTreeMap<String, Value> = dump::tenant(&scene.admin, &scene.id).await;
-    assert!(children.contains_key("Secret/pinfold-identity-worker"), "everything else is kept");
+    assert!(
+        children.contains_key("Secret/pinfold-identity-worker"),
+        "everything else is kept"
+    );
 }

@@ -44,11 +44,18 @@ fn agent() -> Value {
 }
 
 async fn agent_has(scene: &Scene, replicas: i32) {
-    wait::until(&scene.api::<Agent>(), "worker", "the agent's replicas are counted", |a| {
-        a.is_some_and(|a| {
-            a.status.as_ref().is_some_and(|s| s.replicas == replicas && s.observed_generation == a.metadata.generation)
-        })
-    })
+    wait::until(
+        &scene.api::<Agent>(),
+        "worker",
+        "the agent's replicas are counted",
+        |a| {
+            a.is_some_and(|a| {
+                a.status
+                    .as_ref()
+                    .is_some_and(|s| s.replicas == replicas && s.observed_generation == a.metadata.generation)
+            })
+        },
+    )
     .await;
 }
 
@@ -78,7 +85,8 @@ impl Workload {
         let namespace = scene.namespace();
         match self {
             Self::TenantCreate => {
-                let owners = json!([{"kind": "User", "name": "alice", "role": "admin"}, {"kind": "Group", "name": "builders"}]);
+                let owners =
+                    json!([{"kind": "User", "name": "alice", "role": "admin"}, {"kind": "Group", "name": "builders"}]);
                 scene.make_tenant(&scene.id, json!({"owners": owners})).await;
                 scene.ready_tenant(&scene.id).await;
             }
@@ -89,8 +97,17 @@ impl Workload {
             Self::AgentUpdate => {
                 let edit = json!({"spec": {"image": "example.test/agent:2", "replicas": 1, "ports": null}});
                 scene.patch(&scene.api::<Agent>(), "worker", edit).await;
-                wait::until(&scene.api::<Service>(), "worker", "the Service is gone", |s| s.is_none()).await;
-                wait::until(&scene.api::<PodDisruptionBudget>(), "worker", "the budget is gone", |b| b.is_none()).await;
+                wait::until(&scene.api::<Service>(), "worker", "the Service is gone", |s| {
+                    s.is_none()
+                })
+                .await;
+                wait::until(
+                    &scene.api::<PodDisruptionBudget>(),
+                    "worker",
+                    "the budget is gone",
+                    |b| b.is_none(),
+                )
+                .await;
                 // One replica of each revision while the new one is not available.
                 agent_has(scene, 2).await;
             }
@@ -100,15 +117,22 @@ impl Workload {
                 kubelet.place(&namespace, &pod_name(&run)).await;
                 kubelet.run(&namespace, &pod_name(&run)).await;
                 scene.run_is("job", "Running").await;
-                kubelet.end(&namespace, &pod_name(&run), &result(Outcome::Exited(0), "done", "")).await;
+                kubelet
+                    .end(&namespace, &pod_name(&run), &result(Outcome::Exited(0), "done", ""))
+                    .await;
                 let run = scene.finished("job").await;
                 scene.released(&run).await;
             }
             Self::RunCancel => {
-                scene.patch(&scene.api::<SandboxRun>(), "job", json!({"spec": {"cancel": true}})).await;
+                scene
+                    .patch(&scene.api::<SandboxRun>(), "job", json!({"spec": {"cancel": true}}))
+                    .await;
                 let run = scene.api::<SandboxRun>().get("job").await.expect("the run");
                 let pods: Api<Pod> = scene.api();
-                wait::until(&pods, &pod_name(&run), "the pod is deleted", |p| p.is_some_and(|p| p.metadata.deletion_timestamp.is_some())).await;
+                wait::until(&pods, &pod_name(&run), "the pod is deleted", |p| {
+                    p.is_some_and(|p| p.metadata.deletion_timestamp.is_some())
+                })
+                .await;
                 let stopped = result(Outcome::Stopped(Some(ProgramEnd::Signaled(15))), "half", "");
                 kubelet.end(&namespace, &pod_name(&run), &stopped).await;
                 kubelet.remove(&namespace, &pod_name(&run)).await;
@@ -157,7 +181,9 @@ async fn kill_at_every_write(workload: Workload) {
 
     let writes = reference.writes.min(again.writes);
     let plans = (1..=writes).flat_map(|n| [(n, Moment::BeforeForwarding), (n, Moment::AfterForwarding)]);
-    let ends = stream::iter(plans).map(async |plan| (plan, play(workload, Some(plan)).await)).buffer_unordered(AT_ONCE);
+    let ends = stream::iter(plans)
+        .map(async |plan| (plan, play(workload, Some(plan)).await))
+        .buffer_unordered(AT_ONCE);
     let ends: Vec<_> = ends.collect().await;
     assert_eq!(ends.len(), writes * 2);
     for ((nth, moment), end) in ends {

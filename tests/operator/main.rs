@@ -2,13 +2,17 @@
 //!
 //! Every test has a tenant, a proxy and an operator of its own, so all of them run at once on one control plane.
 
+mod admission;
 mod agent;
 mod blind;
 mod kill;
+mod namespace;
 mod poison;
 mod restart;
+mod roles;
 mod run_admission;
 mod run_end;
 mod run_loss;
 mod schema;
+mod tenancy;
 mod tenant;

@@ -20,7 +20,11 @@ use crate::run_end::program;
 async fn an_object_that_always_fails_slows_nobody_down() {
     let others = if support::full() { 500 } else { 40 };
     let scene = Scene::with_tenant().await;
-    scene.proxy.add(Rule::on(Verb::Patch, "deployments").named("poison").refuse(500, "poison"));
+    scene.proxy.add(
+        Rule::on(Verb::Patch, "deployments")
+            .named("poison")
+            .refuse(500, "poison"),
+    );
     let agent = json!({"image": "example.test/any:1", "replicas": 0});
     scene.make_agent("poison", agent.clone()).await;
     for n in 0..others {
@@ -30,7 +34,10 @@ async fn an_object_that_always_fails_slows_nobody_down() {
         scene.agent_is(&format!("agent-{n}"), "Ready").await;
     }
     let failed = "pinfold_operator_reconcile_total{kind=\"Agent\",outcome=\"transient\"}";
-    wait::until_true("the poison fails again and again", async || scene.metric(failed).await.is_some_and(|n| n >= 5.0)).await;
+    wait::until_true("the poison fails again and again", async || {
+        scene.metric(failed).await.is_some_and(|n| n >= 5.0)
+    })
+    .await;
 
     let tries: Vec<Duration> = scene
         .proxy
@@ -57,20 +64,41 @@ async fn an_object_that_always_fails_slows_nobody_down() {
 /// as an older or a foreign release might have.
 async fn write_unreadable(scene: &Scene, name: &str) {
     let definitions: Api<CustomResourceDefinition> = Api::all(scene.admin.clone());
-    let definition = definitions.get("sandboxruns.pinfold.dev").await.expect("the definition");
+    let definition = definitions
+        .get("sandboxruns.pinfold.dev")
+        .await
+        .expect("the definition");
     let mut loose = definition.clone();
-    let schema = loose.spec.versions[0].schema.as_mut().and_then(|s| s.open_api_v3_schema.as_mut()).expect("a schema");
-    let spec = schema.properties.as_mut().and_then(|p| p.get_mut("spec")).expect("a spec");
-    let timeout = spec.properties.as_mut().and_then(|p| p.get_mut("timeoutSeconds")).expect("the field");
+    let schema = loose.spec.versions[0]
+        .schema
+        .as_mut()
+        .and_then(|s| s.open_api_v3_schema.as_mut())
+        .expect("a schema");
+    let spec = schema
+        .properties
+        .as_mut()
+        .and_then(|p| p.get_mut("spec"))
+        .expect("a spec");
+    let timeout = spec
+        .properties
+        .as_mut()
+        .and_then(|p| p.get_mut("timeoutSeconds"))
+        .expect("the field");
     timeout.type_ = None;
     timeout.format = None;
     timeout.minimum = None;
     timeout.maximum = None;
     timeout.x_kubernetes_int_or_string = Some(true);
     let replace = async |mut wanted: CustomResourceDefinition| {
-        let live = definitions.get("sandboxruns.pinfold.dev").await.expect("the definition");
+        let live = definitions
+            .get("sandboxruns.pinfold.dev")
+            .await
+            .expect("the definition");
         wanted.metadata.resource_version = live.metadata.resource_version;
-        definitions.replace("sandboxruns.pinfold.dev", &PostParams::default(), &wanted).await.expect("replace the definition");
+        definitions
+            .replace("sandboxruns.pinfold.dev", &PostParams::default(), &wanted)
+            .await
+            .expect("replace the definition");
     };
     replace(loose).await;
     let resource = ApiResource::erase::<SandboxRun>(&());
@@ -79,23 +107,30 @@ async fn write_unreadable(scene: &Scene, name: &str) {
     spec["timeoutSeconds"] = json!("soon");
     let object = DynamicObject::new(name, &resource).data(json!({"spec": spec}));
     // The API server takes the new schema up a moment after it has stored it.
-    wait::until_true("the loose schema is in force", async || runs.create(&PostParams::default(), &object).await.is_ok()).await;
+    wait::until_true("the loose schema is in force", async || {
+        runs.create(&PostParams::default(), &object).await.is_ok()
+    })
+    .await;
     replace(definition).await;
     let mut strict = object.clone();
     strict.metadata.name = Some(format!("{name}-again"));
-    wait::until_true("the schema is in force again", async || match runs.create(&PostParams::default(), &strict).await {
-        Ok(made) => {
-            runs.delete(&made.name_any(), &DeleteParams::default()).await.expect("delete the object");
-            false
+    wait::until_true("the schema is in force again", async || {
+        match runs.create(&PostParams::default(), &strict).await {
+            Ok(made) => {
+                runs.delete(&made.name_any(), &DeleteParams::default())
+                    .await
+                    .expect("delete the object");
+                false
+            }
+            Err(_) => true,
         }
-        Err(_) => true,
     })
     .await;
 }
 
 #[tokio::test]
 async fn an_object_that_cannot_be_read_is_named_and_left_alone() {
-    let scene = Scene::with_tenant().await;
+    let scene = Scene::with_tenant_alone().await;
     let namespace = scene.namespace();
     write_unreadable(&scene, "foreign").await;
     let series = format!(
@@ -122,7 +157,9 @@ async fn an_object_that_cannot_be_read_is_named_and_left_alone() {
 
     let resource = ApiResource::erase::<SandboxRun>(&());
     let runs: Api<DynamicObject> = Api::namespaced_with(scene.admin.clone(), &namespace, &resource);
-    runs.delete("foreign", &DeleteParams::default()).await.expect("delete the object");
+    runs.delete("foreign", &DeleteParams::default())
+        .await
+        .expect("delete the object");
     wait::until_true("the metric forgets it", async || scene.metric(&series).await.is_none()).await;
     scene.settle().await;
 }

@@ -8,11 +8,7 @@ use kube::Api;
 use sandbox_protocol::Outcome;
 use serde_json::json;
 use support::{
-    Kubelet, OperatorProcess, Scene,
-    install::SYSTEM_NAMESPACE,
-    kubelet::result,
-    operator::Settings,
-    scene::pod_name,
+    Kubelet, OperatorProcess, Scene, install::SYSTEM_NAMESPACE, kubelet::result, operator::Settings, scene::pod_name,
     wait,
 };
 
@@ -21,7 +17,9 @@ use crate::run_end::program;
 async fn holder_is(leases: &Api<Lease>, name: &str, holder: &str) {
     let what = format!("the lease is held by {holder:?}");
     wait::until(leases, name, &what, |lease| {
-        let held = lease.and_then(|l| l.spec.as_ref()?.holder_identity.as_deref()).unwrap_or_default();
+        let held = lease
+            .and_then(|l| l.spec.as_ref()?.holder_identity.as_deref())
+            .unwrap_or_default();
         held == holder
     })
     .await;
@@ -32,19 +30,33 @@ async fn asked_to_stop_in_the_middle_of_a_pass_it_hands_over_and_leaves_nothing_
     let scene = Scene::without_operator().await;
     let kubelet = Kubelet::start(scene.admin.clone(), &scene.id).await;
     let leases: Api<Lease> = Api::namespaced(scene.admin.clone(), SYSTEM_NAMESPACE);
-    let first = Settings { lease_seconds: 2, ..scene.settings() };
-    let second = Settings { identity: format!("{}-1", scene.id), ..first.clone() };
+    let first = Settings {
+        lease_seconds: 2,
+        ..scene.settings()
+    };
+    let second = Settings {
+        identity: format!("{}-1", scene.id),
+        ..first.clone()
+    };
     let leader = OperatorProcess::start(&first);
     holder_is(&leases, &first.lease, &first.identity).await;
     let _standby = OperatorProcess::start(&second);
     scene.make_tenant(&scene.id, json!({})).await;
     scene.ready_tenant(&scene.id).await;
 
-    scene.proxy.add(Rule::on(Verb::Create, "pods").times(1).delay(Duration::from_millis(1500)));
+    scene.proxy.add(
+        Rule::on(Verb::Create, "pods")
+            .times(1)
+            .delay(Duration::from_millis(1500)),
+    );
     let run = scene.make_run("handed-over", program()).await;
-    wait::soon("the pod is asked for", scene.proxy.wait_for(|all| {
-        all.iter().any(|r| r.request.verb == Verb::Create && r.request.resource == "pods")
-    }))
+    wait::soon(
+        "the pod is asked for",
+        scene.proxy.wait_for(|all| {
+            all.iter()
+                .any(|r| r.request.verb == Verb::Create && r.request.resource == "pods")
+        }),
+    )
     .await;
     let asked = Instant::now();
     let status = leader.terminate().await;
@@ -57,11 +69,18 @@ async fn asked_to_stop_in_the_middle_of_a_pass_it_hands_over_and_leaves_nothing_
 
     scene.pod_of(&run).await;
     kubelet.place(&scene.namespace(), &pod_name(&run)).await;
-    kubelet.end(&scene.namespace(), &pod_name(&run), &result(Outcome::Exited(0), "", "")).await;
+    kubelet
+        .end(&scene.namespace(), &pod_name(&run), &result(Outcome::Exited(0), "", ""))
+        .await;
     let run = scene.finished("handed-over").await;
     assert_eq!(run.status.and_then(|s| s.reason).as_deref(), Some("Completed"));
     scene.settle().await;
-    let made = scene.proxy.records().iter().filter(|r| r.created() && r.request.resource == "pods").count();
+    let made = scene
+        .proxy
+        .records()
+        .iter()
+        .filter(|r| r.created() && r.request.resource == "pods")
+        .count();
     assert_eq!(made, 1);
 }
 
@@ -73,7 +92,12 @@ async fn back_in_a_settled_world_it_writes_nothing() {
     let scene = Scene::with_tenant().await;
     let kubelet = Kubelet::start(scene.admin.clone(), &scene.id).await;
     for n in 0..agents {
-        scene.make_agent(&format!("agent-{n}"), json!({"image": "example.test/any:1", "suspended": n % 2 == 0, "replicas": 0})).await;
+        scene
+            .make_agent(
+                &format!("agent-{n}"),
+                json!({"image": "example.test/any:1", "suspended": n % 2 == 0, "replicas": 0}),
+            )
+            .await;
     }
     let mut made = Vec::new();
     for n in 0..runs {
@@ -86,7 +110,9 @@ async fn back_in_a_settled_world_it_writes_nothing() {
             kubelet.run(&scene.namespace(), &pod_name(run)).await;
             scene.run_is(&format!("run-{n}"), "Running").await;
         } else {
-            kubelet.end(&scene.namespace(), &pod_name(run), &result(Outcome::Exited(0), "", "")).await;
+            kubelet
+                .end(&scene.namespace(), &pod_name(run), &result(Outcome::Exited(0), "", ""))
+                .await;
         }
     }
     for n in 0..runs {
@@ -95,7 +121,9 @@ async fn back_in_a_settled_world_it_writes_nothing() {
         }
     }
     for n in 0..agents {
-        scene.agent_is(&format!("agent-{n}"), if n % 2 == 0 { "Suspended" } else { "Ready" }).await;
+        scene
+            .agent_is(&format!("agent-{n}"), if n % 2 == 0 { "Suspended" } else { "Ready" })
+            .await;
     }
     scene.settle().await;
 
@@ -105,7 +133,12 @@ async fn back_in_a_settled_world_it_writes_nothing() {
         scene.start_operator();
         for (kind, wanted) in [("SandboxRun", runs), ("Agent", agents), ("Tenant", 1)] {
             let series = format!("pinfold_operator_reconcile_total{{kind=\"{kind}\",outcome=\"settled\"}}");
-            let looked_at = async || scene.metric(&series).await.is_some_and(|passes| passes >= f64::from(wanted));
+            let looked_at = async || {
+                scene
+                    .metric(&series)
+                    .await
+                    .is_some_and(|passes| passes >= f64::from(wanted))
+            };
             wait::until_true(&format!("the operator looks at every {kind}"), looked_at).await;
         }
         let writes = scene.proxy.writes().split_off(settled);

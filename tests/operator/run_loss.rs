@@ -11,7 +11,12 @@ use support::{Kubelet, Scene, kubelet::result, scene::pod_name, wait};
 use crate::run_end::{program, told};
 
 fn pods_made(scene: &Scene) -> usize {
-    scene.proxy.records().iter().filter(|r| r.created() && r.request.resource == "pods").count()
+    scene
+        .proxy
+        .records()
+        .iter()
+        .filter(|r| r.created() && r.request.resource == "pods")
+        .count()
 }
 
 #[tokio::test]
@@ -25,7 +30,13 @@ async fn a_pod_deleted_while_the_operator_is_down_is_not_made_again_and_its_resu
     scene.run_is("kept", "Running").await;
 
     scene.kill_operator().await;
-    kubelet.end(&namespace, &pod_name(&run), &result(Outcome::Exited(0), "the answer", "")).await;
+    kubelet
+        .end(
+            &namespace,
+            &pod_name(&run),
+            &result(Outcome::Exited(0), "the answer", ""),
+        )
+        .await;
     kubelet.remove(&namespace, &pod_name(&run)).await;
     scene.start_operator();
 
@@ -45,8 +56,14 @@ async fn a_pod_deleted_while_it_runs_is_told_as_such() {
     kubelet.place(&namespace, &pod_name(&run)).await;
     kubelet.run(&namespace, &pod_name(&run)).await;
     scene.run_is("deleted", "Running").await;
-    scene.api::<Pod>().delete(&pod_name(&run), &DeleteParams::default()).await.expect("delete the pod");
-    kubelet.end(&namespace, &pod_name(&run), &result(Outcome::Stopped(None), "", "")).await;
+    scene
+        .api::<Pod>()
+        .delete(&pod_name(&run), &DeleteParams::default())
+        .await
+        .expect("delete the pod");
+    kubelet
+        .end(&namespace, &pod_name(&run), &result(Outcome::Stopped(None), "", ""))
+        .await;
     kubelet.remove(&namespace, &pod_name(&run)).await;
     let run = scene.finished("deleted").await;
     assert_yaml_snapshot!("run_pod_deleted", told(&scene, &run));
@@ -69,7 +86,9 @@ async fn a_pod_torn_away_with_its_finalizer_is_lost_and_not_made_again() {
         if !operator_is_up {
             scene.kill_operator().await;
         }
-        scene.patch(&pods, &pod, json!({"metadata": {"finalizers": null}})).await;
+        scene
+            .patch(&pods, &pod, json!({"metadata": {"finalizers": null}}))
+            .await;
         kubelet.remove(&namespace, &pod).await;
         if !operator_is_up {
             scene.start_operator();
@@ -88,8 +107,12 @@ async fn a_lost_answer_makes_no_second_pod() {
     let scene = Scene::with_tenant().await;
     let kubelet = Kubelet::start(scene.admin.clone(), &scene.id).await;
     // Every pod is made, and the operator never hears of it the first time, in one way or the other.
-    scene.proxy.add(Rule::on(Verb::Create, "pods").times(count / 2).lose_reply());
-    scene.proxy.add(Rule::on(Verb::Create, "pods").times(count / 2).answer_instead(504));
+    scene
+        .proxy
+        .add(Rule::on(Verb::Create, "pods").times(count / 2).lose_reply());
+    scene
+        .proxy
+        .add(Rule::on(Verb::Create, "pods").times(count / 2).answer_instead(504));
     let mut runs = Vec::new();
     for n in 0..count {
         runs.push(scene.make_run(&format!("run-{n}"), program()).await);
@@ -97,14 +120,29 @@ async fn a_lost_answer_makes_no_second_pod() {
     for run in &runs {
         scene.pod_of(run).await;
         kubelet.place(&scene.namespace(), &pod_name(run)).await;
-        kubelet.end(&scene.namespace(), &pod_name(run), &result(Outcome::Exited(0), "", "")).await;
+        kubelet
+            .end(&scene.namespace(), &pod_name(run), &result(Outcome::Exited(0), "", ""))
+            .await;
     }
     for n in 0..count {
-        assert_eq!(scene.finished(&format!("run-{n}")).await.status.unwrap_or_default().reason.as_deref(), Some("Completed"));
+        assert_eq!(
+            scene
+                .finished(&format!("run-{n}"))
+                .await
+                .status
+                .unwrap_or_default()
+                .reason
+                .as_deref(),
+            Some("Completed")
+        );
     }
     scene.settle().await;
     assert_eq!(pods_made(&scene), count);
-    let pods = scene.api::<Pod>().list(&kube::api::ListParams::default()).await.expect("list pods");
+    let pods = scene
+        .api::<Pod>()
+        .list(&kube::api::ListParams::default())
+        .await
+        .expect("list pods");
     let mut names: Vec<_> = pods.items.iter().filter_map(|p| p.metadata.name.clone()).collect();
     names.sort();
     let mut wanted: Vec<_> = runs.iter().map(pod_name).collect();

@@ -1,21 +1,33 @@
 //! What the API server refuses by our schemas, with the words that say what to write instead.
 
-use crds::{Agent, SandboxRun, SandboxTemplate, Tenant};
-use kube::{Api, Resource, api::{Patch, PatchParams, PostParams}};
-use serde::{Serialize, de::DeserializeOwned};
-use serde_json::{Value, json};
-use support::{cluster, install, scene::unique};
 use std::fmt::Debug;
 
+use crds::{Agent, SandboxRun, SandboxTemplate, Tenant};
+use kube::{
+    Api, Resource,
+    api::{Patch, PatchParams, PostParams},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+use support::{
+    cluster, install,
+    scene::{stage, unique},
+};
+use tokio::sync::SemaphorePermit;
+
 /// A namespace in which nobody is at work, and a client that may do everything.
-async fn nowhere() -> (kube::Client, String) {
+async fn nowhere() -> (kube::Client, String, SemaphorePermit<'static>) {
+    let stage = stage().await;
     let admin = cluster::client("admin").await;
     install::ensure().await;
     let name = format!("schema-{}", unique());
     let namespaces: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(admin.clone());
     let object = serde_json::from_value(json!({"metadata": {"name": name}})).expect("a namespace");
-    namespaces.create(&PostParams::default(), &object).await.expect("make a namespace");
-    (admin, name)
+    namespaces
+        .create(&PostParams::default(), &object)
+        .await
+        .expect("make a namespace");
+    (admin, name, stage)
 }
 
 /// The API server's refusal of an object; nothing if it takes it.
@@ -41,13 +53,16 @@ where
 {
     for (spec, wanted) in cases {
         let told = refusal(api, "x", spec).await;
-        assert!(told.as_deref().is_some_and(|t| t.contains(wanted)), "{spec}\nwanted: {wanted}\ntold: {told:?}");
+        assert!(
+            told.as_deref().is_some_and(|t| t.contains(wanted)),
+            "{spec}\nwanted: {wanted}\ntold: {told:?}"
+        );
     }
 }
 
 #[tokio::test]
 async fn tenants() {
-    let (admin, _) = nowhere().await;
+    let (admin, _, _stage) = nowhere().await;
     let api: Api<Tenant> = Api::all(admin);
     assert_eq!(refusal(&api, "x", &json!({})).await, None);
     refused(&api, &[
@@ -74,7 +89,7 @@ async fn tenants() {
 
 #[tokio::test]
 async fn agents() {
-    let (admin, namespace) = nowhere().await;
+    let (admin, namespace, _stage) = nowhere().await;
     let api: Api<Agent> = Api::namespaced(admin, &namespace);
     let with = |key: &str, value: Value| {
         let mut spec = json!({"image": "example.test/any:1"});
@@ -108,33 +123,64 @@ async fn agents() {
 
 #[tokio::test]
 async fn templates_and_runs() {
-    let (admin, namespace) = nowhere().await;
+    let (admin, namespace, _stage) = nowhere().await;
     let templates: Api<SandboxTemplate> = Api::namespaced(admin.clone(), &namespace);
-    let told = refusal(&templates, &"a".repeat(64), &json!({"image": "x"})).await.unwrap_or_default();
+    let told = refusal(&templates, &"a".repeat(64), &json!({"image": "x"}))
+        .await
+        .unwrap_or_default();
     assert!(told.contains("a template's name has at most 63 characters"), "{told}");
     let runs: Api<SandboxRun> = Api::namespaced(admin, &namespace);
-    let told = refusal(&runs, &"a".repeat(64), &json!({"image": "x"})).await.unwrap_or_default();
+    let told = refusal(&runs, &"a".repeat(64), &json!({"image": "x"}))
+        .await
+        .unwrap_or_default();
     assert!(told.contains("a run's name has at most 63 characters"), "{told}");
     assert_eq!(refusal(&runs, "x", &json!({"template": "base"})).await, None);
-    refused(&runs, &[
-        (json!({}), "give either spec.template or spec.image, not both and not neither"),
-        (json!({"template": "a", "image": "b"}), "give either spec.template or spec.image, not both and not neither"),
-        (json!({"image": "x", "command": ["a"], "code": "b", "language": "bash"}), "give spec.command or spec.code, not both; leave out both for an interactive sandbox"),
-        (json!({"image": "x", "code": "b"}), "spec.code and spec.language belong together: set language to python, bash or javascript"),
-        (json!({"image": "x", "language": "bash"}), "spec.code and spec.language belong together"),
-        (json!({"image": "x", "stdin": "b"}), "spec.stdin needs a program that reads it: give spec.command or spec.code"),
-        (json!({"image": "x", "command": [""]}), "spec.command[0] is the program and cannot be empty"),
-        (json!({"template": "other/base"}), "spec.template"),
-        (json!({"image": "x", "workdir": "relative"}), "spec.workdir"),
-        (json!({"image": "x", "timeoutSeconds": 0}), "spec.timeoutSeconds"),
-        (json!({"image": "x", "code": null, "language": "bash"}), "spec.code and spec.language belong together"),
-    ])
+    refused(
+        &runs,
+        &[
+            (
+                json!({}),
+                "give either spec.template or spec.image, not both and not neither",
+            ),
+            (
+                json!({"template": "a", "image": "b"}),
+                "give either spec.template or spec.image, not both and not neither",
+            ),
+            (
+                json!({"image": "x", "command": ["a"], "code": "b", "language": "bash"}),
+                "give spec.command or spec.code, not both; leave out both for an interactive sandbox",
+            ),
+            (
+                json!({"image": "x", "code": "b"}),
+                "spec.code and spec.language belong together: set language to python, bash or javascript",
+            ),
+            (
+                json!({"image": "x", "language": "bash"}),
+                "spec.code and spec.language belong together",
+            ),
+            (
+                json!({"image": "x", "stdin": "b"}),
+                "spec.stdin needs a program that reads it: give spec.command or spec.code",
+            ),
+            (
+                json!({"image": "x", "command": [""]}),
+                "spec.command[0] is the program and cannot be empty",
+            ),
+            (json!({"template": "other/base"}), "spec.template"),
+            (json!({"image": "x", "workdir": "relative"}), "spec.workdir"),
+            (json!({"image": "x", "timeoutSeconds": 0}), "spec.timeoutSeconds"),
+            (
+                json!({"image": "x", "code": null, "language": "bash"}),
+                "spec.code in body must be of type string",
+            ),
+        ],
+    )
     .await;
 }
 
 #[tokio::test]
 async fn runs_cannot_be_changed() {
-    let (admin, namespace) = nowhere().await;
+    let (admin, namespace, _stage) = nowhere().await;
     let runs: Api<SandboxRun> = Api::namespaced(admin, &namespace);
     let full = json!({
         "image": "x", "command": ["a"], "stdin": "in", "env": [{"name": "A", "value": "1"}], "startTimeoutSeconds": 5,
@@ -143,8 +189,12 @@ async fn runs_cannot_be_changed() {
     let coded = json!({"template": "t", "code": "c", "language": "bash"});
     let bare = json!({"template": "t"});
     for (name, spec) in [("full", &full), ("coded", &coded), ("bare", &bare)] {
-        let run = serde_json::from_value(json!({"metadata": {"name": name}, "apiVersion": "pinfold.dev/v1alpha1", "kind": "SandboxRun", "spec": spec}));
-        runs.create(&PostParams::default(), &run.expect("a run")).await.expect("make a run");
+        let run = serde_json::from_value(
+            json!({"metadata": {"name": name}, "apiVersion": "pinfold.dev/v1alpha1", "kind": "SandboxRun", "spec": spec}),
+        );
+        runs.create(&PostParams::default(), &run.expect("a run"))
+            .await
+            .expect("make a run");
     }
     // Changed, gone, appeared: an optional field may do none of these.
     let edits = [
@@ -178,17 +228,29 @@ async fn runs_cannot_be_changed() {
         let patch = Patch::Merge(json!({"spec": {field: value}}));
         let wanted = format!("spec.{field} cannot be changed; create a new SandboxRun instead");
         match runs.patch(name, &PatchParams::default(), &patch).await {
-            Err(kube::Error::Api(answer)) => assert!(answer.message.contains(&wanted), "{name} {field} {value}: {}", answer.message),
+            Err(kube::Error::Api(answer)) => assert!(
+                answer.message.contains(&wanted),
+                "{name} {field} {value}: {}",
+                answer.message
+            ),
             other => assert!(other.is_err(), "{name}: spec.{field} became {value}"),
         }
     }
     let cancel = async |cancel: bool| {
         let patch = Patch::Merge(json!({"spec": {"cancel": cancel}}));
-        runs.patch("bare", &PatchParams::default(), &patch).await.map(drop).map_err(|e| e.to_string())
+        runs.patch("bare", &PatchParams::default(), &patch)
+            .await
+            .map(drop)
+            .map_err(|e| e.to_string())
     };
     assert_eq!(cancel(true).await, Ok(()));
     let told = cancel(false).await.expect_err("cancel cannot be taken back");
-    assert!(told.contains("spec.cancel cannot be taken back; create a new SandboxRun instead"), "{told}");
+    assert!(
+        told.contains("spec.cancel cannot be taken back; create a new SandboxRun instead"),
+        "{told}"
+    );
     let ttl = Patch::Merge(json!({"spec": {"ttlSecondsAfterFinished": 5}}));
-    runs.patch("bare", &PatchParams::default(), &ttl).await.expect("how long a run is kept may be changed");
+    runs.patch("bare", &PatchParams::default(), &ttl)
+        .await
+        .expect("how long a run is kept may be changed");
 }

@@ -13,7 +13,10 @@ fn schemas() -> Vec<(String, JSONSchemaProps)> {
     let all = crds::schema::definitions().into_iter().map(|definition| {
         let name = definition.name_any();
         let version = definition.spec.versions.into_iter().next().expect("a version");
-        (name, version.schema.and_then(|s| s.open_api_v3_schema).expect("a schema"))
+        (
+            name,
+            version.schema.and_then(|s| s.open_api_v3_schema).expect("a schema"),
+        )
     });
     all.collect()
 }
@@ -39,14 +42,23 @@ fn size(schema: &JSONSchemaProps) -> Option<i64> {
             if let Some(JSONSchemaPropsOrBool::Schema(value)) = &schema.additional_properties {
                 return Some(schema.max_properties? * (size(value)? + 64));
             }
-            schema.properties.iter().flatten().map(|(name, child)| Some(i64::try_from(name.len()).ok()? + 4 + size(child)?)).sum()
+            schema
+                .properties
+                .iter()
+                .flatten()
+                .map(|(name, child)| Some(i64::try_from(name.len()).ok()? + 4 + size(child)?))
+                .sum()
         }
         Some("array") => match &schema.items {
             Some(JSONSchemaPropsOrArray::Schema(item)) => Some(schema.max_items? * (size(item)? + 1)),
             _ => None,
         },
         Some("string") => match &schema.enum_ {
-            Some(values) => values.iter().map(|v| i64::try_from(v.0.to_string().len()).ok()).max().flatten(),
+            Some(values) => values
+                .iter()
+                .map(|v| i64::try_from(v.0.to_string().len()).ok())
+                .max()
+                .flatten(),
             None => Some(schema.max_length? + 2),
         },
         Some("integer" | "number") => Some(20),
@@ -93,7 +105,11 @@ fn an_object_stays_small_whatever_is_written_into_it() {
     let sizes: Vec<(String, i64)> = schemas()
         .into_iter()
         .map(|(name, schema)| {
-            let parts = schema.properties.iter().flatten().filter(|(key, _)| *key == "spec" || *key == "status");
+            let parts = schema
+                .properties
+                .iter()
+                .flatten()
+                .filter(|(key, _)| *key == "spec" || *key == "status");
             (name, parts.map(|(_, part)| size(part).expect("bounded")).sum())
         })
         .collect();

@@ -6,11 +6,11 @@ mod generated;
 mod length;
 mod tools;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
 
 use crate::paths;
-use crate::stage::Ui;
+use crate::stage::{Stage, Ui};
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Options {
@@ -20,36 +20,35 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(ui: &Ui, options: &Options) -> Result<()> {
-    let cargo = |stage: &crate::stage::Stage, arguments: &[&str]| {
-        stage.run("cargo").args(arguments).dir(paths::workspace()).run()
-    };
-    ui.stage("format", "run `cargo fmt --all`", |stage| {
-        cargo(stage, &["fmt", "--all", "--check"])
-    })?;
-    ui.stage(
-        "boundaries",
-        "move the code to the crate or file that may do it (ARCHITECTURE.md)",
-        boundaries::check,
-    )?;
-    ui.stage("file length", "split the file: one thing per file", |_| length::check())?;
-    ui.stage(
-        "lints",
-        "mend what clippy names; suppress only with #[expect(lint, reason = \"...\")]",
-        |stage| {
-            cargo(
-                stage,
-                &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
-            )
-        },
-    )?;
-    ui.stage(
-        "generated files",
-        "run `cargo xtask generate` and commit the result",
-        generated::check,
-    )?;
-    charts::check(ui)?;
+    let cargo = |stage: &Stage, arguments: &[&str]| stage.run("cargo").args(arguments).dir(paths::workspace()).run();
+    let boundaries_mend = "move the code to the crate or file that may do it (ARCHITECTURE.md)";
+    let lints_mend = "mend what clippy names; suppress only with #[expect(lint, reason = \"...\")]";
+    let lints = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    // All of them, whatever the first ones say: one round then shows everything there is to mend.
+    let mut results = vec![
+        ui.stage("format", "run `cargo fmt --all`", |stage| {
+            cargo(stage, &["fmt", "--all", "--check"])
+        }),
+        ui.stage("boundaries", boundaries_mend, boundaries::check),
+        ui.stage("file length", "split the file: one thing per file", |_| length::check()),
+        ui.stage("lints", lints_mend, |stage| cargo(stage, &lints)),
+        ui.stage(
+            "generated files",
+            "run `cargo xtask generate` and commit the result",
+            generated::check,
+        ),
+        charts::check(ui),
+    ];
     if options.full {
-        tools::check(ui)?;
+        results.push(tools::check(ui));
+    }
+    let failures: Vec<String> = results
+        .into_iter()
+        .filter_map(Result::err)
+        .map(|failure| format!("{failure:#}"))
+        .collect();
+    if !failures.is_empty() {
+        bail!("{}", failures.join("\n\n"));
     }
     Ok(())
 }

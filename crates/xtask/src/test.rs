@@ -1,6 +1,7 @@
 //! `xtask test`: every suite, or those named, each with the real things it needs.
 
 use std::path::Path;
+use std::thread;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
@@ -9,7 +10,7 @@ use crate::build::programs;
 use crate::cluster::{Cluster, stop};
 use crate::stage::Ui;
 use crate::up::{self, Options as Up};
-use crate::{check, demo, paths, preflight};
+use crate::{check, demo, packages, paths, preflight};
 
 /// Kept apart from the cluster of daily work, so that a suite neither sees nor breaks it.
 const OPERATOR_CLUSTER: &str = "suite";
@@ -49,37 +50,58 @@ pub(crate) fn run(ui: &Ui, options: &Options) -> Result<()> {
     if suites.iter().any(|suite| matches!(suite, Suite::Operator | Suite::E2e)) {
         preflight::root()?;
     }
-    for suite in suites {
-        match suite {
-            Suite::Check => check::run(ui, &check::Options { full: options.full })?,
-            Suite::Unit => unit(ui)?,
-            Suite::Netpol => netpol(ui)?,
-            Suite::Operator => {
-                let mut up = Up::named(OPERATOR_CLUSTER);
-                up.control_plane_only = true;
-                up.controller_manager = true;
-                with_cluster(
-                    ui,
-                    options,
-                    OPERATOR_CLUSTER,
-                    || up::ensure_running(ui, &up),
-                    |cluster, kube| system(ui, options, "operator", cluster, kube),
-                )?;
-            }
-            Suite::E2e => {
-                let mut up = Up::named(E2E_CLUSTER);
-                up.gvisor = true;
-                with_cluster(
-                    ui,
-                    options,
-                    E2E_CLUSTER,
-                    || demo::installed(ui, &up),
-                    |cluster, kube| system(ui, options, "e2e", cluster, kube),
-                )?;
-            }
+    // The cluster's programs are built in one lane while cargo works in the other.
+    thread::scope(|scope| {
+        let clusters = suites.iter().any(|suite| matches!(suite, Suite::Operator | Suite::E2e));
+        let programs = clusters.then(|| scope.spawn(|| prepare(ui)));
+        let (sources, systems): (Vec<Suite>, Vec<Suite>) = suites
+            .iter()
+            .partition(|suite| matches!(suite, Suite::Check | Suite::Unit | Suite::Netpol));
+        let result = sources.into_iter().try_for_each(|suite| run_suite(ui, options, suite));
+        if let Some(programs) = programs {
+            programs
+                .join()
+                .map_err(|_| anyhow::anyhow!("the build of the programs ended in a panic"))??;
+        }
+        result?;
+        systems.into_iter().try_for_each(|suite| run_suite(ui, options, suite))
+    })
+}
+
+fn prepare(ui: &Ui) -> Result<()> {
+    packages::ensure_installed(ui)?;
+    programs::ensure(ui, true).map(drop)
+}
+
+fn run_suite(ui: &Ui, options: &Options, suite: Suite) -> Result<()> {
+    match suite {
+        Suite::Check => check::run(ui, &check::Options { full: options.full }),
+        Suite::Unit => unit(ui),
+        Suite::Netpol => netpol(ui),
+        Suite::Operator => {
+            let mut up = Up::named(OPERATOR_CLUSTER);
+            up.control_plane_only = true;
+            up.controller_manager = true;
+            with_cluster(
+                ui,
+                options,
+                OPERATOR_CLUSTER,
+                || up::ensure_running(ui, &up),
+                |cluster, kube| system(ui, options, "operator", cluster, kube),
+            )
+        }
+        Suite::E2e => {
+            let mut up = Up::named(E2E_CLUSTER);
+            up.gvisor = true;
+            with_cluster(
+                ui,
+                options,
+                E2E_CLUSTER,
+                || demo::installed(ui, &up),
+                |cluster, kube| system(ui, options, "e2e", cluster, kube),
+            )
         }
     }
-    Ok(())
 }
 
 fn unit(ui: &Ui) -> Result<()> {

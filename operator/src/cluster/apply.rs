@@ -5,7 +5,7 @@ use std::{fmt::Debug, sync::Arc};
 use crds::labels;
 use kube::{
     Api, Client, Resource, ResourceExt,
-    api::{DeleteParams, Patch, PatchParams, Preconditions},
+    api::{DeleteParams, Preconditions},
     core::{ClusterResourceScope, NamespaceResourceScope},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -13,7 +13,7 @@ use serde_json::Value;
 use tracing::info;
 
 use crate::{
-    cluster::settled,
+    cluster::{client::CallError, server_side, settled},
     runtime::{Cache, Failure, FailureClass},
 };
 
@@ -92,9 +92,7 @@ impl Applier {
             annotations[labels::DESIRED] = Value::String(digest);
         }
         // Forced: these objects are wholly ours, and an outside edit of what we own is to be taken back.
-        let parameters = PatchParams::apply(self.manager).force();
-        let applied = api
-            .patch(&name, &parameters, &Patch::Apply(&body))
+        let applied: K = server_side::apply(&self.client, api.resource_url(), &name, None, self.manager, &body)
             .await
             .map_err(|error| failure(format!("apply {kind} {name}"), error))?;
         info!(child.kind = %kind, child.name = name, "child applied");
@@ -128,6 +126,7 @@ pub async fn delete<K: Child>(api: &Api<K>, object: &K, exact: bool, grace: Opti
 /// Classifies what the API server answered.
 pub fn failure(attempt: String, error: kube::Error) -> Failure {
     let class = match &error {
+        error if is_not_leader(error) => FailureClass::NotLeading,
         kube::Error::Api(status) if status.code == 409 => FailureClass::Conflict,
         kube::Error::Api(status) if status.code == 403 || status.code == 401 => FailureClass::Forbidden,
         _ => FailureClass::Transient,
@@ -137,6 +136,18 @@ pub fn failure(attempt: String, error: kube::Error) -> Failure {
         class,
         source: Box::new(error),
     }
+}
+
+/// Whether the call was not even made because the lease is not held.
+fn is_not_leader(error: &kube::Error) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if matches!(error.downcast_ref(), Some(CallError::NotLeader)) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 fn to_value<K: Child>(object: &K) -> Result<Value, Failure> {

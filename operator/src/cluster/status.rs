@@ -2,14 +2,14 @@
 
 use std::fmt::Debug;
 
-use kube::{
-    Api, Resource, ResourceExt,
-    api::{Patch, PatchParams},
-};
+use kube::{Api, Resource, ResourceExt};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 
-use crate::{cluster::apply::failure, runtime::Failure};
+use crate::{
+    cluster::{apply::failure, server_side},
+    runtime::Failure,
+};
 
 /// Replaces the status of an object by server-side apply: fields that are no longer set go away.
 ///
@@ -35,8 +35,8 @@ where
         "metadata": {"name": name, "uid": object.uid()},
         "status": new,
     });
-    let parameters = PatchParams::apply(manager).force();
-    match api.patch_status(&name, &parameters, &Patch::Apply(&body)).await {
+    let client = api.clone().into_client();
+    match server_side::apply(&client, api.resource_url(), &name, Some("status"), manager, &body).await {
         Ok(written) => Ok(Some(written)),
         // Deleted meanwhile: there is nothing left whose status could be wrong.
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),

@@ -5,7 +5,7 @@ use std::{fmt::Debug, sync::Arc};
 use futures::StreamExt;
 use kube::{
     Api, Resource, ResourceExt,
-    core::DeserializeGuard,
+    core::{DeserializeGuard, error_boundary::InvalidObject},
     runtime::{
         WatchStreamExt,
         watcher::{self, Event},
@@ -41,25 +41,36 @@ pub async fn follow<K>(
     cache: Arc<Cache<K>>,
     metrics: Arc<Metrics>,
     changed: impl Fn(&K) + Send,
-    undecodable: impl Fn(&kube::core::error_boundary::InvalidObject) + Send,
+    undecodable: impl Fn(&InvalidObject) + Send,
 ) where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {
     let config = source.selector.clone().timeout(WATCH_SECONDS).page_size(500);
+    let mut known_broken: Vec<(String, String)> = Vec::new();
     loop {
         let mut events = watcher::watcher(api.clone(), config.clone()).default_backoff().boxed();
-        let mut pending = Vec::new();
+        let (mut pending, mut broken) = (Vec::new(), Vec::new());
         while let Some(event) = events.next().await {
             metrics.watch_works(&K::plural(&()));
             match event {
-                Ok(Event::Init) => pending.clear(),
+                Ok(Event::Init) => {
+                    pending.clear();
+                    broken.clear();
+                }
                 Ok(Event::InitApply(object)) => {
+                    if let Err(invalid) = &object.0 {
+                        broken.push(address(invalid));
+                    }
                     if let Some(object) = decoded(object, &source, &metrics, &undecodable) {
                         pending.push(object);
                     }
                 }
                 Ok(Event::InitDone) => {
                     let gone = cache.replace(std::mem::take(&mut pending));
+                    for (namespace, name) in known_broken.iter().filter(|b| !broken.contains(b)) {
+                        metrics.decodable(source.kind, namespace, name);
+                    }
+                    known_broken = std::mem::take(&mut broken);
                     info!(kind = source.kind, objects = cache.len(), "watch filled");
                     for object in gone.iter().chain(&cache.all()) {
                         changed(object);
@@ -71,12 +82,16 @@ pub async fn follow<K>(
                         changed(&object);
                     }
                 }
-                Ok(Event::Delete(object)) => {
-                    if let Some(object) = decoded(object, &source, &metrics, &undecodable) {
+                Ok(Event::Delete(object)) => match object.0 {
+                    Ok(object) => {
                         cache.remove(&object);
                         changed(&object);
                     }
-                }
+                    Err(invalid) => {
+                        let (namespace, name) = address(&invalid);
+                        metrics.decodable(source.kind, &namespace, &name);
+                    }
+                },
                 Err(error) => {
                     metrics.watch_failed(source.kind);
                     warn!(kind = source.kind, error = %chain(&error), "watch failed; it is opened again");
@@ -86,11 +101,19 @@ pub async fn follow<K>(
     }
 }
 
+fn address(invalid: &InvalidObject) -> (String, String) {
+    let metadata = &invalid.metadata;
+    (
+        metadata.namespace.clone().unwrap_or_default(),
+        metadata.name.clone().unwrap_or_default(),
+    )
+}
+
 fn decoded<K: Resource<DynamicType = ()>>(
     object: DeserializeGuard<K>,
     source: &Source<K>,
     metrics: &Metrics,
-    undecodable: &impl Fn(&kube::core::error_boundary::InvalidObject),
+    undecodable: &impl Fn(&InvalidObject),
 ) -> Option<K> {
     match object.0 {
         Ok(mut object) => {

@@ -14,6 +14,9 @@ use crate::{
 /// The longest that one pass may take; each call within has a deadline of its own.
 const PASS: Duration = Duration::from_secs(45);
 
+/// The wait while the lease is not held: either it comes back within moments or the process ends.
+const LAPSE: Duration = Duration::from_millis(250);
+
 /// What follows a pass that went well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
@@ -40,6 +43,8 @@ pub enum FailureClass {
     Transient,
     /// Somebody changed the object meanwhile: tried again soon with what the watch brings.
     Conflict,
+    /// The lease was not held at the moment, so the call was not made: no fault of the object.
+    NotLeading,
     /// The API server refuses us: tried again with growing waits, reported as an error of the installation.
     Forbidden,
 }
@@ -108,7 +113,7 @@ async fn pass<R: Reconciler>(reconciler: &R, queue: &FairQueue, key: &Key, leade
     async {
         let started = Instant::now();
         if !leadership.is_held() {
-            queue.failed(key, backoff::after);
+            queue.succeeded(key, Some(LAPSE));
             return;
         }
         let outcome = match tokio::time::timeout(PASS, reconciler.reconcile(key)).await {
@@ -120,11 +125,15 @@ async fn pass<R: Reconciler>(reconciler: &R, queue: &FairQueue, key: &Key, leade
                 queue.succeeded(key, Some(wait));
                 Outcome::Waiting
             }
+            Ok(Err(failure)) if failure.class == FailureClass::NotLeading => {
+                queue.succeeded(key, Some(LAPSE));
+                Outcome::NotLeading
+            }
             Ok(Err(failure)) => {
                 let class = failure.class;
                 let (failures, wait) = queue.failed(key, |n| match class {
                     FailureClass::Conflict => backoff::after(n).min(Duration::from_secs(5)),
-                    FailureClass::Transient | FailureClass::Forbidden => backoff::after(n),
+                    _ => backoff::after(n),
                 });
                 let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
                 if class == FailureClass::Conflict {

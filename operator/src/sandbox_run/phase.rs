@@ -187,7 +187,9 @@ fn under_way(fetched: &Fetched, pod: &Pod, progress: &Progress, intent: &Intent,
         Progress::Starting(trouble) => starting(pod, trouble.as_ref().or(fetched.trouble.as_ref())),
         _ => starting(pod, None),
     };
-    if !says(fetched, &report) {
+    // A pod that is on its way out tells nothing new of its start: what was found out before stays.
+    let leaving = pod.metadata.deletion_timestamp.is_some() && !matches!(progress, Progress::Running { .. });
+    if !leaving && !says(fetched, &report) {
         return Decision::report(report);
     }
     if let Some(deleted) = &pod.metadata.deletion_timestamp {
@@ -333,8 +335,13 @@ fn says(fetched: &Fetched, report: &Report) -> bool {
     let Some(status) = &fetched.run.status else {
         return false;
     };
-    status.reason.as_ref() == Some(&report.reason)
-        && report.findings.iter().all(|f| {
+    // The kubelet words one and the same trouble differently at each try; the first wording stays.
+    let trouble = report.ending.is_none() && report.reason != reason::STARTING && report.reason != reason::RUNNING;
+    if status.reason.as_ref() != Some(&report.reason) {
+        return false;
+    }
+    trouble && report.pod.is_some()
+        || report.findings.iter().all(|f| {
             condition::find(&status.conditions, f.type_).is_some_and(|c| {
                 c.status == f.status && c.reason == f.reason && c.message == condition::clip(&f.message)
             })

@@ -27,7 +27,9 @@ pub fn kubeconfig(user: &str) -> PathBuf {
     let folder = PathBuf::from(folder);
     let candidates = [folder.join(format!("{user}.kubeconfig")), folder.join(user)];
     let found = candidates.iter().find(|path| path.is_file());
-    found.unwrap_or_else(|| unreachable!("{} holds no kubeconfig for {user}", folder.display())).clone()
+    found
+        .unwrap_or_else(|| unreachable!("{} holds no kubeconfig for {user}", folder.display()))
+        .clone()
 }
 
 /// A client with a user's certificate.
@@ -36,7 +38,9 @@ pub async fn client(user: &str) -> Client {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let path = kubeconfig(user);
     let config = Kubeconfig::read_from(&path).expect("a kubeconfig");
-    let mut config = Config::from_custom_kubeconfig(config, &KubeConfigOptions::default()).await.expect("a kubeconfig");
+    let mut config = Config::from_custom_kubeconfig(config, &KubeConfigOptions::default())
+        .await
+        .expect("a kubeconfig");
     // A test that is told 409 or 429 wants to know.
     config.default_retry = false;
     Client::try_from(config).expect("a client")

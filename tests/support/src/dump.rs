@@ -51,7 +51,11 @@ pub async fn tenant(client: &Client, id: &str) -> BTreeMap<String, Value> {
         add(&mut found, id, &tenant);
     }
     let namespaces: Api<Namespace> = Api::all(client.clone());
-    if let Some(namespace) = namespaces.get_opt(&format!("tenant-{id}")).await.expect("read the namespace") {
+    if let Some(namespace) = namespaces
+        .get_opt(&format!("tenant-{id}"))
+        .await
+        .expect("read the namespace")
+    {
         add(&mut found, id, &namespace);
     }
     all::<RoleBinding>(client, id, &mut found).await;
@@ -77,7 +81,11 @@ where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + Serialize + DeserializeOwned,
 {
     let api: Api<K> = Api::namespaced(client.clone(), &format!("tenant-{id}"));
-    for object in api.list(&ListParams::default()).await.expect("list the tenant's objects") {
+    for object in api
+        .list(&ListParams::default())
+        .await
+        .expect("list the tenant's objects")
+    {
         add(found, id, &object);
     }
 }
@@ -97,7 +105,9 @@ pub fn canonical(mut object: Value, id: &str) -> Value {
         Some("Deployment" | "PodDisruptionBudget" | "Pod" | "Service" | "Namespace") => object["status"] = Value::Null,
         Some("Secret") => {
             let data = object["data"].as_object_mut();
-            data.into_iter().flat_map(|d| d.values_mut()).for_each(|value| *value = json!("SECRET"));
+            data.into_iter()
+                .flat_map(|d| d.values_mut())
+                .for_each(|value| *value = json!("SECRET"));
         }
         _ => {}
     }
@@ -122,7 +132,10 @@ fn clean(value: &mut Value, id: &str, uid: &Regex) {
     match value {
         Value::Object(map) => {
             map.retain(|key, value| !VARYING.contains(&key.as_str()) && !value.is_null());
-            let input = map.get("name").and_then(Value::as_str).is_some_and(|name| name.starts_with("PINFOLD_"));
+            let input = map
+                .get("name")
+                .and_then(Value::as_str)
+                .is_some_and(|name| name.starts_with("PINFOLD_"));
             if input && map.contains_key("value") {
                 map.insert("value".to_owned(), json!("INPUT"));
             }
@@ -160,11 +173,26 @@ pub fn assert_same(what: &str, wanted: &BTreeMap<String, Value>, found: &BTreeMa
     let mut names: Vec<&String> = wanted.keys().chain(found.keys()).collect();
     names.sort();
     names.dedup();
-    let yaml = |object: Option<&Value>| object.map_or_else(|| "nothing".to_owned(), |o| serde_saphyr::to_string(o).unwrap_or_default());
+    let yaml = |object: Option<&Value>| {
+        object.map_or_else(
+            || "nothing".to_owned(),
+            |o| serde_saphyr::to_string(o).unwrap_or_default(),
+        )
+    };
     let differences: Vec<String> = names
         .into_iter()
         .filter(|name| wanted.get(*name) != found.get(*name))
-        .map(|name| format!("{name}\nwanted:\n{}found:\n{}", yaml(wanted.get(name)), yaml(found.get(name))))
+        .map(|name| {
+            format!(
+                "{name}\nwanted:\n{}found:\n{}",
+                yaml(wanted.get(name)),
+                yaml(found.get(name))
+            )
+        })
         .collect();
-    assert!(differences.is_empty(), "{what}: the end state differs:\n{}", differences.join("\n"));
+    assert!(
+        differences.is_empty(),
+        "{what}: the end state differs:\n{}",
+        differences.join("\n")
+    );
 }

@@ -36,11 +36,21 @@ impl Version {
     }
 
     fn key(&self) -> (String, String) {
-        (self.uid().to_owned(), self.object["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned())
+        (
+            self.uid().to_owned(),
+            self.object["metadata"]["resourceVersion"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned(),
+        )
     }
 
     fn name(&self) -> String {
-        format!("{}/{}", self.kind, self.object["metadata"]["name"].as_str().unwrap_or_default())
+        format!(
+            "{}/{}",
+            self.kind,
+            self.object["metadata"]["name"].as_str().unwrap_or_default()
+        )
     }
 }
 
@@ -58,19 +68,36 @@ impl Recorder {
         let versions = Arc::new(watch::Sender::default());
         let mut tasks = JoinSet::new();
         for resource in kinds() {
-            tasks.spawn(follow(api(&client, &resource, id), resource, id.to_owned(), versions.clone()));
+            tasks.spawn(follow(
+                api(&client, &resource, id),
+                resource,
+                id.to_owned(),
+                versions.clone(),
+            ));
         }
-        Self { client, id: id.to_owned(), versions, _tasks: tasks }
+        Self {
+            client,
+            id: id.to_owned(),
+            versions,
+            _tasks: tasks,
+        }
     }
 
     /// Everything up to now, in the order of each object's versions.
     pub async fn versions(&self) -> Vec<Version> {
         let mut now = HashSet::new();
         for resource in kinds() {
-            let list = api(&self.client, &resource, &self.id).list(&selection(&resource, &self.id)).await;
+            let list = api(&self.client, &resource, &self.id)
+                .list(&selection(&resource, &self.id))
+                .await;
             now.extend(list.expect("list what was recorded").items.into_iter().map(|object| {
                 let object = serde_json::to_value(object).unwrap_or_default();
-                Version { kind: resource.kind.clone(), object, deleted: false }.key()
+                Version {
+                    kind: resource.kind.clone(),
+                    object,
+                    deleted: false,
+                }
+                .key()
             }));
         }
         let mut seen = self.versions.subscribe();
@@ -78,13 +105,21 @@ impl Recorder {
             let known: HashSet<_> = all.iter().map(Version::key).collect();
             now.is_subset(&known)
         });
-        wait::soon("the recorder sees the present", caught_up).await.expect("the recorder runs").clone()
+        wait::soon("the recorder sees the present", caught_up)
+            .await
+            .expect("the recorder runs")
+            .clone()
     }
 
     /// Checks what must hold at every version.
     pub async fn check(&self) {
         let violations = violations(&self.versions().await);
-        assert!(violations.is_empty(), "the history of {} breaks its rules:\n{}", self.id, violations.join("\n"));
+        assert!(
+            violations.is_empty(),
+            "the history of {} breaks its rules:\n{}",
+            self.id,
+            violations.join("\n")
+        );
     }
 }
 
@@ -107,7 +142,11 @@ fn api(client: &Client, resource: &ApiResource, id: &str) -> Api<DynamicObject> 
 
 fn selection(resource: &ApiResource, id: &str) -> kube::api::ListParams {
     let all = kube::api::ListParams::default();
-    if resource.kind == Tenant::kind(&()) { all.fields(&format!("metadata.name={id}")) } else { all }
+    if resource.kind == Tenant::kind(&()) {
+        all.fields(&format!("metadata.name={id}"))
+    } else {
+        all
+    }
 }
 
 async fn follow(
@@ -128,7 +167,13 @@ async fn follow(
             Ok(Event::Init | Event::InitDone) | Err(_) => continue,
         };
         let object = serde_json::to_value(object).unwrap_or_default();
-        versions.send_modify(|all| all.push(Version { kind: resource.kind.clone(), object, deleted }));
+        versions.send_modify(|all| {
+            all.push(Version {
+                kind: resource.kind.clone(),
+                object,
+                deleted,
+            })
+        });
     }
 }
 
@@ -154,34 +199,62 @@ fn check_version(version: &Version, found: &mut Vec<String>) {
     let observed = version.object["status"]["observedGeneration"].as_i64().unwrap_or(0);
     let generation = version.object["metadata"]["generation"].as_i64().unwrap_or(0);
     if observed > generation {
-        found.push(format!("{}: observedGeneration {observed} exceeds generation {generation}", version.name()));
+        found.push(format!(
+            "{}: observedGeneration {observed} exceeds generation {generation}",
+            version.name()
+        ));
     }
-    let ready = conditions(version).into_iter().find(|c| c["type"] == "Ready" && c["status"] == "True");
+    let ready = conditions(version)
+        .into_iter()
+        .find(|c| c["type"] == "Ready" && c["status"] == "True");
     if let Some(ready) = ready
         && ready["observedGeneration"].as_i64() != Some(observed)
     {
-        found.push(format!("{}: Ready is True for generation {} while {observed} was observed", version.name(), ready["observedGeneration"]));
+        found.push(format!(
+            "{}: Ready is True for generation {} while {observed} was observed",
+            version.name(),
+            ready["observedGeneration"]
+        ));
     }
 }
 
 fn check_step(before: &Version, after: &Version, found: &mut Vec<String>) {
     let observed = |v: &Version| v.object["status"]["observedGeneration"].as_i64().unwrap_or(0);
     if observed(after) < observed(before) {
-        found.push(format!("{}: observedGeneration went from {} to {}", after.name(), observed(before), observed(after)));
+        found.push(format!(
+            "{}: observedGeneration went from {} to {}",
+            after.name(),
+            observed(before),
+            observed(after)
+        ));
     }
     for condition in conditions(after) {
-        let Some(old) = conditions(before).into_iter().find(|c| c["type"] == condition["type"]) else { continue };
+        let Some(old) = conditions(before).into_iter().find(|c| c["type"] == condition["type"]) else {
+            continue;
+        };
         if old["status"] == condition["status"] && old["lastTransitionTime"] != condition["lastTransitionTime"] {
-            found.push(format!("{}: the transition time of {} moved without a flip", after.name(), condition["type"]));
+            found.push(format!(
+                "{}: the transition time of {} moved without a flip",
+                after.name(),
+                condition["type"]
+            ));
         }
     }
     for condition in conditions(before) {
         if !conditions(after).iter().any(|c| c["type"] == condition["type"]) {
-            found.push(format!("{}: the condition {} went away", after.name(), condition["type"]));
+            found.push(format!(
+                "{}: the condition {} went away",
+                after.name(),
+                condition["type"]
+            ));
         }
     }
 }
 
 fn conditions(version: &Version) -> Vec<&Value> {
-    version.object["status"]["conditions"].as_array().into_iter().flatten().collect()
+    version.object["status"]["conditions"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .collect()
 }

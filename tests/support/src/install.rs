@@ -37,7 +37,9 @@ static INSTALLED: OnceCell<()> = OnceCell::const_new();
 
 /// Installs what is not there yet.
 pub async fn ensure() {
-    INSTALLED.get_or_init(async || install().await.expect("install Pinfold into the control plane")).await;
+    INSTALLED
+        .get_or_init(async || install().await.expect("install Pinfold into the control plane"))
+        .await;
 }
 
 async fn install() -> Result<()> {
@@ -60,7 +62,11 @@ async fn install() -> Result<()> {
             "subjects": [{"kind": "ServiceAccount", "name": "pinfold-operator", "namespace": SYSTEM_NAMESPACE}],
         }),
     ];
-    let version = client.apiserver_version().await.context("ask for the version")?.git_version;
+    let version = client
+        .apiserver_version()
+        .await
+        .context("ask for the version")?
+        .git_version;
     objects.extend(chart(&version)?);
     // Namespaces before what is in them.
     objects.sort_by_key(|o| o["kind"] != "Namespace");
@@ -89,7 +95,9 @@ async fn definitions(client: &Client) -> Result<()> {
     for definition in committed_definitions()? {
         let name = definition.name_any();
         let parameters = PatchParams::apply("suite").force();
-        api.patch(&name, &parameters, &Patch::Apply(&definition)).await.with_context(|| format!("apply {name}"))?;
+        api.patch(&name, &parameters, &Patch::Apply(&definition))
+            .await
+            .with_context(|| format!("apply {name}"))?;
         wait::until(&api, &name, "the definition is established", |found| {
             let conditions = found.and_then(|d| d.status.as_ref()?.conditions.as_ref());
             conditions.is_some_and(|all| all.iter().any(|c| c.type_ == "Established" && c.status == "True"))
@@ -102,11 +110,22 @@ async fn definitions(client: &Client) -> Result<()> {
 fn chart(version: &str) -> Result<Vec<Value>> {
     let helm = env::var_os("PINFOLD_HELM").unwrap_or_else(|| "helm".into());
     let output = Command::new(&helm)
-        .args(["template", "pinfold", "--namespace", SYSTEM_NAMESPACE, "--kube-version", version])
+        .args([
+            "template",
+            "pinfold",
+            "--namespace",
+            SYSTEM_NAMESPACE,
+            "--kube-version",
+            version,
+        ])
         .arg(cluster::top().join("charts/pinfold"))
         .output()
         .with_context(|| format!("run {} (set PINFOLD_HELM to its path)", helm.display()))?;
-    ensure!(output.status.success(), "helm template: {}", String::from_utf8_lossy(&output.stderr));
+    ensure!(
+        output.status.success(),
+        "helm template: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let wanted: HashSet<&str> = KINDS.into();
     let text = String::from_utf8(output.stdout)?;
     let documents: Vec<Option<Value>> = serde_saphyr::from_multiple(&text).context("parse the rendered chart")?;
@@ -119,12 +138,16 @@ async fn apply(client: &Client, discovery: &Discovery, object: Value) -> Result<
     let name = object.name_any();
     let types = object.types.as_ref().context("an object of the chart has a kind")?;
     let kind = kube::core::GroupVersionKind::try_from(types)?;
-    let (resource, capabilities) = discovery.resolve_gvk(&kind).with_context(|| format!("no resource for {kind:?}"))?;
+    let (resource, capabilities) = discovery
+        .resolve_gvk(&kind)
+        .with_context(|| format!("no resource for {kind:?}"))?;
     let api: Api<DynamicObject> = match (&capabilities.scope, object.namespace()) {
         (Scope::Namespaced, Some(namespace)) => Api::namespaced_with(client.clone(), &namespace, &resource),
         _ => Api::all_with(client.clone(), &resource),
     };
     let parameters = PatchParams::apply("suite").force();
-    api.patch(&name, &parameters, &Patch::Apply(&object)).await.with_context(|| format!("apply {} {name}", kind.kind))?;
+    api.patch(&name, &parameters, &Patch::Apply(&object))
+        .await
+        .with_context(|| format!("apply {} {name}", kind.kind))?;
     Ok(())
 }

@@ -46,7 +46,11 @@ impl OperatorProcess {
     /// Starts the built binary.
     pub fn start(settings: &Settings) -> Self {
         let admin = free_address();
-        let log = fs::OpenOptions::new().create(true).append(true).open(&settings.log).expect("a log file");
+        let log = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&settings.log)
+            .expect("a log file");
         let child = Command::new(binary())
             .env("KUBECONFIG", &settings.kubeconfig)
             .arg("--config")
@@ -72,9 +76,15 @@ impl OperatorProcess {
 
     /// Asks it to stop; gives how it ended.
     pub async fn terminate(mut self) -> ExitStatus {
-        let pid = self.child.id().and_then(|id| Pid::from_raw(id.cast_signed())).expect("the operator runs");
+        let pid = self
+            .child
+            .id()
+            .and_then(|id| Pid::from_raw(id.cast_signed()))
+            .expect("the operator runs");
         kill_process(pid, Signal::TERM).expect("signal the operator");
-        crate::wait::soon("the operator ends", self.child.wait()).await.expect("wait for the operator")
+        crate::wait::soon("the operator ends", self.child.wait())
+            .await
+            .expect("wait for the operator")
     }
 
     /// The port on which it tells of itself.
@@ -91,7 +101,10 @@ impl AdminPort {
     /// What it answers to a path; nothing if it does not.
     pub async fn get(self, path: &str) -> Option<String> {
         let mut stream = TcpStream::connect(self.0).await.ok()?;
-        stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await.ok()?;
+        stream
+            .write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes())
+            .await
+            .ok()?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.ok()?;
         Some(answer.split_once("\r\n\r\n")?.1.to_owned())
@@ -100,7 +113,8 @@ impl AdminPort {
     /// The value of a metric, named with its labels as it is exposed.
     pub async fn metric(self, series: &str) -> Option<f64> {
         let text = self.get("/metrics").await?;
-        text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok())
+        text.lines()
+            .find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok())
     }
 }
 

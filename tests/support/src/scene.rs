@@ -42,7 +42,14 @@ sandboxd: {image: "pinfold.dev/sandboxd:test", injection: imageVolume}
 const LEASE_SECONDS: u32 = 30;
 
 /// Scenes that are played at once: each is an operator, a proxy and some fifty connections.
-static STAGES: Semaphore = Semaphore::const_new(8);
+const SCENES: u32 = 8;
+
+static STAGES: Semaphore = Semaphore::const_new(SCENES as usize);
+
+/// Room for a test without a scene; keeps apart from it those that must be alone.
+pub async fn stage() -> SemaphorePermit<'static> {
+    STAGES.acquire().await.expect("the semaphore is never closed")
+}
 
 /// A tenant's name of its own, a proxy, and an operator.
 pub struct Scene {
@@ -76,9 +83,25 @@ impl Scene {
         scene
     }
 
+    /// The same, while no other scene is played: for what changes the control plane itself.
+    pub async fn with_tenant_alone() -> Self {
+        let stage = STAGES
+            .acquire_many(SCENES)
+            .await
+            .expect("the semaphore is never closed");
+        let scene = Self::on(stage).await;
+        scene.start_operator();
+        scene.make_tenant(&scene.id, json!({})).await;
+        scene.ready_tenant(&scene.id).await;
+        scene
+    }
+
     /// A world in which nobody is at work yet.
     pub async fn without_operator() -> Self {
-        let stage = STAGES.acquire().await.expect("the semaphore is never closed");
+        Self::on(stage().await).await
+    }
+
+    async fn on(stage: SemaphorePermit<'static>) -> Self {
         let admin = cluster::client("admin").await;
         install::ensure().await;
         let id = unique();
@@ -100,7 +123,16 @@ impl Scene {
             log: folder.join("operator.log"),
         };
         let recorder = Recorder::start(admin.clone(), &id);
-        Self { id, admin, proxy, recorder, settings, operator: Mutex::default(), folder, _stage: stage }
+        Self {
+            id,
+            admin,
+            proxy,
+            recorder,
+            settings,
+            operator: Mutex::default(),
+            folder,
+            _stage: stage,
+        }
     }
 
     /// What the operator of this scene is told.
@@ -160,7 +192,11 @@ impl Scene {
 
     /// Waits for a tenant whose present spec is in force.
     pub async fn ready_tenant(&self, name: &str) -> Tenant {
-        wait::until(&self.tenants(), name, "the tenant is ready", |t| t.is_some_and(tenant_is_ready)).await.expect("a tenant")
+        wait::until(&self.tenants(), name, "the tenant is ready", |t| {
+            t.is_some_and(tenant_is_ready)
+        })
+        .await
+        .expect("a tenant")
     }
 
     /// Waits until a tenant is not ready for this reason; gives its message.
@@ -168,12 +204,17 @@ impl Scene {
         let what = format!("the tenant is not ready: {reason}");
         let tenant = wait::until(&self.tenants(), name, &what, |found| {
             let Some(tenant) = found else { return false };
-            let ready = tenant.status.as_ref().and_then(|s| condition::find(&s.conditions, "Ready"));
+            let ready = tenant
+                .status
+                .as_ref()
+                .and_then(|s| condition::find(&s.conditions, "Ready"));
             ready.is_some_and(|c| c.reason == reason && c.observed_generation == tenant.metadata.generation)
         })
         .await
         .expect("a tenant");
-        condition::find(&tenant.status.unwrap_or_default().conditions, "Ready").map(|c| c.message.clone()).unwrap_or_default()
+        condition::find(&tenant.status.unwrap_or_default().conditions, "Ready")
+            .map(|c| c.message.clone())
+            .unwrap_or_default()
     }
 
     /// Makes an agent.
@@ -186,7 +227,10 @@ impl Scene {
         let what = format!("the agent says {reason}");
         wait::until(&self.api::<Agent>(), name, &what, |found| {
             let Some(agent) = found else { return false };
-            let ready = agent.status.as_ref().and_then(|s| condition::find(&s.conditions, "Ready"));
+            let ready = agent
+                .status
+                .as_ref()
+                .and_then(|s| condition::find(&s.conditions, "Ready"));
             ready.is_some_and(|c| c.reason == reason && c.observed_generation == agent.metadata.generation)
         })
         .await
@@ -210,19 +254,28 @@ impl Scene {
 
     /// Waits until a run is over.
     pub async fn finished(&self, name: &str) -> SandboxRun {
-        wait::until(&self.api::<SandboxRun>(), name, "the run is over", |found| found.is_some_and(is_finished)).await.expect("a run")
+        wait::until(&self.api::<SandboxRun>(), name, "the run is over", |found| {
+            found.is_some_and(is_finished)
+        })
+        .await
+        .expect("a run")
     }
 
     /// Waits for the pod of a run.
     pub async fn pod_of(&self, run: &SandboxRun) -> Pod {
         let name = pod_name(run);
-        wait::until(&self.api::<Pod>(), &name, "the run has a pod", |pod| pod.is_some()).await.expect("a pod")
+        wait::until(&self.api::<Pod>(), &name, "the run has a pod", |pod| pod.is_some())
+            .await
+            .expect("a pod")
     }
 
     /// Waits until nothing holds a run's pod any more.
     pub async fn released(&self, run: &SandboxRun) {
         let name = pod_name(run);
-        wait::until(&self.api::<Pod>(), &name, "the pod is released", |pod| pod.is_none_or(|p| p.finalizers().is_empty())).await;
+        wait::until(&self.api::<Pod>(), &name, "the pod is released", |pod| {
+            pod.is_none_or(|p| p.finalizers().is_empty())
+        })
+        .await;
     }
 
     /// Changes an object by a merge patch.
@@ -230,12 +283,18 @@ impl Scene {
     where
         K: Clone + Debug + DeserializeOwned,
     {
-        api.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.expect("patch an object")
+        api.patch(name, &PatchParams::default(), &Patch::Merge(patch))
+            .await
+            .expect("patch an object")
     }
 
     /// Waits until the operator has not written for a while; then checks the recorded history.
     pub async fn settle(&self) {
-        wait::soon("the operator stops writing", self.proxy.quiet(Duration::from_millis(700))).await;
+        wait::soon(
+            "the operator stops writing",
+            self.proxy.quiet(Duration::from_millis(700)),
+        )
+        .await;
         self.recorder.check().await;
     }
 }
@@ -244,11 +303,30 @@ impl Drop for Scene {
     fn drop(&mut self) {
         if thread::panicking() {
             let writes = self.proxy.writes();
-            let lines: Vec<String> = writes.iter().rev().take(30).rev().map(|w| {
-                format!("{:>8.3} {:?} {} {:?}/{:?} {:?}", w.at.as_secs_f64(), w.request.verb, w.request.resource, w.request.name, w.request.subresource, w.answered)
-            }).collect();
+            let lines: Vec<String> = writes
+                .iter()
+                .rev()
+                .take(30)
+                .rev()
+                .map(|w| {
+                    format!(
+                        "{:>8.3} {:?} {} {:?}/{:?} {:?}",
+                        w.at.as_secs_f64(),
+                        w.request.verb,
+                        w.request.resource,
+                        w.request.name,
+                        w.request.subresource,
+                        w.answered
+                    )
+                })
+                .collect();
             let log = tail(&self.settings.log);
-            eprintln!("--- {}: the operator's last writes\n{}\n--- and log ({})\n{log}", self.id, lines.join("\n"), self.settings.log.display());
+            eprintln!(
+                "--- {}: the operator's last writes\n{}\n--- and log ({})\n{log}",
+                self.id,
+                lines.join("\n"),
+                self.settings.log.display()
+            );
         } else {
             // What remains of a test that passed is of no use to anybody.
             let _ = fs::remove_dir_all(&self.folder);
@@ -260,7 +338,9 @@ impl Drop for Scene {
 pub fn unique() -> String {
     const LETTERS: &[u8] = b"abcdefghijkmnpqrstuvwxyz";
     let mut rng = rand::rng();
-    (0..8).map(|_| char::from(LETTERS[rng.random_range(0..LETTERS.len())])).collect()
+    (0..8)
+        .map(|_| char::from(LETTERS[rng.random_range(0..LETTERS.len())]))
+        .collect()
 }
 
 /// Makes an object of a name and a spec.
@@ -272,7 +352,9 @@ where
         "apiVersion": K::api_version(&()), "kind": K::kind(&()), "metadata": {"name": name}, "spec": spec,
     });
     let object: K = serde_json::from_value(object).expect("an object");
-    api.create(&PostParams::default(), &object).await.expect("make an object")
+    api.create(&PostParams::default(), &object)
+        .await
+        .expect("make an object")
 }
 
 /// The name of a run's pod.
@@ -282,7 +364,9 @@ pub fn pod_name(run: &SandboxRun) -> String {
 
 /// Whether a run is over.
 pub fn is_finished(run: &SandboxRun) -> bool {
-    run.status.as_ref().is_some_and(|s| condition::is_true(&s.conditions, sandbox_run::condition_type::FINISHED))
+    run.status
+        .as_ref()
+        .is_some_and(|s| condition::is_true(&s.conditions, sandbox_run::condition_type::FINISHED))
 }
 
 fn tenant_is_ready(tenant: &Tenant) -> bool {
@@ -292,7 +376,10 @@ fn tenant_is_ready(tenant: &Tenant) -> bool {
 }
 
 fn sees(id: &str, request: &RequestInfo, object: &Value) -> bool {
-    let mine = |name: &str| name.strip_prefix(id).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
+    let mine = |name: &str| {
+        name.strip_prefix(id)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    };
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
     match (object["metadata"]["namespace"].as_str(), request.resource.as_str()) {
         (Some(namespace), _) => namespace == TEMPLATES_NAMESPACE || namespace.strip_prefix("tenant-").is_some_and(mine),

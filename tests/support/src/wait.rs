@@ -16,7 +16,12 @@ pub async fn until<K>(api: &Api<K>, name: &str, what: &str, holds: impl Fn(Optio
 where
     K: Resource + Clone + Debug + Serialize + DeserializeOwned + Send + 'static,
 {
-    match tokio::time::timeout(DEADLINE, await_condition(api.clone(), name, |found: Option<&K>| holds(found))).await {
+    match tokio::time::timeout(
+        DEADLINE,
+        await_condition(api.clone(), name, |found: Option<&K>| holds(found)),
+    )
+    .await
+    {
         Ok(Ok(found)) => found,
         Ok(Err(error)) => fail(&format!("waited for: {what}; the watch of {name} failed: {error:?}")),
         Err(_) => {
@@ -25,7 +30,10 @@ where
                 Ok(None) => "it does not exist".to_owned(),
                 Err(error) => format!("it cannot be read: {error}"),
             };
-            fail(&format!("waited {} s for: {what}; {name} now:\n{state}", DEADLINE.as_secs()))
+            fail(&format!(
+                "waited {} s for: {what}; {name} now:\n{state}",
+                DEADLINE.as_secs()
+            ))
         }
     }
 }

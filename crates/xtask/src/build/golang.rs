@@ -2,12 +2,15 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Result};
 
 use super::key::Key;
-use crate::paths;
 use crate::stage::{Stage, Ui};
+use crate::{paths, preflight};
+
+static TURN: Mutex<()> = Mutex::new(());
 
 /// One folder of programs in the cache.
 #[derive(Debug)]
@@ -19,6 +22,8 @@ pub(crate) struct Entry<'a> {
     pub(crate) module: Option<&'a str>,
 }
 
+/// Free space that cold builds need, build and module caches included.
+const COLD_GIB: u64 = 12;
 const MEND: &str = "check that the Go module proxy can be reached (go env GOPROXY), then run the command again: \
                     what is already compiled is kept";
 
@@ -32,9 +37,13 @@ impl Entry<'_> {
         let folder = paths::cache()?
             .join("go")
             .join(format!("{}-{}", self.name, key.finish()));
+        // One at a time: the builds of the other lane need processors, too, and both lanes may want the same program.
+        let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         if folder.exists() {
             return Ok(folder);
         }
+        preflight::go()?;
+        preflight::disk(&paths::cache()?, COLD_GIB)?;
         ui.stage(&format!("build {}", self.name), MEND, |stage| {
             // Of this process only: two checkouts may build the same entry at the same time.
             let scratch = folder.with_extension(format!("{}.part", std::process::id()));

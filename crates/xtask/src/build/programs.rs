@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 use super::golang::{Build, Entry, install};
+use crate::paths;
 use crate::stage::{Stage, Ui};
-use crate::{paths, preflight};
 
 const KUBERNETES: &str = "v1.35.4";
 const CONTAINERD: &str = "v2.1.5";
@@ -15,8 +15,6 @@ const RUNC: &str = "1.3.3";
 pub(crate) const COREDNS: &str = "v1.12.4";
 const HELM: &str = "v3.22.0";
 const KWOK: &str = "v0.8.0";
-/// Free space that cold builds need, build and module caches included.
-const COLD_GIB: u64 = 12;
 
 /// Where the programs of every cluster are.
 #[derive(Debug, Clone)]
@@ -39,7 +37,6 @@ pub(crate) fn ensure_kube(ui: &Ui) -> Result<PathBuf> {
         module: Some("kubernetes"),
     };
     let folder = entry.ensure(ui, |stage, folder| {
-        before_cold_build()?;
         let minor = KUBERNETES.split('.').nth(1).unwrap_or_default();
         Build {
             module: &paths::sources().join("kubernetes"),
@@ -81,21 +78,13 @@ pub(crate) fn ensure_kwok(ui: &Ui) -> Result<PathBuf> {
     ensure_installed(ui, "kwok", "sigs.k8s.io/kwok/cmd/kwok", KWOK)
 }
 
-fn before_cold_build() -> Result<()> {
-    preflight::go()?;
-    preflight::disk(&paths::cache()?, COLD_GIB)
-}
-
 fn ensure_installed(ui: &Ui, name: &str, package: &str, version: &str) -> Result<PathBuf> {
     let entry = Entry {
         name,
         version,
         module: None,
     };
-    let folder = entry.ensure(ui, |stage, folder| {
-        before_cold_build()?;
-        install(stage, package, version, folder)
-    })?;
+    let folder = entry.ensure(ui, |stage, folder| install(stage, package, version, folder))?;
     Ok(folder.join(name))
 }
 
@@ -106,7 +95,6 @@ pub(crate) fn ensure_containerd(ui: &Ui) -> Result<PathBuf> {
         module: Some("containerd"),
     };
     entry.ensure(ui, |stage, folder| {
-        before_cold_build()?;
         let module = paths::sources().join("containerd");
         let root = "github.com/containerd/containerd/v2";
         for program in ["containerd", "containerd-shim-runc-v2", "ctr"] {
@@ -160,7 +148,6 @@ fn ensure_gvisor(ui: &Ui) -> Result<PathBuf> {
         module: Some("gvisor"),
     };
     entry.ensure(ui, |stage, folder| {
-        before_cold_build()?;
         let module = vendored_gvisor(stage)?;
         let overlay = overlay(&module, folder)?;
         let overlay = overlay.to_string_lossy();

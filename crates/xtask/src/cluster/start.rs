@@ -34,7 +34,19 @@ pub(crate) fn control_plane_only(ui: &Ui, cluster: &Cluster, kube: &Path, shape:
         certs::ensure(stage, cluster, kube, &address, None, 0)?;
         let components = control_plane::components(cluster, kube, &address, shape.controller_manager)?;
         prepare(cluster, kube, MACHINE, false, components)?.go()?;
-        api_ready(stage, cluster, &Kubectl::new(kube, cluster))
+        let kubectl = Kubectl::new(kube, cluster);
+        api_ready(stage, cluster, &kubectl)?;
+        if shape.controller_manager {
+            stage.note("the controllers begin");
+            let account = ["get", "serviceaccount", "default"];
+            wait_for(
+                "work of the controller-manager",
+                API_DEADLINE,
+                || trouble(cluster),
+                || kubectl.silent().args(account).succeeds(),
+            )?;
+        }
+        Ok(())
     })
 }
 

@@ -8,6 +8,9 @@ use crate::{
     tenant::{build::object_meta, validate::ValidatedTenant},
 };
 
+/// Name of the binding that gives the operator its rights in a tenant's namespace.
+pub const OPERATOR: &str = "pinfold-operator";
+
 const RBAC: &str = "rbac.authorization.k8s.io";
 
 /// One binding for each role that somebody has.
@@ -34,7 +37,7 @@ pub fn build_operator(tenant: &ValidatedTenant, installation: &Installation) -> 
         namespace: Some(installation.namespace.clone()),
         ..Subject::default()
     };
-    binding(tenant, "pinfold-operator", "pinfold-operator-tenant", vec![subject])
+    binding(tenant, OPERATOR, "pinfold-operator-tenant", vec![subject])
 }
 
 fn subject(owner: &Owner) -> Subject {

@@ -33,9 +33,15 @@ impl Authority {
         let tls = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
-            .with_single_cert(vec![leaf.der().clone()], PrivateKeyDer::Pkcs8(key.serialize_der().into()))
+            .with_single_cert(
+                vec![leaf.der().clone()],
+                PrivateKeyDer::Pkcs8(key.serialize_der().into()),
+            )
             .context("take the proxy's own certificate")?;
-        Ok(Self { root_pem, tls: Arc::new(tls) })
+        Ok(Self {
+            root_pem,
+            tls: Arc::new(tls),
+        })
     }
 
     /// Writes a kubeconfig that leads to the proxy. The token keeps everybody else on this machine from borrowing

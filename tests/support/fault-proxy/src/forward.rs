@@ -20,16 +20,34 @@ pub enum Answer {
 }
 
 /// Sends a request on with the identity of the client under test.
-pub async fn forward(state: Arc<State>, sequence: Option<u64>, parts: Parts, body: Bytes, stream: bool) -> Result<Answer> {
+pub async fn forward(
+    state: Arc<State>,
+    sequence: Option<u64>,
+    parts: Parts,
+    body: Bytes,
+    stream: bool,
+) -> Result<Answer> {
     let mut request = Request::new(Full::new(body));
     *request.method_mut() = parts.method;
     *request.uri_mut() = upstream_uri(&state.upstream.server, &parts.uri)?;
     *request.headers_mut() = parts.headers;
     // The identity is the certificate; the rest is settled anew for each connection.
-    for header in [AUTHORIZATION, ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING] {
+    for header in [
+        AUTHORIZATION,
+        ACCEPT_ENCODING,
+        CONNECTION,
+        CONTENT_LENGTH,
+        HOST,
+        TRANSFER_ENCODING,
+    ] {
         request.headers_mut().remove(header);
     }
-    let response = state.upstream.client.request(request).await.context("ask the API server")?;
+    let response = state
+        .upstream
+        .client
+        .request(request)
+        .await
+        .context("ask the API server")?;
     let code = response.status().as_u16();
     if let Some(sequence) = sequence {
         state.amend(sequence, |record| record.answered = Some(code));

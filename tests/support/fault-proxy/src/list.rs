@@ -3,18 +3,16 @@
 use hyper::body::Bytes;
 use serde_json::Value;
 
-use crate::{
-    RequestInfo, Rule, RuleId, Verb,
-    rule::Fault,
-    state::State,
-};
+use crate::{RequestInfo, Rule, RuleId, Verb, rule::Fault, state::State};
 
 /// The body as the client is to see it.
 pub fn rework(state: &State, request: &RequestInfo, faults: &[(RuleId, Rule)], body: Bytes) -> Bytes {
     if state.view.is_none() && !faults.iter().any(|(_, r)| changes_bodies(r)) {
         return body;
     }
-    let Ok(mut value) = serde_json::from_slice::<Value>(&body) else { return body };
+    let Ok(mut value) = serde_json::from_slice::<Value>(&body) else {
+        return body;
+    };
     match request.verb {
         Verb::List => rework_list(state, request, faults, &mut value),
         Verb::Get => faults.iter().for_each(|(_, rule)| rewrite(rule, &mut value)),
@@ -40,7 +38,11 @@ fn rework_list(state: &State, request: &RequestInfo, faults: &[(RuleId, Rule)], 
                 }
             }
             Fault::Rewrite(_) => {
-                list["items"].as_array_mut().into_iter().flatten().for_each(|item| rewrite(rule, item));
+                list["items"]
+                    .as_array_mut()
+                    .into_iter()
+                    .flatten()
+                    .for_each(|item| rewrite(rule, item));
             }
             _ => {}
         }

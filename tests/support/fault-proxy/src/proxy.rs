@@ -14,10 +14,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
-    Moment, Record, RequestInfo, Rule, RuleId, Stop, View,
-    authority::Authority,
-    server,
-    state::State,
+    Moment, Record, RequestInfo, Rule, RuleId, Stop, View, authority::Authority, server, state::State,
     upstream::Upstream,
 };
 
@@ -30,7 +27,9 @@ pub struct Builder {
 
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder").field("upstream", &self.upstream).finish_non_exhaustive()
+        f.debug_struct("Builder")
+            .field("upstream", &self.upstream)
+            .finish_non_exhaustive()
     }
 }
 
@@ -45,8 +44,13 @@ impl Builder {
     pub async fn start(self) -> Result<FaultProxy> {
         let upstream = Upstream::of_kubeconfig(&self.upstream)?;
         let authority = Authority::new()?;
-        let listener = TcpListener::bind("127.0.0.1:0").await.context("open a port on 127.0.0.1")?;
-        let folder = tempfile::Builder::new().prefix("fault-proxy-").tempdir().context("make a folder")?;
+        let listener = TcpListener::bind("127.0.0.1:0")
+            .await
+            .context("open a port on 127.0.0.1")?;
+        let folder = tempfile::Builder::new()
+            .prefix("fault-proxy-")
+            .tempdir()
+            .context("make a folder")?;
         let mut secret = [0; 16];
         aws_lc_rs::rand::fill(&mut secret).context("make a token")?;
         let token: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -58,7 +62,12 @@ impl Builder {
         let serving = tokio::spawn(async move {
             server::serve(listener, tls, shared).await;
         });
-        Ok(FaultProxy { state, kubeconfig, serving, _folder: folder })
+        Ok(FaultProxy {
+            state,
+            kubeconfig,
+            serving,
+            _folder: folder,
+        })
     }
 }
 
@@ -80,7 +89,10 @@ impl Drop for FaultProxy {
 impl FaultProxy {
     /// A proxy before the API server of this kubeconfig, with the identity that it holds.
     pub fn builder(upstream_kubeconfig: &Path) -> Builder {
-        Builder { upstream: upstream_kubeconfig.to_owned(), view: None }
+        Builder {
+            upstream: upstream_kubeconfig.to_owned(),
+            view: None,
+        }
     }
 
     /// The kubeconfig that leads to the proxy.
@@ -144,7 +156,9 @@ impl FaultProxy {
         loop {
             let last = self.writes().last().map_or(Duration::ZERO, |r| r.at);
             let since = self.state.age().saturating_sub(last);
-            let Some(left) = window.checked_sub(since).filter(|left| !left.is_zero()) else { return self.writes() };
+            let Some(left) = window.checked_sub(since).filter(|left| !left.is_zero()) else {
+                return self.writes();
+            };
             let count = self.writes().len();
             let more = self.wait_for(|all| all.iter().filter(|r| r.request.is_write()).count() > count);
             let _ = tokio::time::timeout(left, more).await;

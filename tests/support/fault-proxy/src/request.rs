@@ -97,7 +97,11 @@ impl RequestInfo {
             name,
             subresource,
             field_manager: parameter(query, "fieldManager").map(str::to_owned),
-            uri: if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") },
+            uri: if query.is_empty() {
+                path.to_owned()
+            } else {
+                format!("{path}?{query}")
+            },
         })
     }
 
@@ -108,5 +112,7 @@ impl RequestInfo {
 }
 
 fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a str> {
-    query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+    query
+        .split('&')
+        .find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
 }

@@ -120,7 +120,10 @@ impl Rule {
 
     /// The request is not forwarded; the client gets this code with the body that belongs to it.
     pub fn refuse(self, code: u16, message: &str) -> Self {
-        self.with(Fault::Refuse { code, message: message.to_owned() })
+        self.with(Fault::Refuse {
+            code,
+            message: message.to_owned(),
+        })
     }
 
     /// Watches begin and at once say that their resource version is too old, as the API server does; the client has
@@ -178,7 +181,10 @@ impl Rule {
         (self.verbs.is_empty() || self.verbs.contains(&request.verb))
             && (self.resource == "*" || self.resource == request.resource)
             && self.name.as_ref().is_none_or(|n| request.name.as_ref() == Some(n))
-            && self.namespace.as_ref().is_none_or(|n| request.namespace.as_ref() == Some(n))
+            && self
+                .namespace
+                .as_ref()
+                .is_none_or(|n| request.namespace.as_ref() == Some(n))
             && self.subresource.as_ref().is_none_or(|s| request.subresource == *s)
             && self.predicate.as_ref().is_none_or(|p| p(request))
     }

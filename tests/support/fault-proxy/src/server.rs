@@ -39,12 +39,18 @@ async fn connection(stream: TcpStream, tls: TlsAcceptor, state: Arc<State>) {
     let Ok(stream) = tls.accept(stream).await else { return };
     let service = service_fn(move |request| handle(state.clone(), request));
     // An error here is the client's going away, or our own wish to drop it.
-    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    let _ = http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
 }
 
 async fn handle(state: Arc<State>, request: Request<Incoming>) -> Result<Response<ProxyBody>, Aborted> {
     let wanted = format!("Bearer {}", state.token);
-    if request.headers().get(AUTHORIZATION).is_none_or(|given| given.as_bytes() != wanted.as_bytes()) {
+    if request
+        .headers()
+        .get(AUTHORIZATION)
+        .is_none_or(|given| given.as_bytes() != wanted.as_bytes())
+    {
         return Ok(refusal(401, "the proxy serves its own kubeconfig only"));
     }
     let (parts, body) = request.into_parts();

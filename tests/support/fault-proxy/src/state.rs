@@ -69,7 +69,9 @@ pub(crate) struct State {
 
 impl fmt::Debug for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("State").field("upstream", &self.upstream.server).finish_non_exhaustive()
+        f.debug_struct("State")
+            .field("upstream", &self.upstream.server)
+            .finish_non_exhaustive()
     }
 }
 
@@ -150,7 +152,10 @@ impl State {
         let mut found = Vec::new();
         self.rules.send_if_modified(|rules| {
             let mut changed = false;
-            for (id, rule) in rules.iter_mut().filter(|(_, r)| !r.is_about_events() && r.concerns(request)) {
+            for (id, rule) in rules
+                .iter_mut()
+                .filter(|(_, r)| !r.is_about_events() && r.concerns(request))
+            {
                 if rule.remaining != Some(0) {
                     found.push((*id, rule.clone()));
                     changed |= use_up(rule);
@@ -168,7 +173,9 @@ impl State {
             let concerned = |r: &Rule| {
                 r.is_about_events() && r.remaining != Some(0) && r.concerns(request) && r.concerns_object(object)
             };
-            let Some((_, rule)) = rules.iter_mut().find(|(_, r)| concerned(r)) else { return false };
+            let Some((_, rule)) = rules.iter_mut().find(|(_, r)| concerned(r)) else {
+                return false;
+            };
             verdict = match rule.fault {
                 Fault::FreezeEvents => Verdict::Hold,
                 Fault::DropEvents => Verdict::Drop,
@@ -198,7 +205,11 @@ impl State {
     pub(crate) fn plan_stop(&self, nth: usize, moment: Moment) -> Stop {
         let reached = watch::Sender::new(None);
         let stop = Stop(reached.subscribe());
-        *lock(&self.stop) = Some(StopPlan { left: nth, moment, reached });
+        *lock(&self.stop) = Some(StopPlan {
+            left: nth,
+            moment,
+            reached,
+        });
         stop
     }
 
@@ -236,7 +247,10 @@ impl State {
 
 /// Counts a use of a rule that has one left; tells whether the rule changed.
 fn use_up(rule: &mut Rule) -> bool {
-    rule.remaining.as_mut().map(|left| *left = left.saturating_sub(1)).is_some()
+    rule.remaining
+        .as_mut()
+        .map(|left| *left = left.saturating_sub(1))
+        .is_some()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -11,7 +11,9 @@ use crate::watch::ProxyBody;
 pub fn refusal(code: u16, message: &str) -> Response<ProxyBody> {
     let mut response = Response::new(full(status(code, message).to_string().into()));
     *response.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
     response
 }
 
@@ -19,7 +21,9 @@ pub fn refusal(code: u16, message: &str) -> Response<ProxyBody> {
 pub fn expired_watch() -> Response<ProxyBody> {
     let event = json!({"type": "ERROR", "object": status(410, "too old resource version")});
     let mut response = Response::new(full(format!("{event}\n").into()));
-    response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
     response
 }
 

@@ -89,18 +89,27 @@ impl Upstream {
         let context = config.contexts.into_iter().find(|c| c.name == config.current_context);
         let context = context.context("the current context is not in the kubeconfig")?.context;
         let cluster = config.clusters.into_iter().find(|c| c.name == context.cluster);
-        let cluster = cluster.context("the context's cluster is not in the kubeconfig")?.cluster;
+        let cluster = cluster
+            .context("the context's cluster is not in the kubeconfig")?
+            .cluster;
         let user = config.users.into_iter().find(|u| u.name == context.user);
         let user = user.context("the context's user is not in the kubeconfig")?.user;
         let folder = path.parent().unwrap_or(Path::new("."));
 
-        let authority = bytes(folder, cluster.certificate_authority_data, cluster.certificate_authority)
-            .context("certificate-authority of the cluster")?;
+        let authority = bytes(
+            folder,
+            cluster.certificate_authority_data,
+            cluster.certificate_authority,
+        )
+        .context("certificate-authority of the cluster")?;
         let certificate = bytes(folder, user.client_certificate_data, user.client_certificate)
             .context("client-certificate of the user")?;
         let key = bytes(folder, user.client_key_data, user.client_key).context("client-key of the user")?;
         let server: Uri = cluster.server.parse().context("server of the cluster")?;
-        Ok(Self { client: client(&authority, &certificate, &key)?, server })
+        Ok(Self {
+            client: client(&authority, &certificate, &key)?,
+            server,
+        })
     }
 }
 
@@ -123,19 +132,30 @@ fn client(authority: &[u8], certificate: &[u8], key: &[u8]) -> Result<UpstreamCl
         .with_root_certificates(roots)
         .with_client_auth_cert(certificates(certificate)?, private_key(key)?)
         .context("take the user's certificate")?;
-    let connector = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(tls).https_only().enable_http1().build();
+    let connector = hyper_rustls::HttpsConnectorBuilder::new()
+        .with_tls_config(tls)
+        .https_only()
+        .enable_http1()
+        .build();
     Ok(Client::builder(TokioExecutor::new()).build(connector))
 }
 
 /// The certificates of a PEM file.
 pub fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>> {
     let blocks = pem::parse_many(pem).context("parse PEM")?;
-    Ok(blocks.into_iter().filter(|b| b.tag() == "CERTIFICATE").map(|b| b.into_contents().into()).collect())
+    Ok(blocks
+        .into_iter()
+        .filter(|b| b.tag() == "CERTIFICATE")
+        .map(|b| b.into_contents().into())
+        .collect())
 }
 
 fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>> {
     let blocks = pem::parse_many(pem).context("parse PEM")?;
-    let block = blocks.into_iter().find(|b| b.tag().ends_with("PRIVATE KEY")).context("there is no private key")?;
+    let block = blocks
+        .into_iter()
+        .find(|b| b.tag().ends_with("PRIVATE KEY"))
+        .context("there is no private key")?;
     let tag = block.tag().to_owned();
     let der = block.into_contents();
     Ok(match tag.as_str() {

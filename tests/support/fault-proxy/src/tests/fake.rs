@@ -63,14 +63,19 @@ impl Api {
             });
             return Ok(Response::new(StreamBody::new(frames).boxed_unsync()));
         }
-        self.seen.lock().unwrap().push(format!("{} {}", parts.method, parts.uri.path()));
+        self.seen
+            .lock()
+            .unwrap()
+            .push(format!("{} {}", parts.method, parts.uri.path()));
         let mut pods = self.pods.lock().unwrap();
         let (code, answer) = match parts.method {
             Method::POST => {
                 let object: Value = serde_json::from_slice(&body).unwrap();
                 pods.push(object.clone());
                 // Nobody may be watching.
-                let _ = self.events.send(format!("{}\n", json!({"type": "ADDED", "object": object})));
+                let _ = self
+                    .events
+                    .send(format!("{}\n", json!({"type": "ADDED", "object": object})));
                 (201, object)
             }
             Method::DELETE => (200, pods.pop().unwrap_or_default()),
@@ -112,9 +117,14 @@ impl Events {
             if let Some(end) = self.rest.iter().position(|b| *b == b'\n') {
                 let line: Vec<u8> = self.rest.drain(..=end).collect();
                 let event: Value = serde_json::from_slice(&line).ok()?;
-                return Some(format!("{} {}", event["type"].as_str()?, event["object"]["metadata"]["name"].as_str()?));
+                return Some(format!(
+                    "{} {}",
+                    event["type"].as_str()?,
+                    event["object"]["metadata"]["name"].as_str()?
+                ));
             }
-            self.rest.extend_from_slice(&self.body.frame().await?.ok()?.into_data().ok()?);
+            self.rest
+                .extend_from_slice(&self.body.frame().await?.ok()?.into_data().ok()?);
         }
     }
 }
@@ -124,7 +134,11 @@ impl Bench {
         let authority = Authority::new().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let api = Arc::new(Api { pods: Mutex::default(), seen: Mutex::default(), events: broadcast::Sender::new(64) });
+        let api = Arc::new(Api {
+            pods: Mutex::default(),
+            seen: Mutex::default(),
+            events: broadcast::Sender::new(64),
+        });
         let (shared, tls) = (api.clone(), TlsAcceptor::from(authority.tls.clone()));
         let serving = tokio::spawn(async move {
             loop {
@@ -136,7 +150,9 @@ impl Bench {
                         let api = api.clone();
                         async move { api.answer(request).await }
                     });
-                    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+                    let _ = http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), service)
+                        .await;
                 });
             }
         });
@@ -144,7 +160,10 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("upstream");
         let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new(vec!["client".to_owned()]).unwrap().self_signed(&key).unwrap();
+        let certificate = CertificateParams::new(vec!["client".to_owned()])
+            .unwrap()
+            .self_signed(&key)
+            .unwrap();
         let upstream = json!({
             "current-context": "x",
             "clusters": [{"name": "x", "cluster": {
@@ -162,7 +181,9 @@ impl Bench {
 
         let config: Value = serde_json::from_str(&fs::read_to_string(proxy.kubeconfig()).unwrap()).unwrap();
         let cluster = &config["clusters"][0]["cluster"];
-        let root = STANDARD.decode(cluster["certificate-authority-data"].as_str().unwrap()).unwrap();
+        let root = STANDARD
+            .decode(cluster["certificate-authority-data"].as_str().unwrap())
+            .unwrap();
         let mut roots = RootCertStore::empty();
         for certificate in certificates(&root).unwrap() {
             roots.add(certificate).unwrap();
@@ -173,8 +194,11 @@ impl Bench {
             .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let connector =
-            hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(tls).https_only().enable_http1().build();
+        let connector = hyper_rustls::HttpsConnectorBuilder::new()
+            .with_tls_config(tls)
+            .https_only()
+            .enable_http1()
+            .build();
         Self {
             api,
             client: Client::builder(TokioExecutor::new()).build(connector),
@@ -198,8 +222,14 @@ impl Bench {
     }
 
     pub async fn watch(&self, path: &str) -> Events {
-        let response = self.ask(&self.token, Method::GET, &format!("{path}?watch=true"), None).await.unwrap();
-        Events { body: response.into_body(), rest: Vec::new() }
+        let response = self
+            .ask(&self.token, Method::GET, &format!("{path}?watch=true"), None)
+            .await
+            .unwrap();
+        Events {
+            body: response.into_body(),
+            rest: Vec::new(),
+        }
     }
 
     async fn ask(&self, token: &str, method: Method, path: &str, body: Option<&Value>) -> Result<Response<Incoming>> {
