@@ -18,6 +18,9 @@ use crate::sandbox_run::{
     result::{self, Ending, Intent},
 };
 
+#[cfg(test)]
+mod tests;
+
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
