@@ -202,7 +202,7 @@ const KINDS: [(&str, &str); 4] = [
 
 #[tokio::test]
 async fn an_empty_world_is_not_tidied_away() {
-    let (scene, kubelet) = inhabited().await;
+    let (scene, kubelet) = Box::pin(inhabited()).await;
     for (resource, kind) in KINDS {
         let asked = scene.proxy.records().len();
         let empty = scene.proxy.add(Rule::on(Verb::List, resource).empty_list());
@@ -236,15 +236,15 @@ async fn an_empty_world_is_not_tidied_away() {
         .await;
         scene.settle().await;
         assert_eq!(deleted(&scene), Vec::<String>::new(), "{resource}");
-        [empty, expired, cut]
-            .into_iter()
-            .for_each(|rule| scene.proxy.remove(rule));
+        for rule in [empty, expired, cut] {
+            scene.proxy.remove(rule);
+        }
         wait::until_true("the operator sees again", async || {
             scene.metric(&series).await.is_some_and(|n| n > 0.0)
         })
         .await;
     }
-    goes_on(&scene, &kubelet).await;
+    Box::pin(goes_on(&scene, &kubelet)).await;
 }
 
 fn touch() -> serde_json::Value {
@@ -253,7 +253,7 @@ fn touch() -> serde_json::Value {
 
 #[tokio::test]
 async fn an_operator_that_may_do_nothing_deletes_nothing_and_heals() {
-    let (scene, kubelet) = inhabited().await;
+    let (scene, kubelet) = Box::pin(inhabited()).await;
     let refusals: Vec<RuleId> = KINDS
         .iter()
         .map(|(resource, _)| {
@@ -288,12 +288,12 @@ async fn an_operator_that_may_do_nothing_deletes_nothing_and_heals() {
         .into_iter()
         .chain(cut)
         .for_each(|rule| scene.proxy.remove(rule));
-    goes_on(&scene, &kubelet).await;
+    Box::pin(goes_on(&scene, &kubelet)).await;
 }
 
 #[tokio::test]
 async fn rights_in_one_namespace_that_are_taken_away_come_back() {
-    let (scene, kubelet) = inhabited().await;
+    let (scene, kubelet) = Box::pin(inhabited()).await;
     let bindings = scene.api::<RoleBinding>();
     let before = bindings
         .get("pinfold-operator")
@@ -309,5 +309,5 @@ async fn rights_in_one_namespace_that_are_taken_away_come_back() {
         b.is_some_and(|b| b.metadata.uid != before)
     })
     .await;
-    goes_on(&scene, &kubelet).await;
+    Box::pin(goes_on(&scene, &kubelet)).await;
 }

@@ -1,7 +1,7 @@
 //! OP-01: the operator is killed at each of its writes, before and after it took effect, and the end must be that of
 //! an undisturbed run.
 
-use std::collections::BTreeMap;
+use std::{cell::Cell, collections::BTreeMap};
 
 use crds::{Agent, SandboxRun};
 use fault_proxy::{Moment, Record};
@@ -34,6 +34,8 @@ struct End {
     state: BTreeMap<String, Value>,
     effects: Vec<String>,
     writes: usize,
+    /// Whether the operator was killed; a plan beyond the last write of this play never comes to it.
+    killed: bool,
 }
 
 fn agent() -> Value {
@@ -151,10 +153,12 @@ async fn play(workload: Workload, plan: Option<(usize, Moment)>) -> End {
     scene.settle().await;
     let before = scene.proxy.records().len();
     let stop = plan.map(|(nth, moment)| scene.proxy.stop_at(nth, moment));
+    let killed = Cell::new(false);
     let disturbance = async {
         if let Some(mut stop) = stop {
             stop.reached().await;
             scene.kill_operator().await;
+            killed.set(true);
             scene.proxy.resume();
             scene.start_operator();
         }
@@ -170,22 +174,34 @@ async fn play(workload: Workload, plan: Option<(usize, Moment)>) -> End {
         state: dump::tenant(&scene.admin, &scene.id).await,
         effects: dump::effects(&records, &scene.id),
         writes: records.iter().filter(|r| r.request.is_write()).count(),
+        killed: killed.get(),
     }
 }
 
 async fn kill_at_every_write(workload: Workload) {
-    let reference = play(workload, None).await;
-    let again = play(workload, None).await;
+    let reference = Box::pin(play(workload, None)).await;
+    let again = Box::pin(play(workload, None)).await;
     dump::assert_same("two undisturbed runs", &reference.state, &again.state);
     assert_eq!(reference.effects, again.effects);
 
     let writes = reference.writes.min(again.writes);
     let plans = (1..=writes).flat_map(|n| [(n, Moment::BeforeForwarding), (n, Moment::AfterForwarding)]);
     let ends = stream::iter(plans)
-        .map(async |plan| (plan, play(workload, Some(plan)).await))
+        .map(async |plan| (plan, Box::pin(play(workload, Some(plan))).await))
         .buffer_unordered(AT_ONCE);
     let ends: Vec<_> = ends.collect().await;
     assert_eq!(ends.len(), writes * 2);
+    // How often a status is written on the way depends on what else is seen in time, so the last writes may be missing.
+    let killed = ends.iter().filter(|(_, end)| end.killed).count();
+    assert!(
+        killed >= writes * 3 / 2,
+        "only {killed} of {} plans came to their write",
+        writes * 2
+    );
+    eprintln!(
+        "{workload:?}: {writes} writes, killed in {killed} of {} plans",
+        writes * 2
+    );
     for ((nth, moment), end) in ends {
         let plan = format!("{workload:?}, killed at write {nth} {moment:?}");
         dump::assert_same(&plan, &reference.state, &end.state);
@@ -195,25 +211,25 @@ async fn kill_at_every_write(workload: Workload) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_while_it_makes_a_tenant() {
-    kill_at_every_write(Workload::TenantCreate).await;
+    Box::pin(kill_at_every_write(Workload::TenantCreate)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_while_it_makes_an_agent() {
-    kill_at_every_write(Workload::AgentCreate).await;
+    Box::pin(kill_at_every_write(Workload::AgentCreate)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_while_it_changes_an_agent() {
-    kill_at_every_write(Workload::AgentUpdate).await;
+    Box::pin(kill_at_every_write(Workload::AgentUpdate)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_while_it_starts_a_run() {
-    kill_at_every_write(Workload::RunStart).await;
+    Box::pin(kill_at_every_write(Workload::RunStart)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_while_it_cancels_a_run() {
-    kill_at_every_write(Workload::RunCancel).await;
+    Box::pin(kill_at_every_write(Workload::RunCancel)).await;
 }

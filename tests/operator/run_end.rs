@@ -218,7 +218,7 @@ async fn cancel_after_the_start_ends_the_pod_with_its_grace() {
         p.is_some_and(|p| p.metadata.deletion_timestamp.is_some())
     })
     .await;
-    assert_eq!(pod.and_then(|p| p.metadata.deletion_grace_period_seconds), Some(15));
+    assert_eq!(pod.and_then(|p| p.metadata.deletion_grace_period_seconds), Some(20));
     let stopped = result(Outcome::Stopped(Some(ProgramEnd::Signaled(15))), "half", "");
     kubelet.end(&namespace, &pod_name(&run), &stopped).await;
     kubelet.remove(&namespace, &pod_name(&run)).await;

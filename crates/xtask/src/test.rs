@@ -133,6 +133,13 @@ fn netpol(ui: &Ui) -> Result<()> {
 fn system(ui: &Ui, options: &Options, suite: &str, cluster: &Cluster, kube: &Path) -> Result<()> {
     let mend = format!("the log names the test; `cargo xtask test --keep {suite}` leaves the cluster for a look");
     ui.stage(&format!("{suite} suite"), &mend, |stage| {
+        stage.note("build the operator");
+        stage
+            .run("cargo")
+            .args(["build", "--package", "operator"])
+            .dir(paths::workspace())
+            .run()?;
+        stage.note("");
         let nodes = cluster.load().map_or(0, |state| state.shape.nodes);
         let range = cluster.load().and_then(|state| state.range);
         let mut test = stage
@@ -143,6 +150,8 @@ fn system(ui: &Ui, options: &Options, suite: &str, cluster: &Cluster, kube: &Pat
             .env("PINFOLD_TEST_CLUSTER_DIR", &cluster.dir)
             .env("PINFOLD_TEST_NODES", nodes.to_string())
             .env("PINFOLD_TEST_FULL", if options.full { "1" } else { "" })
+            .env("PINFOLD_OPERATOR_BIN", paths::target().join("debug/pinfold-operator"))
+            .env("PINFOLD_HELM", programs::ensure_helm(ui)?)
             .env("PINFOLD_KUBE_BIN", kube);
         if let Some(range) = range {
             test = test

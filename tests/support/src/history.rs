@@ -172,7 +172,7 @@ async fn follow(
                 kind: resource.kind.clone(),
                 object,
                 deleted,
-            })
+            });
         });
     }
 }

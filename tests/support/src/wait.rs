@@ -6,7 +6,7 @@ use kube::{Api, Resource, runtime::wait::await_condition};
 use serde::{Serialize, de::DeserializeOwned};
 
 /// The longest that anything here is waited for.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub const DEADLINE: Duration = Duration::from_mins(1);
 
 /// Between two looks at something that cannot be watched.
 const LOOK: Duration = Duration::from_millis(50);

@@ -49,7 +49,9 @@ pub(crate) fn components(cluster: &Cluster, programs: &Programs, range: Range, i
     // Nodes reach no registry: a pull is refused at once, the same on every machine, rather than after the time-outs of
     // names that do not resolve. Port 9 is the discard service, which nothing serves.
     for scheme in ["HTTP_PROXY", "HTTPS_PROXY"] {
-        containerd.env.insert(scheme.to_owned(), "http://127.0.0.1:9".to_owned());
+        containerd
+            .env
+            .insert(scheme.to_owned(), "http://127.0.0.1:9".to_owned());
     }
     let kubelet = [
         flag("config", dir.join("kubelet.yaml").display()),

@@ -53,7 +53,7 @@ impl Builder {
             .context("make a folder")?;
         let mut secret = [0; 16];
         aws_lc_rs::rand::fill(&mut secret).context("make a token")?;
-        let token: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+        let token = server::hex(&secret);
         let kubeconfig = folder.path().join("kubeconfig");
         authority.write_kubeconfig(&kubeconfig, listener.local_addr()?, &token)?;
         let state = Arc::new(State::new(upstream, token, self.view));

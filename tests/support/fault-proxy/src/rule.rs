@@ -21,7 +21,6 @@ pub struct Rule {
     resource: String,
     name: Option<String>,
     namespace: Option<String>,
-    subresource: Option<Option<String>>,
     predicate: Option<Predicate>,
     object: Option<ObjectPredicate>,
     pub(crate) remaining: Option<usize>,
@@ -69,7 +68,6 @@ impl Rule {
             resource: resource.to_owned(),
             name: None,
             namespace: None,
-            subresource: None,
             predicate: None,
             object: None,
             remaining: None,
@@ -86,12 +84,6 @@ impl Rule {
     /// Only in this namespace.
     pub fn in_namespace(mut self, namespace: &str) -> Self {
         self.namespace = Some(namespace.to_owned());
-        self
-    }
-
-    /// Only for this subresource; `None` for the object itself.
-    pub fn subresource(mut self, subresource: Option<&str>) -> Self {
-        self.subresource = Some(subresource.map(str::to_owned));
         self
     }
 
@@ -185,7 +177,6 @@ impl Rule {
                 .namespace
                 .as_ref()
                 .is_none_or(|n| request.namespace.as_ref() == Some(n))
-            && self.subresource.as_ref().is_none_or(|s| request.subresource == *s)
             && self.predicate.as_ref().is_none_or(|p| p(request))
     }
 

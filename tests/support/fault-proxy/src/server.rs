@@ -1,6 +1,6 @@
 //! The client's side: connections, and one request after another on each of them.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, fmt::Write as _, sync::Arc};
 
 use http::{Request, Response, header::AUTHORIZATION};
 use http_body_util::BodyExt;
@@ -68,19 +68,18 @@ async fn handle(state: Arc<State>, request: Request<Incoming>) -> Result<Respons
         return std::future::pending().await;
     }
     let faults = state.faults_of(&info);
-    let answer = match before(&faults).await {
-        Some(refused) => refused,
-        None => {
-            let watches = info.verb == Verb::Watch;
-            // In a task of its own: what the client has sent takes effect even if it is killed now.
-            let asked = tokio::spawn(forward(state.clone(), Some(sequence), parts, body, watches));
-            let answer = asked.await.map_err(|_| Aborted)?.map_err(|_| Aborted)?;
-            if held == Some(Moment::AfterForwarding) {
-                state.hold_at(&info);
-                return std::future::pending().await;
-            }
-            after(&state, &info, &faults, answer)?
+    let answer = if let Some(refused) = before(&faults).await {
+        refused
+    } else {
+        let watches = info.verb == Verb::Watch;
+        // In a task of its own: what the client has sent takes effect even if it is killed now.
+        let asked = tokio::spawn(forward(state.clone(), Some(sequence), parts, body, watches));
+        let answer = asked.await.map_err(|_| Aborted)?.map_err(|_| Aborted)?;
+        if held == Some(Moment::AfterForwarding) {
+            state.hold_at(&info);
+            return std::future::pending().await;
         }
+        after(&state, &info, &faults, answer)?
     };
     let code = answer.status().as_u16();
     state.amend(sequence, |record| record.told = Some(code));
@@ -122,7 +121,7 @@ fn after(
         Answer::Whole(response) if response.status().is_success() => {
             response.map(|body| full(list::rework(state, info, faults, body)))
         }
-        answer => whole(answer),
+        Answer::Whole(response) => response.map(full),
     })
 }
 
@@ -133,6 +132,11 @@ fn whole(answer: Answer) -> Response<ProxyBody> {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// Bytes in hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

@@ -60,12 +60,15 @@ struct NamedUser {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
 struct User {
-    client_certificate: Option<String>,
-    client_certificate_data: Option<String>,
-    client_key: Option<String>,
-    client_key_data: Option<String>,
+    #[serde(rename = "client-certificate")]
+    certificate: Option<String>,
+    #[serde(rename = "client-certificate-data")]
+    certificate_data: Option<String>,
+    #[serde(rename = "client-key")]
+    key: Option<String>,
+    #[serde(rename = "client-key-data")]
+    key_data: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -102,9 +105,9 @@ impl Upstream {
             cluster.certificate_authority,
         )
         .context("certificate-authority of the cluster")?;
-        let certificate = bytes(folder, user.client_certificate_data, user.client_certificate)
-            .context("client-certificate of the user")?;
-        let key = bytes(folder, user.client_key_data, user.client_key).context("client-key of the user")?;
+        let certificate =
+            bytes(folder, user.certificate_data, user.certificate).context("client-certificate of the user")?;
+        let key = bytes(folder, user.key_data, user.key).context("client-key of the user")?;
         let server: Uri = cluster.server.parse().context("server of the cluster")?;
         Ok(Self {
             client: client(&authority, &certificate, &key)?,

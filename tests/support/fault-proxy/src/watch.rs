@@ -90,9 +90,9 @@ async fn event(
         if state.view.as_ref().is_some_and(|view| !view(request, &event["object"])) {
             return true;
         }
-        faults
-            .iter()
-            .for_each(|(_, rule)| list::rewrite(rule, &mut event["object"]));
+        for (_, rule) in faults {
+            list::rewrite(rule, &mut event["object"]);
+        }
         if !faults.is_empty() {
             line = event.to_string().into_bytes();
             line.push(b'\n');
