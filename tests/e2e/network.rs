@@ -167,5 +167,8 @@ async fn a_tenants_pod_reaches_what_it_is_allowed_and_nothing_else() {
     assert_eq!(probe_from(&other, &anothers).await, lines(&anothers, |_| true));
     // Traffic between a pod and its own node is allowed by the definition of the API, unless the plug-in refuses it
     // for the node's other addresses, as this one does.
-    assert_eq!(probe_from(&world, &all).await, lines(&all, |t| own.iter().any(|o| o == t)));
+    assert_eq!(
+        probe_from(&world, &all).await,
+        lines(&all, |t| own.iter().any(|o| o == t))
+    );
 }

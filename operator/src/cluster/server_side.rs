@@ -1,7 +1,8 @@
 //! The server-side apply call itself.
 //!
-//! The API server reads the body of an apply as YAML, and YAML takes no raw control characters: not DEL and not
-//! U+0080 to U+009F, which JSON passes as they are. So the body is sent in ASCII, with everything else escaped.
+//! The API server reads the body of an apply as YAML, which takes some characters in no raw form (DEL, U+0080 to U+009F,
+//! byte order marks) and reads others as line breaks (NEL, U+2028, U+2029), where JSON passes them as they are. So these
+//! are escaped. Nothing else is: YAML refuses the surrogate pairs that JSON would need for what lies beyond U+FFFF.
 
 use std::fmt::Write as _;
 
@@ -26,21 +27,21 @@ pub async fn apply<K: Clone + DeserializeOwned + std::fmt::Debug>(
         None => requests.patch(name, &parameters, &patch),
     };
     let mut request = request.map_err(kube::Error::BuildRequest)?;
-    *request.body_mut() = ascii(&body.to_string()).into_bytes();
+    *request.body_mut() = yaml_safe(&body.to_string()).into_bytes();
     client.request(request).await
 }
 
-/// JSON without anything but printable ASCII. Outside of strings JSON has nothing else, and in strings it may be
-/// escaped.
-fn ascii(json: &str) -> String {
+/// JSON that is YAML of the same meaning. Outside of strings JSON has none of these characters.
+fn yaml_safe(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for character in json.chars() {
-        if (' '..='~').contains(&character) {
-            text.push(character);
+        if matches!(
+            character,
+            '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}'
+        ) {
+            let _ = write!(text, "\\u{:04x}", u32::from(character));
         } else {
-            for unit in character.encode_utf16(&mut [0; 2]) {
-                let _ = write!(text, "\\u{unit:04x}");
-            }
+            text.push(character);
         }
     }
     text
@@ -54,10 +55,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn says_the_same_in_printable_ascii(text in any::<String>(), key in any::<String>()) {
-            let value = serde_json::json!({ key: [text, 1, null, true] });
-            let sent = ascii(&value.to_string());
-            prop_assert!(sent.bytes().all(|b| (b' '..=b'~').contains(&b)));
+        fn says_the_same_without_the_characters_that_yaml_minds(text in any::<String>(), key in any::<String>()) {
+            let value = serde_json::json!({ key: [text, 1, null, true, "\u{85}\u{9f}\u{2028}\u{feff}\u{10ffff}"] });
+            let sent = yaml_safe(&value.to_string());
+            let minded = |c: char| matches!(c, '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}');
+            prop_assert!(!sent.contains(minded));
             prop_assert_eq!(serde_json::from_str::<Value>(&sent).unwrap(), value);
         }
     }
