@@ -83,6 +83,15 @@ fn probe(targets: &[String]) -> String {
     tries.join("\n")
 }
 
+/// The same, but waits for each target to be there: what a Service stands for is programmed into the node a moment
+/// after the agent is ready.
+fn probe_until_reached(targets: &[String]) -> String {
+    let attempt = |t: &String| {
+        format!("until curl -sk -o /dev/null --connect-timeout 3 --max-time 4 {t}; do :; done; echo '{t} reached'")
+    };
+    targets.iter().map(attempt).collect::<Vec<_>>().join("\n")
+}
+
 /// What a pod without any policy reaches, from a namespace that belongs to no tenant.
 async fn unrestricted(world: &World, targets: &[String]) -> String {
     let namespaces: Api<Namespace> = Api::all(world.client.clone());
@@ -160,15 +169,19 @@ async fn a_tenants_pod_reaches_what_it_is_allowed_and_nothing_else() {
 
     // What is refused below is there to be reached: by a pod without policy, or by a neighbour in its own namespace.
     assert_eq!(unrestricted(&world, &outside).await, lines(&outside, |_| true));
-    let probe_from = async |of: &World, targets: &[String]| {
-        let spec = json!({"template": "base", "language": "bash", "code": probe(targets), "timeoutSeconds": 120});
+    let run_in = async |of: &World, code: String| {
+        let spec = json!({"template": "base", "language": "bash", "code": code, "timeoutSeconds": 50});
         end(&of.run(spec).await).stdout
     };
-    assert_eq!(probe_from(&other, &anothers).await, lines(&anothers, |_| true));
+    assert_eq!(
+        run_in(&other, probe_until_reached(&anothers)).await,
+        lines(&anothers, |_| true)
+    );
+    assert_eq!(run_in(&world, probe_until_reached(&own)).await, lines(&own, |_| true));
     // Traffic between a pod and its own node is allowed by the definition of the API, unless the plug-in refuses it
     // for the node's other addresses, as this one does.
     assert_eq!(
-        probe_from(&world, &all).await,
+        run_in(&world, probe(&all)).await,
         lines(&all, |t| own.iter().any(|o| o == t))
     );
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crds::{Agent, Tenant, labels};
+use crds::{Agent, Tenant, agent::condition_type, condition, labels};
 use k8s_openapi::api::{
     core::v1::{Pod, Service},
     policy::v1::PodDisruptionBudget,
@@ -31,11 +31,10 @@ pub fn fetch(shared: &Shared, key: &Key) -> Option<Fetched> {
     let caches = &shared.caches;
     let agent = caches.agents.get(&key.scope, &key.name)?;
     let name = agent.name_any();
-    // Read only while not all replicas are there: a settled agent costs no walk over its tenant's pods.
-    let settled = agent
-        .status
-        .as_ref()
-        .is_some_and(|s| s.ready_replicas == agent.spec.replicas);
+    // Read only while the agent is not ready: a settled one costs no walk over its tenant's pods.
+    let settled = agent.status.as_ref().is_some_and(|s| {
+        s.observed_generation == agent.metadata.generation && condition::is_true(&s.conditions, condition_type::READY)
+    });
     let pods = if settled {
         Vec::new()
     } else {

@@ -29,6 +29,7 @@ fn fetched(run: SandboxRun, pod: PodState) -> Fetched {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the callers write the value in place")]
 fn pod(status: Value) -> PodState {
     let pod: Pod = serde_json::from_value(json!({
         "metadata": {
@@ -76,6 +77,8 @@ fn terminated(code: i32, reason: &str, message: &str) -> PodState {
     }});
     pod(json!({"phase": "Failed", "containerStatuses": [container(&state)]}))
 }
+
+type Told = (&'static str, bool, bool, Option<i32>, Option<i32>);
 
 /// What a report says of the end: reason, succeeded, started, exit code, signal.
 fn end_of(decision: &Decision) -> (String, bool, bool, Option<i32>, Option<i32>) {
@@ -171,7 +174,7 @@ fn an_ordinary_life_takes_three_reports() {
 #[test]
 fn how_each_end_is_told() {
     let no = None;
-    let table: Vec<(PodState, (&str, bool, bool, Option<i32>, Option<i32>))> = vec![
+    let table: Vec<(PodState, Told)> = vec![
         (
             ended(Outcome::Exited(0), "Completed"),
             (reason::COMPLETED, true, true, Some(0), no),
