@@ -97,7 +97,7 @@ impl Workload {
                 agent_has(scene, 2).await;
             }
             Self::AgentUpdate => {
-                let edit = json!({"spec": {"image": "example.test/agent:2", "replicas": 1, "ports": null}});
+                let edit = json!({"spec": {"image": "example.test/agent:2", "replicas": 0, "ports": null}});
                 scene.patch(&scene.api::<Agent>(), "worker", edit).await;
                 wait::until(&scene.api::<Service>(), "worker", "the Service is gone", |s| {
                     s.is_none()
@@ -110,8 +110,9 @@ impl Workload {
                     |b| b.is_none(),
                 )
                 .await;
-                // One replica of each revision while the new one is not available.
-                agent_has(scene, 2).await;
+                // Without replicas, so that the end does not depend on how far another controller has rolled out.
+                scene.agent_is("worker", "Ready").await;
+                agent_has(scene, 0).await;
             }
             Self::RunStart => {
                 let run = scene.make_run("job", program()).await;

@@ -3,6 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 
+use crate::answer::answer;
 use crate::build::programs;
 use crate::cli::Named;
 use crate::stage::Ui;
@@ -56,7 +57,7 @@ pub(crate) fn run(ui: &Ui, options: &Options) -> Result<()> {
             .output()
             .with_context(|| format!("no measurements in {}", table.display()))
     })?;
-    println!("{text}");
-    println!("the same as JSON: {}", table.display());
+    answer!("{text}");
+    answer!("the same as JSON: {}", table.display());
     Ok(())
 }

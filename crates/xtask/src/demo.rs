@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
+use crate::answer::answer;
 use crate::build::programs;
 use crate::cli::Target;
 use crate::cluster::kubectl::{Kubectl, wait_for};
@@ -31,10 +32,10 @@ pub(crate) fn run(ui: &Ui, target: &Target) -> Result<()> {
     let cluster = installed(ui, &Options::named(&target.named.cluster))?;
     let kubectl = Kubectl::new(&programs::ensure_kube(ui)?, &cluster);
     examples(ui, &kubectl, || start::trouble(&cluster), "kubectl")?;
-    println!();
-    println!("before the first of them:");
-    println!("  export KUBECONFIG={}", cluster.kubeconfig("admin").display());
-    println!("  export PATH=$PATH:{}", install::tools_folder(ui)?.display());
+    answer!();
+    answer!("before the first of them:");
+    answer!("  export KUBECONFIG={}", cluster.kubeconfig("admin").display());
+    answer!("  export PATH=$PATH:{}", install::tools_folder(ui)?.display());
     Ok(())
 }
 
@@ -104,12 +105,12 @@ fn examples(ui: &Ui, kubectl: &Kubectl, trouble: impl Fn() -> Option<String>, sh
             .context("the run has no output")?;
         Ok(answer.to_owned())
     })?;
-    println!("the run answered:");
+    answer!("the run answered:");
     for line in answer.lines() {
-        println!("  {line}");
+        answer!("  {line}");
     }
-    println!();
-    println!("look around:");
+    answer!();
+    answer!("look around:");
     for line in [
         "get pinfold -A".to_owned(),
         "get tenants".to_owned(),
@@ -117,7 +118,7 @@ fn examples(ui: &Ui, kubectl: &Kubectl, trouble: impl Fn() -> Option<String>, sh
         format!("describe sandboxrun {RUN} -n {RUN_NAMESPACE}"),
         "explain sandboxrun.spec".to_owned(),
     ] {
-        println!("  {shown} {line}");
+        answer!("  {shown} {line}");
     }
     Ok(())
 }

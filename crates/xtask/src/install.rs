@@ -35,6 +35,11 @@ pub(crate) fn tools_folder(ui: &Ui) -> Result<PathBuf> {
 
 /// Installs or upgrades both charts in a development cluster.
 pub(crate) fn development(ui: &Ui, cluster: &Cluster) -> Result<()> {
+    development_with(ui, cluster, &[])
+}
+
+/// The same with settings of the chart besides.
+pub(crate) fn development_with(ui: &Ui, cluster: &Cluster, settings: &[&str]) -> Result<()> {
     let state = cluster
         .load()
         .with_context(|| format!("cluster {} does not run: run cargo xtask up", cluster.name))?;
@@ -43,14 +48,11 @@ pub(crate) fn development(ui: &Ui, cluster: &Cluster) -> Result<()> {
         .with_context(|| format!("cluster {} has no nodes to run anything on", cluster.name))?;
     let helm = programs::ensure_helm(ui)?;
     let kubectl = Kubectl::new(&programs::ensure_kube(ui)?, cluster);
-    let denied = [range.machines(), range.services(), range.pods()].join("\\,");
+    let denied = [range.machines(), range.services(), range.pods()].join(",");
     let target = vec![format!("--kubeconfig={}", cluster.kubeconfig("admin").display())];
-    charts(
-        ui,
-        &helm,
-        &target,
-        &[format!("deniedCIDRs={{{}}}", denied.replace("\\,", ","))],
-    )?;
+    let mut all = vec![format!("deniedCIDRs={{{denied}}}")];
+    all.extend(settings.iter().map(ToString::to_string));
+    charts(ui, &helm, &target, &all)?;
     // The tag stays the same when the content changes; a rollout is what makes the pods take the new content.
     restart_when_changed(ui, cluster, &kubectl)
 }

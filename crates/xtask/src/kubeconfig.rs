@@ -5,6 +5,7 @@ use std::fs;
 use anyhow::{Result, bail};
 use clap::Args;
 
+use crate::answer::answer;
 use crate::cli::Named;
 use crate::cluster::Cluster;
 
@@ -31,6 +32,6 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         users.sort();
         bail!("there is no user {}; there are: {}", options.user, users.join(", "));
     }
-    println!("{}", path.display());
+    answer!("{}", path.display());
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::io;
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
+use crate::answer::answer;
 use crate::cli::Named;
 use crate::cluster::Cluster;
 
@@ -49,13 +50,13 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         bail!("no log of that name; there are: {}", names.join(", "));
     }
     for path in wanted {
-        println!("==> {}", path.display());
+        answer!("==> {}", path.display());
         if options.component.is_some() {
             io::copy(&mut File::open(path)?, &mut io::stdout().lock())?;
         } else {
             let text = String::from_utf8_lossy(&fs::read(path)?).into_owned();
             let lines: Vec<&str> = text.lines().collect();
-            println!("{}", lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n"));
+            answer!("{}", lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n"));
         }
     }
     Ok(())

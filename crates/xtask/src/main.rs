@@ -1,6 +1,6 @@
 //! The developer's tool: a real cluster on one machine, the images, the suites and the checks.
-#![expect(clippy::print_stdout, reason = "a command line tool answers on standard output")]
 
+mod answer;
 mod bench;
 mod build;
 mod check;

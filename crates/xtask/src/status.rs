@@ -2,6 +2,7 @@
 
 use anyhow::{Result, bail};
 
+use crate::answer::answer;
 use crate::cluster::{Cluster, stop};
 
 pub(crate) fn run(name: &str) -> Result<()> {
@@ -10,12 +11,12 @@ pub(crate) fn run(name: &str) -> Result<()> {
         if stop::leftovers(&cluster)? {
             bail!("cluster {name} was left half made: run `cargo xtask up` or `cargo xtask down`");
         }
-        println!("cluster {name} does not exist");
+        answer!("cluster {name} does not exist");
         return Ok(());
     };
-    println!("cluster {name} at {}", state.server);
+    answer!("cluster {name} at {}", state.server);
     if let Some(range) = state.range {
-        println!(
+        answer!(
             "addresses {range}: machines {}, services {}, pods {}",
             range.machines(),
             range.services(),
@@ -25,7 +26,7 @@ pub(crate) fn run(name: &str) -> Result<()> {
     let mut down = 0;
     for machine in &state.machines {
         let alive = cluster.process(machine).is_some();
-        println!("{machine}: {}", if alive { "runs" } else { "does not run" });
+        answer!("{machine}: {}", if alive { "runs" } else { "does not run" });
         down += usize::from(!alive);
         for component in cluster
             .status(machine)
@@ -38,7 +39,7 @@ pub(crate) fn run(name: &str) -> Result<()> {
             } else {
                 format!("down ({})", component.exit)
             };
-            println!("  {:<24} {text}", component.name);
+            answer!("  {:<24} {text}", component.name);
             down += usize::from(!runs);
         }
     }

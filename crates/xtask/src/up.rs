@@ -3,6 +3,7 @@
 use anyhow::{Result, ensure};
 use clap::Args;
 
+use crate::answer::answer;
 use crate::build::{archive, programs};
 use crate::cli::{Foreign, Named};
 use crate::cluster::network::{self, MOST_NODES, Range};
@@ -62,13 +63,13 @@ pub(crate) fn run(ui: &Ui, options: &Options) -> Result<()> {
         return install::foreign(ui, context);
     }
     let cluster = ensure_running(ui, options)?;
-    println!("cluster {} runs. To use it:", cluster.name);
-    println!(
+    answer!("cluster {} runs. To use it:", cluster.name);
+    answer!(
         "  export KUBECONFIG=$(cargo xtask kubeconfig --cluster {})",
         cluster.name
     );
-    println!("  export PATH=$PATH:{}", install::tools_folder(ui)?.display());
-    println!("  kubectl get pods -A");
+    answer!("  export PATH=$PATH:{}", install::tools_folder(ui)?.display());
+    answer!("  kubectl get pods -A");
     Ok(())
 }
 
@@ -114,9 +115,10 @@ fn shape(options: &Options, kube: &std::path::Path) -> Shape {
 
 /// Answers whether the running cluster will do. What a killed run left is removed.
 fn keep(ui: &Ui, cluster: &Cluster, wanted: &Shape) -> Result<bool> {
-    let running = cluster.load().filter(|_| start::trouble(cluster).is_none());
-    if let Some(state) = running.filter(|state| state.machines.iter().all(|machine| cluster.status(machine).is_some()))
-    {
+    // The mark is set at the very end of a start: a run that was killed before leaves machines that look well.
+    let complete = cluster.dir.join("complete").exists();
+    let running = cluster.load().filter(|_| complete && start::trouble(cluster).is_none());
+    if let Some(state) = running {
         let has = &state.shape;
         ensure!(
             has.nodes == wanted.nodes
@@ -131,10 +133,13 @@ fn keep(ui: &Ui, cluster: &Cluster, wanted: &Shape) -> Result<bool> {
             has.control_plane_only,
             cluster.name
         );
-        // Set only at the very end of a start: a run that was killed before leaves machines that look well.
-        if cluster.dir.join("complete").exists() {
-            return Ok(true);
+        if has.kube != wanted.kube {
+            ui.say(&format!(
+                "cluster {} runs older programs than this checkout builds; `cargo xtask down` and `up` take the new ones",
+                cluster.name
+            ));
         }
+        return Ok(true);
     }
     if stop::leftovers(cluster)? {
         let mend = "stop the processes named above and run the command again";

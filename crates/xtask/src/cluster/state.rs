@@ -15,7 +15,7 @@ pub(crate) struct Shape {
     pub(crate) gvisor: bool,
     pub(crate) control_plane_only: bool,
     pub(crate) controller_manager: bool,
-    /// The programs it runs: another version of them makes another cluster.
+    /// The programs that it runs, by a path that names their version.
     pub(crate) kube: String,
 }
 

@@ -1,0 +1,125 @@
+//! A hundred runs at once against a hundred bare pods with the same requests.
+
+use std::time::Instant;
+
+use anyhow::{Result, ensure};
+use crds::SandboxRun;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{DeleteParams, ListParams};
+use serde_json::json;
+use support::scene::{is_finished, pod_name};
+
+use super::{
+    objects::{bare, ensure_completed, ensure_succeeded, is_over, tiny_run},
+    place::{Bench, DEADLINE, Place, create, post, until},
+    report::Row,
+    sightings::Sightings,
+};
+
+const AT_ONCE: usize = 100;
+const RIVALS: [Rival; 4] = [Rival::Runs, Rival::Pods, Rival::Pods, Rival::Runs];
+
+#[derive(Clone, Copy, PartialEq)]
+enum Rival {
+    Runs,
+    Pods,
+}
+
+/// Two rounds of each, in an order that favours neither.
+pub(crate) async fn measure(bench: &Bench, rows: &mut Vec<Row>) -> Result<()> {
+    let place = bench.tenant(json!({})).await?;
+    let sample = sample(&place).await?;
+    let mut rounds = Vec::new();
+    for (i, rival) in RIVALS.into_iter().enumerate() {
+        let seconds = match rival {
+            Rival::Runs => runs(&place, i).await?,
+            Rival::Pods => pods(&place, &sample, i).await?,
+        };
+        rounds.push((rival, seconds));
+        // Finished containers slow the node down, and the next round is to find what this one found.
+        clear(&place).await?;
+    }
+    let throughput = |rival: Rival| {
+        let times: Vec<f64> = rounds.iter().filter(|r| r.0 == rival).map(|r| r.1).collect();
+        let note: Vec<String> = times.iter().map(|t| format!("{t:.1} s")).collect();
+        let count = u32::try_from(AT_ONCE * times.len()).map_or(0.0, f64::from);
+        (
+            count / times.iter().sum::<f64>(),
+            format!("rounds: {}", note.join(", ")),
+        )
+    };
+    let (run_rate, run_note) = throughput(Rival::Runs);
+    let (pod_rate, pod_note) = throughput(Rival::Pods);
+    rows.push(Row::new(format!("{AT_ONCE} runs at once"), run_rate, "per second").note(run_note));
+    rows.push(Row::new(format!("{AT_ONCE} bare pods at once"), pod_rate, "per second").note(pod_note));
+    rows.push(
+        Row::new(
+            "throughput of runs to that of bare pods",
+            run_rate / pod_rate * 100.0,
+            "%",
+        )
+        .at_least(90.0),
+    );
+    Ok(())
+}
+
+async fn sample(place: &Place) -> Result<Pod> {
+    let watch = Sightings::start(place.api::<SandboxRun>(), is_finished);
+    create(&place.api::<SandboxRun>(), "sample", tiny_run()).await?;
+    let (_, run) = watch.of("sample", DEADLINE).await?;
+    Ok(place.api().get(&pod_name(&run)).await?)
+}
+
+async fn runs(place: &Place, round: usize) -> Result<f64> {
+    let api = place.api::<SandboxRun>();
+    let watch = Sightings::start(api.clone(), is_finished);
+    let names: Vec<String> = (0..AT_ONCE).map(|i| format!("run-{round}-{i}")).collect();
+    let started = Instant::now();
+    stream::iter(&names)
+        .map(|name| create(&api, name, tiny_run()))
+        .buffer_unordered(AT_ONCE)
+        .try_for_each(|_| async { Ok(()) })
+        .await?;
+    let mut last = started;
+    for name in &names {
+        let (at, run) = watch.of(name, DEADLINE).await?;
+        ensure_completed(&run)?;
+        last = last.max(at);
+    }
+    Ok(last.duration_since(started).as_secs_f64())
+}
+
+async fn pods(place: &Place, sample: &Pod, round: usize) -> Result<f64> {
+    let api = place.api::<Pod>();
+    let watch = Sightings::start(api.clone(), is_over);
+    let pods: Vec<Pod> = (0..AT_ONCE)
+        .map(|i| bare(sample, &format!("bare-{round}-{i}")))
+        .collect::<Result<_>>()?;
+    let started = Instant::now();
+    stream::iter(&pods)
+        .map(|pod| post(&api, pod))
+        .buffer_unordered(AT_ONCE)
+        .try_for_each(|_| async { Ok(()) })
+        .await?;
+    let mut last = started;
+    for pod in &pods {
+        let name = pod.metadata.name.clone().unwrap_or_default();
+        let (at, pod) = watch.of(&name, DEADLINE).await?;
+        ensure_succeeded(&pod)?;
+        last = last.max(at);
+    }
+    ensure!(watch.count() >= AT_ONCE, "bare pods are missing");
+    Ok(last.duration_since(started).as_secs_f64())
+}
+
+async fn clear(place: &Place) -> Result<()> {
+    let background = DeleteParams::background();
+    let all = ListParams::default();
+    place.api::<SandboxRun>().delete_collection(&background, &all).await?;
+    place.api::<Pod>().delete_collection(&background, &all).await?;
+    until("the round's pods are gone", DEADLINE, async || {
+        Ok(place.api::<Pod>().list_metadata(&all).await?.items.is_empty())
+    })
+    .await
+}
