@@ -88,6 +88,16 @@ async fn the_environment_reaches_the_program_verbatim() {
 }
 
 #[tokio::test]
+async fn no_credential_is_in_the_sandbox() {
+    let world = World::new().await;
+    let code = "ls /var/run/secrets /run/secrets 2>/dev/null; env | grep -i -E 'token|secret'; grep -c secret /proc/mounts; cat /proc/1/environ 2>&1 | head -c 60";
+    let run = world
+        .run(json!({"template": "base", "language": "bash", "code": code}))
+        .await;
+    assert_eq!(end(&run).stdout, "0\ncat: /proc/1/environ: Permission denied\n");
+}
+
+#[tokio::test]
 async fn exit_codes_and_signals() {
     let world = World::new().await;
     let bash = |code: &str| json!({"template": "base", "language": "bash", "code": code});

@@ -5,6 +5,7 @@
 mod admission;
 mod agent;
 mod blind;
+mod generated;
 mod kill;
 mod namespace;
 mod poison;

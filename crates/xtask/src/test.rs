@@ -102,7 +102,8 @@ fn run_suite(ui: &Ui, options: &Options, suite: Suite) -> Result<()> {
                     system(ui, options, "e2e", cluster, kube, &[])?;
                     // Every run once more with sandboxd copied in, as on clusters whose image volumes cannot execute.
                     install::development_with(ui, cluster, &["sandboxd.injection=initContainer"])?;
-                    system(ui, options, "e2e", cluster, kube, &RUN_TESTS)
+                    system(ui, options, "e2e", cluster, kube, &RUN_TESTS)?;
+                    system(ui, options, "outage", cluster, kube, &[])
                 },
             )
         }

@@ -1,0 +1,114 @@
+//! SB-01: whatever a valid run asks for, its pod passes real admission: Pod Security `restricted`, the quota and our own
+//! policies. And what validation accepts, admission does not refuse.
+
+use crds::SandboxRun;
+use futures::{StreamExt, stream};
+use k8s_openapi::api::core::v1::Pod;
+use kube::{Api, ResourceExt, api::ListParams};
+use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
+use serde_json::{Value, json};
+use support::{Scene, full, scene::create, wait::until_true};
+
+/// So many runs are made at once; the API server is the only bound.
+const AT_ONCE: usize = 16;
+
+/// Text that shells, YAML, JSON and the kubelet's expansion each mind in their own way.
+const AWKWARD: [&str; 8] = [
+    "",
+    "plain",
+    "$(HOME) $$ ${X}",
+    "a\"b'c\\d\n\t",
+    "\u{7f}\u{85}\u{2028}\u{feff}",
+    "ünïcode 🦀",
+    "{{ .Values }}",
+    "- : #",
+];
+
+fn any_run(rng: &mut StdRng) -> Value {
+    let text = |rng: &mut StdRng| (*AWKWARD.choose(rng).expect("a text")).to_owned();
+    let mut spec = if rng.random_bool(0.5) {
+        json!({"template": *["base", "python", "node"].choose(rng).expect("a template")})
+    } else {
+        json!({"image": format!("example.test/{}:{}", rng.random_range(0..9_u32), rng.random_range(0..9_u32))})
+    };
+    match rng.random_range(0..3_u32) {
+        0 => spec["command"] = json!(["program", text(rng), text(rng)]),
+        1 => {
+            spec["language"] = json!(*["python", "bash", "javascript"].choose(rng).expect("a language"));
+            spec["code"] = json!(format!("#{}", text(rng)));
+        }
+        _ => {}
+    }
+    if rng.random_bool(0.3) && (spec.get("command").is_some() || spec.get("code").is_some()) {
+        spec["stdin"] = json!(text(rng));
+    }
+    spec["timeoutSeconds"] = json!(rng.random_range(1..86_400_u32));
+    spec["startTimeoutSeconds"] = json!(rng.random_range(1..=3600_u32));
+    if rng.random_bool(0.5) {
+        spec["runAsUser"] = json!(*[1_i64, 1000, 65_534, 2_147_483_647].choose(rng).expect("a user"));
+    }
+    if rng.random_bool(0.3) {
+        spec["workdir"] = json!(format!("/{}", text(rng).replace('\0', "")));
+    }
+    let env: Vec<Value> = (0..rng.random_range(0..6_u32))
+        .map(|n| match rng.random_range(0..2_u32) {
+            0 => json!({"name": format!("V_{n}"), "value": text(rng)}),
+            _ => json!({"name": format!("S_{n}"), "valueFrom": {"secretKeyRef": {"name": "some", "key": "k", "optional": rng.random_bool(0.5)}}}),
+        })
+        .collect();
+    spec["env"] = json!(env);
+    spec["resources"] = json!({
+        "requests": {"cpu": "1m", "memory": "1Mi", "ephemeralStorage": "1Mi"},
+        "limits": {"cpu": *["1m", "0.001", "2m"].choose(rng).expect("an amount"), "memory": *["1Mi", "2048k"].choose(rng).expect("an amount"), "ephemeralStorage": "1Mi"},
+    });
+    spec
+}
+
+#[tokio::test]
+async fn every_valid_run_gets_a_pod() {
+    let count = if full() { 10_000 } else { 150 };
+    let seed: u64 = rand::rng().random();
+    println!("seed {seed}");
+    let mut rng = StdRng::seed_from_u64(seed);
+    let scene = Scene::start().await;
+    let name = scene.namespace().trim_start_matches("tenant-").to_owned();
+    let limits = json!({"cpu": "1k", "memory": "1Ti", "storage": "1Ti", "pods": 20_000, "concurrentRuns": 20_000});
+    scene.make_tenant(&name, json!({"limits": limits})).await;
+    scene.ready_tenant(&name).await;
+    let runs: Api<SandboxRun> = scene.api();
+    let specs: Vec<(String, Value)> = (0..count).map(|n| (format!("r{n}"), any_run(&mut rng))).collect();
+    stream::iter(&specs)
+        .for_each_concurrent(AT_ONCE, |(name, spec)| {
+            let runs = runs.clone();
+            async move {
+                create(&runs, name, spec.clone()).await;
+            }
+        })
+        .await;
+    let pods: Api<Pod> = scene.api();
+    until_true("every run has a pod or an end", async || {
+        let all = runs.list(&ListParams::default()).await.expect("the runs").items;
+        all.iter().all(|r| {
+            r.status
+                .as_ref()
+                .is_some_and(|s| s.pod_name.is_some() || s.finish_time.is_some())
+        })
+    })
+    .await;
+    let refused: Vec<(String, Option<String>, Option<String>)> = runs
+        .list(&ListParams::default())
+        .await
+        .expect("the runs")
+        .into_iter()
+        .filter_map(|r| {
+            let name = r.name_any();
+            let status = r.status.filter(|s| s.pod_name.is_none())?;
+            Some((name, status.reason, status.message))
+        })
+        .collect();
+    assert_eq!(refused, vec![], "seed {seed}");
+    assert_eq!(
+        pods.list(&ListParams::default()).await.expect("the pods").items.len(),
+        count
+    );
+}
