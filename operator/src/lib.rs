@@ -7,6 +7,7 @@ pub mod agent;
 pub mod cluster;
 pub mod config;
 pub mod metrics;
+pub mod resources;
 pub mod run;
 pub mod runtime;
 pub mod sandbox_run;

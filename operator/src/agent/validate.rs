@@ -1,12 +1,14 @@
 //! Step 2: what the Agent means, or why it cannot be. Pure.
 
-use std::collections::BTreeMap;
-
-use crds::{Agent, agent::reason, common::ResourceList, condition, tenant};
-use domain::Quantity;
+use crds::{Agent, agent::reason};
 use kube::ResourceExt;
 
-use crate::{agent::fetch::Fetched, config::Platform};
+use crate::{
+    agent::fetch::Fetched,
+    config::Platform,
+    resources::{Amounts, Resolved, resolve},
+    tenant::validate::readiness,
+};
 
 /// An Agent that can be built.
 #[derive(Debug, Clone)]
@@ -24,9 +26,9 @@ pub struct ValidatedAgent {
     /// Why it is suspended.
     pub suspended: Option<(&'static str, String)>,
     /// What each replica reserves.
-    pub requests: BTreeMap<String, Quantity>,
+    pub requests: Amounts,
     /// What each replica may use.
-    pub limits: BTreeMap<String, Quantity>,
+    pub limits: Amounts,
 }
 
 /// Why an Agent is not built. What was built before keeps running.
@@ -44,22 +46,16 @@ pub fn validate(agent: &Agent, fetched: &Fetched, platform: &Platform) -> Result
         reason: reason::TENANT_NOT_READY,
         message: "this namespace belongs to no Tenant".to_owned(),
     })?;
-    let conditions = tenant
-        .status
-        .as_ref()
-        .map(|s| s.conditions.as_slice())
-        .unwrap_or_default();
-    if !condition::is_true(conditions, tenant::condition_type::READY) {
-        return Err(Refusal {
-            reason: reason::TENANT_NOT_READY,
-            message: format!(
-                "the tenant {} is not ready: see kubectl describe tenant {0}",
-                tenant.name_any()
-            ),
-        });
-    }
+    readiness(tenant).map_err(|message| Refusal {
+        reason: reason::TENANT_NOT_READY,
+        message,
+    })?;
     let suspended = suspension(agent, tenant);
-    let (requests, limits) = resources(agent, platform)?;
+    let Resolved { requests, limits } =
+        resolve(agent.spec.resources.as_ref(), None, &platform.defaults).map_err(|message| Refusal {
+            reason: reason::INVALID_SPEC,
+            message,
+        })?;
     Ok(ValidatedAgent {
         name: agent.name_any(),
         namespace: agent.namespace().unwrap_or_default(),
@@ -81,47 +77,4 @@ fn suspension(agent: &Agent, tenant: &crds::Tenant) -> Option<(&'static str, Str
         .spec
         .suspended
         .then(|| (reason::SUSPENDED, "spec.suspended is set".to_owned()))
-}
-
-type Amounts = BTreeMap<String, Quantity>;
-
-fn resources(agent: &Agent, platform: &Platform) -> Result<(Amounts, Amounts), Refusal> {
-    type Find = fn(&ResourceList) -> Option<&String>;
-    let kinds: [(&str, &str, Find, Quantity); 3] = [
-        ("cpu", "cpu", |l| l.cpu.as_ref(), platform.defaults.cpu),
-        ("memory", "memory", |l| l.memory.as_ref(), platform.defaults.memory),
-        (
-            "ephemeral-storage",
-            "ephemeralStorage",
-            |l| l.ephemeral_storage.as_ref(),
-            platform.defaults.ephemeral_storage,
-        ),
-    ];
-    let asked = agent.spec.resources.clone().unwrap_or_default();
-    let (mut requests, mut limits) = (Amounts::new(), Amounts::new());
-    for (name, field, find, default) in kinds {
-        let parse = |side: &str, text: Option<&String>| {
-            text.map(|text| text.parse::<Quantity>())
-                .transpose()
-                .map_err(|error| Refusal {
-                    reason: reason::INVALID_SPEC,
-                    message: format!("spec.resources.{side}.{field}: {error}"),
-                })
-        };
-        let request = parse("requests", asked.requests.as_ref().and_then(find))?;
-        let limit = parse("limits", asked.limits.as_ref().and_then(find))?;
-        let limit = limit.unwrap_or_else(|| request.map_or(default, |r| r.max(default)));
-        let request = request.unwrap_or(limit);
-        if request > limit {
-            return Err(Refusal {
-                reason: reason::INVALID_SPEC,
-                message: format!(
-                    "spec.resources.requests.{field}: {request} is more than the limit {limit}; lower it or raise spec.resources.limits.{field}"
-                ),
-            });
-        }
-        requests.insert(name.to_owned(), request);
-        limits.insert(name.to_owned(), limit);
-    }
-    Ok((requests, limits))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crds::{SandboxRun, SandboxTemplate, Tenant, condition, tenant};
+use crds::{SandboxRun, SandboxTemplate, Tenant};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
@@ -16,7 +16,10 @@ use crate::{
         validate::{ValidatedRun, validate},
     },
     shared::Shared,
-    tenant::{fetch::tenant_of, validate::effective_limits},
+    tenant::{
+        fetch::tenant_of,
+        validate::{effective_limits, readiness},
+    },
 };
 
 /// What is known of a run's pod.
@@ -116,18 +119,7 @@ fn plan(
     tenant: Option<&Tenant>,
 ) -> Result<Box<ValidatedRun>, Refusal> {
     let tenant = tenant.ok_or_else(|| Refusal::tenant_not_ready("this namespace belongs to no Tenant"))?;
-    let conditions = tenant
-        .status
-        .as_ref()
-        .map(|s| s.conditions.as_slice())
-        .unwrap_or_default();
-    if !condition::is_true(conditions, tenant::condition_type::READY) {
-        let message = format!(
-            "the tenant {} is not ready: see kubectl describe tenant {0}",
-            tenant.name_any()
-        );
-        return Err(Refusal::tenant_not_ready(&message));
-    }
+    readiness(tenant).map_err(|message| Refusal::tenant_not_ready(&message))?;
     let limits = effective_limits(tenant, &shared.platform)
         .ok_or_else(|| Refusal::tenant_not_ready("the tenant's plan does not exist"))?;
     let template = template(shared, run, namespace)?;

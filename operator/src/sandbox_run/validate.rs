@@ -1,13 +1,10 @@
 //! Step 2: what the run means, or why it cannot be. Pure.
 
-use std::collections::BTreeMap;
-
 use crds::{
     SandboxRun, SandboxTemplate, Tenant,
-    common::{EnvVar, ResourceList},
+    common::EnvVar,
     sandbox_run::{Language, reason},
 };
-use domain::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::ResourceExt;
 use sandbox_protocol::{Mode, RunInput, RunSpec};
@@ -15,6 +12,7 @@ use sandbox_protocol::{Mode, RunInput, RunSpec};
 use crate::{
     cluster::meta,
     config::{Plan, Platform},
+    resources::{Amounts, Resolved, field, resolve},
     sandbox_run::{GRACE_SECONDS, refusal::Refusal},
 };
 
@@ -43,9 +41,9 @@ pub struct ValidatedRun {
     /// What `sandboxd` is told, as environment strings.
     pub input: Vec<(&'static str, String)>,
     /// What the container reserves.
-    pub requests: BTreeMap<String, Quantity>,
+    pub requests: Amounts,
     /// What the container may use.
-    pub limits: BTreeMap<String, Quantity>,
+    pub limits: Amounts,
     /// The runtime.
     pub runtime_class: Option<String>,
     /// Whether the sandbox says when it is ready.
@@ -75,7 +73,13 @@ pub fn validate(
             spec.timeout_seconds, limits.max_run_duration_seconds
         )));
     }
-    let (requests, bounds) = resources(run, template, limits, platform)?;
+    let resolved = resolve(
+        spec.resources.as_ref(),
+        shape.and_then(|t| t.resources.as_ref()),
+        &platform.defaults,
+    )
+    .map_err(Refusal::invalid)?;
+    within_tenant(&resolved, limits)?;
     let runtime_class = runtime_class(run, template, tenant, class_exists)?;
     let input = input(run, template)?
         .encode()
@@ -95,8 +99,8 @@ pub fn validate(
             .unwrap_or(DEFAULT_USER),
         env: merge_env(shape.map(|t| t.env.as_slice()).unwrap_or_default(), &spec.env),
         input,
-        requests,
-        limits: bounds,
+        requests: resolved.requests,
+        limits: resolved.limits,
         runtime_class,
         has_ready_probe: shape.is_some_and(|t| t.ready_probe.is_some()),
         active_deadline_seconds: deadline,
@@ -147,79 +151,20 @@ fn merge_env(template: &[EnvVar], own: &[EnvVar]) -> Vec<EnvVar> {
     inherited.chain(own).cloned().collect()
 }
 
-type Amounts = BTreeMap<String, Quantity>;
-
-/// One resource: how Kubernetes calls it, how users call it, how to find it, its default and its most.
-type Kind = (
-    &'static str,
-    &'static str,
-    fn(&ResourceList) -> Option<&String>,
-    Quantity,
-    Quantity,
-);
-
-fn resources(
-    run: &SandboxRun,
-    template: Option<&SandboxTemplate>,
-    limits: &Plan,
-    platform: &Platform,
-) -> Result<(Amounts, Amounts), Refusal> {
-    let kinds: [Kind; 3] = [
-        ("cpu", "cpu", |l| l.cpu.as_ref(), platform.defaults.cpu, limits.cpu),
-        (
-            "memory",
-            "memory",
-            |l| l.memory.as_ref(),
-            platform.defaults.memory,
-            limits.memory,
-        ),
-        (
-            "ephemeral-storage",
-            "ephemeralStorage",
-            |l| l.ephemeral_storage.as_ref(),
-            platform.defaults.ephemeral_storage,
-            limits.storage,
-        ),
-    ];
-    let own = run.spec.resources.as_ref();
-    let inherited = template.and_then(|t| t.spec.resources.as_ref());
-    let (mut requests, mut bounds) = (Amounts::new(), Amounts::new());
-    for (name, field, find, default, most) in kinds {
-        let pick = |own: Option<&ResourceList>, inherited: Option<&ResourceList>| {
-            own.and_then(find).or_else(|| inherited.and_then(find)).cloned()
-        };
-        let limit = pick(
-            own.and_then(|r| r.limits.as_ref()),
-            inherited.and_then(|r| r.limits.as_ref()),
-        );
-        let request = pick(
-            own.and_then(|r| r.requests.as_ref()),
-            inherited.and_then(|r| r.requests.as_ref()),
-        );
-        let parse = |side: &str, text: &str| {
-            text.parse::<Quantity>()
-                .map_err(|error| Refusal::invalid(format!("spec.resources.{side}.{field}: {error}")))
-        };
-        let request = request.map(|text| parse("requests", &text)).transpose()?;
-        let limit = match limit {
-            Some(text) => parse("limits", &text)?,
-            None => request.map_or(default, |r| r.max(default)),
-        };
-        let request = request.unwrap_or(limit);
-        if request > limit {
+fn within_tenant(resolved: &Resolved, limits: &Plan) -> Result<(), Refusal> {
+    for (name, most) in [
+        ("cpu", limits.cpu),
+        ("memory", limits.memory),
+        ("ephemeral-storage", limits.storage),
+    ] {
+        if let Some(limit) = resolved.limits.get(name).filter(|limit| **limit > most) {
             return Err(Refusal::invalid(format!(
-                "spec.resources.requests.{field}: {request} is more than the limit {limit}; lower it or raise spec.resources.limits.{field}"
+                "spec.resources.limits.{}: {limit} is more than the {most} that all pods of the tenant may use together",
+                field(name)
             )));
         }
-        if limit > most {
-            return Err(Refusal::invalid(format!(
-                "spec.resources.limits.{field}: {limit} is more than the {most} that all pods of the tenant may use together"
-            )));
-        }
-        requests.insert(name.to_owned(), request);
-        bounds.insert(name.to_owned(), limit);
     }
-    Ok((requests, bounds))
+    Ok(())
 }
 
 fn runtime_class(

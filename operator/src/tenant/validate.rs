@@ -1,8 +1,8 @@
 //! Step 2: what the Tenant means, or why it cannot be. Pure.
 
 use crds::{
-    Tenant,
-    tenant::{DeletionPolicy, EgressPort, Owner, Role, reason},
+    Tenant, condition,
+    tenant::{DeletionPolicy, EgressPort, Owner, Role, condition_type, reason},
 };
 use domain::{Quantity, TenantName};
 use ipnet::IpNet;
@@ -145,6 +145,18 @@ fn limits(tenant: &Tenant, platform: &Platform) -> Result<Plan, Refusal> {
 /// The limits that apply to a tenant, if its plan exists.
 pub fn effective_limits(tenant: &Tenant, platform: &Platform) -> Option<Plan> {
     limits(tenant, platform).ok()
+}
+
+/// Whether agents and runs of a tenant may be built; if not, why, for their users.
+pub fn readiness(tenant: &Tenant) -> Result<(), String> {
+    let conditions = tenant.status.as_ref().map(|s| s.conditions.as_slice());
+    if condition::is_true(conditions.unwrap_or_default(), condition_type::READY) {
+        return Ok(());
+    }
+    let name = tenant.name_any();
+    Err(format!(
+        "the tenant {name} is not ready: see kubectl describe tenant {name}"
+    ))
 }
 
 fn owners(tenant: &Tenant) -> Vec<(Role, Vec<Owner>)> {

@@ -5,6 +5,7 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 use crds::SandboxRun;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, ListParams};
 use serde_json::json;
@@ -32,17 +33,19 @@ pub(crate) async fn measure(bench: &Bench, rows: &mut Vec<Row>) -> Result<()> {
     let sample = sample(&place).await?;
     let mut rounds = Vec::new();
     for (i, rival) in RIVALS.into_iter().enumerate() {
+        let since = Timestamp::now();
         let seconds = match rival {
             Rival::Runs => runs(&place, i).await?,
             Rival::Pods => pods(&place, &sample, i).await?,
         };
-        rounds.push((rival, seconds));
+        rounds.push((rival, seconds, stages(&place, since, rival).await?));
         // Finished containers slow the node down, and the next round is to find what this one found.
         clear(&place).await?;
     }
     let throughput = |rival: Rival| {
-        let times: Vec<f64> = rounds.iter().filter(|r| r.0 == rival).map(|r| r.1).collect();
-        let note: Vec<String> = times.iter().map(|t| format!("{t:.1} s")).collect();
+        let own = || rounds.iter().filter(|r| r.0 == rival);
+        let times: Vec<f64> = own().map(|r| r.1).collect();
+        let note: Vec<String> = own().map(|r| format!("{:.1} s ({})", r.1, r.2)).collect();
         let count = u32::try_from(AT_ONCE * times.len()).map_or(0.0, f64::from);
         (
             count / times.iter().sum::<f64>(),
@@ -111,6 +114,30 @@ async fn pods(place: &Place, sample: &Pod, round: usize) -> Result<f64> {
     }
     ensure!(watch.count() >= AT_ONCE, "bare pods are missing");
     Ok(last.duration_since(started).as_secs_f64())
+}
+
+/// Where a round's time went, by the whole seconds that a pod's own times have.
+async fn stages(place: &Place, since: Timestamp, rival: Rival) -> Result<String> {
+    let pods = place.api::<Pod>().list(&ListParams::default()).await?;
+    // The sample's pod lies there from before the first round.
+    let made = pods
+        .iter()
+        .filter_map(|p| p.metadata.creation_timestamp.as_ref().map(|t| t.0));
+    let ended = pods.iter().filter_map(|p| {
+        let containers = p.status.as_ref()?.container_statuses.as_ref()?;
+        let terminated = containers.first()?.state.as_ref()?.terminated.as_ref()?;
+        terminated.finished_at.as_ref().map(|t| t.0)
+    });
+    let after = |last: Option<Timestamp>| last.map_or(0.0, |t| t.duration_since(since).as_secs_f64().max(0.0));
+    let whose = match rival {
+        Rival::Runs => "their pods",
+        Rival::Pods => "all",
+    };
+    Ok(format!(
+        "{whose} made by {:.0} s, ended by {:.0} s",
+        after(made.max()),
+        after(ended.max())
+    ))
 }
 
 async fn clear(place: &Place) -> Result<()> {
