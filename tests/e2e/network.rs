@@ -153,7 +153,7 @@ async fn a_tenants_pod_reaches_what_it_is_allowed_and_nothing_else() {
         format!("http://{}:{PORT}/", pod_address(&world).await),
         format!("http://{ALLOWED}:{PORT}/"),
     ];
-    let anothers = [
+    let neighbours = [
         format!("http://{}/", theirs.status.unwrap().address.unwrap()),
         format!("http://{}:{PORT}/", pod_address(&other).await),
     ];
@@ -165,7 +165,7 @@ async fn a_tenants_pod_reaches_what_it_is_allowed_and_nothing_else() {
         "https://kubernetes.default.svc/healthz".to_owned(),
         format!("https://{}:10250/healthz", var("PINFOLD_TEST_NODE_ADDRESS")),
     ];
-    let all: Vec<String> = own.iter().chain(&anothers).chain(&outside).cloned().collect();
+    let all: Vec<String> = own.iter().chain(&neighbours).chain(&outside).cloned().collect();
 
     // What is refused below is there to be reached: by a pod without policy, or by a neighbour in its own namespace.
     assert_eq!(unrestricted(&world, &outside).await, lines(&outside, |_| true));
@@ -174,8 +174,8 @@ async fn a_tenants_pod_reaches_what_it_is_allowed_and_nothing_else() {
         end(&of.run(spec).await).stdout
     };
     assert_eq!(
-        run_in(&other, probe_until_reached(&anothers)).await,
-        lines(&anothers, |_| true)
+        run_in(&other, probe_until_reached(&neighbours)).await,
+        lines(&neighbours, |_| true)
     );
     // What is allowed is waited for, so that what is refused is refused by policies that are in force for this pod.
     // Traffic between a pod and its own node is allowed by the definition of the API, unless the plug-in refuses it
