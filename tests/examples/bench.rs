@@ -33,6 +33,7 @@ use std::{fs, path::PathBuf, process::ExitCode};
 use anyhow::{Context as _, Result, anyhow};
 use clap::{Parser, ValueEnum};
 use futures::FutureExt as _;
+use tokio::signal::unix::{SignalKind, signal};
 
 use fakes::Fakes;
 use place::Bench;
@@ -115,6 +116,7 @@ impl std::fmt::Display for Interrupted {
 
 /// Measures one part, and takes away what it made, however it ended.
 async fn measure(part: Part, options: &Options, rows: &mut Vec<Row>) -> Result<()> {
+    let mut terminated = signal(SignalKind::terminate())?;
     let bench = Bench::new().await;
     let mut fakes = None;
     let work = async {
@@ -135,6 +137,7 @@ async fn measure(part: Part, options: &Options, rows: &mut Vec<Row>) -> Result<(
             result.unwrap_or_else(|_| Err(anyhow!("it panicked, see above")))
         }
         _ = tokio::signal::ctrl_c() => Err(Interrupted.into()),
+        _ = terminated.recv() => Err(Interrupted.into()),
     };
     let removed = bench.remove_tenants().await;
     // Their pods end through kwok: it goes last.

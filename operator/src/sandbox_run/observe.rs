@@ -171,7 +171,14 @@ pub async fn sandbox_trouble(shared: &Shared, pod: &Pod) -> Result<Option<(&'sta
     }))
 }
 
-/// A pod that has had a node for a second and still has no sandbox.
+/// How long a pod with a node may be without a sandbox before its events are read. The API server reads all events of a
+/// namespace to answer, so it is asked soon only where a handler may be missing, and late for everything else.
+pub fn sandbox_patience(pod: &Pod) -> SignedDuration {
+    let has_class = pod.spec.as_ref().is_some_and(|s| s.runtime_class_name.is_some());
+    SignedDuration::from_secs(if has_class { 1 } else { 15 })
+}
+
+/// A pod that has had a node for longer than that and still has no sandbox.
 pub fn waits_for_sandbox(pod: &Pod, now: Timestamp) -> bool {
     let Some(status) = &pod.status else { return false };
     let since = |type_: &str, value: &str| {
@@ -185,7 +192,7 @@ pub fn waits_for_sandbox(pod: &Pod, now: Timestamp) -> bool {
     status.phase.as_deref() == Some("Pending")
         && pod.metadata.deletion_timestamp.is_none()
         && since("PodReadyToStartContainers", "False").is_some()
-        && since("PodScheduled", "True").is_some_and(|at| now > at + SignedDuration::from_secs(1))
+        && since("PodScheduled", "True").is_some_and(|at| now > at + sandbox_patience(pod))
 }
 
 /// A pod without what nobody reads: ten thousand of them must fit into memory.

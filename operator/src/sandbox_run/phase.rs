@@ -206,7 +206,7 @@ fn under_way(fetched: &Fetched, pod: &Pod, progress: &Progress, intent: &Intent,
     }
     let deadline = until(start_deadline(fetched, pod), now);
     // A trouble that only the events tell is looked for until the sandbox is there.
-    let soon = Duration::from_millis(1200);
+    let soon = observe::sandbox_patience(pod).unsigned_abs() + Duration::from_millis(200);
     let watched = fetched.trouble.is_none() && pod.spec.as_ref().is_some_and(|s| s.node_name.is_some());
     Decision::later(if watched {
         Some(deadline.map_or(soon, |d| d.min(soon)))
