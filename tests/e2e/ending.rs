@@ -25,10 +25,13 @@ async fn cancel() {
     assert_eq!(run.status.unwrap().message.as_deref(), Some("spec.cancel was set"));
 }
 
+// The kubelet tells of a container that it cannot start at its next look at the pod, ten seconds later, if an init
+// container has ended meanwhile: the start time-outs below leave room for that.
+
 #[tokio::test]
 async fn an_image_that_does_not_exist() {
     let world = World::new().await;
-    let spec = json!({"image": "pinfold.dev/no-such-image:1", "command": ["true"], "startTimeoutSeconds": 8});
+    let spec = json!({"image": "pinfold.dev/no-such-image:1", "command": ["true"], "startTimeoutSeconds": 25});
     world.start("missing", spec).await;
     world.reason_is("missing", "ImageError").await;
     let run = world.finished("missing").await;
@@ -42,7 +45,7 @@ async fn an_image_that_does_not_exist() {
 async fn a_secret_that_does_not_exist() {
     let world = World::new().await;
     let spec = json!({
-        "template": "base", "command": ["true"], "startTimeoutSeconds": 6,
+        "template": "base", "command": ["true"], "startTimeoutSeconds": 25,
         "env": [{"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "absent", "key": "k"}}}],
     });
     world.start("secretless", spec).await;
