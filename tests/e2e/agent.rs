@@ -1,12 +1,18 @@
 //! Agents answer through their Service, and stop and start with their tenant.
 
+use std::fmt::Debug;
+
 use crds::{Agent, Tenant};
-use k8s_openapi::api::{
-    apps::v1::Deployment,
-    core::v1::{Pod, Secret, Service, ServiceAccount},
-    policy::v1::PodDisruptionBudget,
+use k8s_openapi::{
+    NamespaceResourceScope,
+    api::{
+        apps::v1::Deployment,
+        core::v1::{Pod, Secret, Service, ServiceAccount},
+        policy::v1::PodDisruptionBudget,
+    },
 };
-use kube::{ResourceExt, api::ListParams};
+use kube::{Resource, ResourceExt, api::ListParams};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::world::{World, end, ended, small};
@@ -27,6 +33,14 @@ async fn ask(world: &World, address: &str) -> crate::world::End {
     end(&world
         .run(json!({"template": "base", "command": ["curl", "-sS", "--max-time", "10", url]}))
         .await)
+}
+
+async fn names_of<K>(world: &World, which: &ListParams) -> Vec<String>
+where
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned,
+{
+    let list = world.api::<K>().list(which).await.unwrap();
+    list.iter().map(ResourceExt::name_any).collect()
 }
 
 #[tokio::test]
@@ -127,61 +141,12 @@ async fn a_deleted_agent_leaves_nothing() {
         .unwrap();
     let left = async || {
         let by_label = ListParams::default().labels("pinfold.dev/agent=greeter");
-        let mut names: Vec<String> = Vec::new();
-        names.extend(
-            world
-                .api::<Deployment>()
-                .list(&by_label)
-                .await
-                .unwrap()
-                .iter()
-                .map(ResourceExt::name_any),
-        );
-        names.extend(
-            world
-                .api::<Service>()
-                .list(&by_label)
-                .await
-                .unwrap()
-                .iter()
-                .map(ResourceExt::name_any),
-        );
-        names.extend(
-            world
-                .api::<ServiceAccount>()
-                .list(&by_label)
-                .await
-                .unwrap()
-                .iter()
-                .map(ResourceExt::name_any),
-        );
-        names.extend(
-            world
-                .api::<PodDisruptionBudget>()
-                .list(&by_label)
-                .await
-                .unwrap()
-                .iter()
-                .map(ResourceExt::name_any),
-        );
-        names.extend(
-            world
-                .api::<Pod>()
-                .list(&by_label)
-                .await
-                .unwrap()
-                .iter()
-                .map(ResourceExt::name_any),
-        );
-        names.extend(
-            world
-                .api::<Secret>()
-                .list(&ListParams::default())
-                .await
-                .unwrap()
-                .iter()
-                .map(ResourceExt::name_any),
-        );
+        let mut names = names_of::<Deployment>(&world, &by_label).await;
+        names.extend(names_of::<Service>(&world, &by_label).await);
+        names.extend(names_of::<ServiceAccount>(&world, &by_label).await);
+        names.extend(names_of::<PodDisruptionBudget>(&world, &by_label).await);
+        names.extend(names_of::<Pod>(&world, &by_label).await);
+        names.extend(names_of::<Secret>(&world, &ListParams::default()).await);
         names
     };
     support::wait::until_true("nothing of the agent is left", async || left().await.is_empty()).await;

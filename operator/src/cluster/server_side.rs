@@ -26,8 +26,9 @@ pub async fn apply<K: Clone + DeserializeOwned + std::fmt::Debug>(
         Some(subresource) => requests.patch_subresource(subresource, name, &parameters, &patch),
         None => requests.patch(name, &parameters, &patch),
     };
-    let mut request = request.map_err(kube::Error::BuildRequest)?;
-    *request.body_mut() = yaml_safe(&body.to_string()).into_bytes();
+    let request = request.map_err(kube::Error::BuildRequest)?;
+    // JSON is UTF-8 by definition: nothing is lost here.
+    let request = request.map(|json| yaml_safe(&String::from_utf8_lossy(&json)).into_bytes());
     client.request(request).await
 }
 
