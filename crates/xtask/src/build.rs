@@ -6,3 +6,4 @@ pub(crate) mod golang;
 pub(crate) mod key;
 pub(crate) mod programs;
 pub(crate) mod rootfs;
+pub(crate) mod toolchain;

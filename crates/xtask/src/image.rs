@@ -6,6 +6,7 @@ use std::thread;
 use anyhow::{Context as _, Result, ensure};
 
 use crate::build::archive::{self, Archive};
+use crate::build::toolchain::{MUSL, ensure_musl};
 use crate::build::{programs, rootfs};
 use crate::cluster::{Cluster, images, lock};
 use crate::stage::Ui;
@@ -13,7 +14,6 @@ use crate::{packages, paths, preflight};
 
 /// Room for the storage of buildah, which copies layers instead of mounting them.
 const IMAGES_GIB: u64 = 6;
-const MUSL: &str = "x86_64-unknown-linux-musl";
 
 pub(crate) fn run(ui: &Ui, name: &str) -> Result<()> {
     preflight::root()?;
@@ -93,6 +93,7 @@ struct Binaries {
 }
 
 fn build_binaries(ui: &Ui) -> Result<Binaries> {
+    ensure_musl(ui)?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     ui.stage(
         "build operator and sandboxd",
