@@ -19,6 +19,12 @@ pub const AGENT: &str = "pinfold.dev/agent";
 /// The name of the run that a pod belongs to.
 pub const RUN: &str = "pinfold.dev/run";
 
+/// On a run's pod whose template demands a user namespace of its own; the admission policy refuses such a pod without one.
+pub const USER_NAMESPACE: &str = "pinfold.dev/user-namespace";
+
+/// The value of [`USER_NAMESPACE`].
+pub const REQUIRED: &str = "required";
+
 /// What part of Pinfold an object is: see [`component`].
 pub const COMPONENT: &str = "pinfold.dev/component";
 

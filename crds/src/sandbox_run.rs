@@ -360,6 +360,8 @@ pub mod reason {
     pub const SECRET_NOT_FOUND: &str = "SecretNotFound";
     /// The node cannot make a sandbox of this RuntimeClass.
     pub const RUNTIME_NOT_READY: &str = "RuntimeNotReady";
+    /// The template demands a user namespace, and the node, its runtime or the API server cannot give one.
+    pub const USER_NAMESPACE_UNSUPPORTED: &str = "UserNamespaceUnsupported";
     /// No node has room or fits.
     pub const UNSCHEDULABLE: &str = "Unschedulable";
     /// The tenant's quota leaves no room; the run waits.

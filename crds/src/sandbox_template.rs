@@ -67,6 +67,11 @@ pub struct SandboxTemplateSpec {
     #[schemars(length(min = 1, max = 253), regex(pattern = SUBDOMAIN_PATTERN))]
     pub runtime_class_name: Option<String>,
 
+    /// Whether the sandbox shares the node's user namespace. `false` demands one of its own: every user id inside is an
+    /// id without rights outside. A node or RuntimeClass that cannot make one does not run the sandbox. Default: true.
+    #[serde(default = "default_host_users")]
+    pub host_users: bool,
+
     /// A service that is started in the background before the run's own command: program and arguments, not
     /// run by a shell. At most 32 entries of 1,024 characters.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -81,6 +86,10 @@ pub struct SandboxTemplateSpec {
 
 fn default_user() -> i64 {
     65532
+}
+
+fn default_host_users() -> bool {
+    true
 }
 
 /// A command that succeeds once the sandbox is ready.

@@ -10,4 +10,5 @@ mod network;
 mod people;
 mod runtime_class;
 mod tenant;
+mod user_namespace;
 mod world;

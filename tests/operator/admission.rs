@@ -1,6 +1,7 @@
 //! SB-02: what the admission policies refuse, asked by somebody whose rights allow it, in a namespace without Pod
 //! Security, so that nothing but the policies can refuse.
 
+use crds::SandboxTemplate;
 use k8s_openapi::api::{
     core::v1::{Namespace, Pod},
     rbac::v1::{Role, RoleBinding},
@@ -12,7 +13,7 @@ use kube::{
 use serde_json::{Value, json};
 use support::{
     Scene, cluster, install,
-    scene::{pod_name, stage, unique},
+    scene::{create, pod_name, stage, unique},
     wait,
 };
 use tokio::sync::SemaphorePermit;
@@ -174,6 +175,53 @@ async fn reserved_labels_of_pods_are_refused() {
         }
     })
     .await;
+}
+
+/// SB-05: an API server that drops `hostUsers` without a word, as those do that do not know it, must not get a weaker pod
+/// past the policy, not even from the operator.
+#[tokio::test]
+async fn a_pod_that_demands_a_user_namespace_is_refused_without_one() {
+    let scene = Scene::with_tenant().await;
+    let templates: Api<SandboxTemplate> = Api::namespaced(scene.admin.clone(), &scene.namespace());
+    create(
+        &templates,
+        "apart",
+        json!({"image": "example.test/any:1", "hostUsers": false}),
+    )
+    .await;
+    let run = scene.make_run("apart", json!({"template": "apart"})).await;
+    let made = scene.pod_of(&run).await;
+    assert_eq!(made.spec.as_ref().unwrap().host_users, Some(false));
+
+    let operator = Api::<Pod>::namespaced(cluster::client("operator").await, &scene.namespace());
+    let dry = PostParams {
+        dry_run: true,
+        ..PostParams::default()
+    };
+    let told = async |host_users: Option<bool>| {
+        let mut pod = Pod {
+            metadata: kube::core::ObjectMeta {
+                name: Some("again".to_owned()),
+                labels: made.metadata.labels.clone(),
+                ..kube::core::ObjectMeta::default()
+            },
+            spec: made.spec.clone(),
+            status: None,
+        };
+        pod.spec.as_mut().unwrap().host_users = host_users;
+        match operator.create(&dry, &pod).await {
+            Ok(_) => "nothing".to_owned(),
+            Err(kube::Error::Api(answer)) => answer.message.clone(),
+            Err(error) => error.to_string(),
+        }
+    };
+    assert_eq!(told(Some(false)).await, "nothing");
+    for weaker in [None, Some(true)] {
+        wait::until_true(&format!("hostUsers {weaker:?} is refused"), async || {
+            told(weaker).await.contains("pinfold-pods/user-namespace: ")
+        })
+        .await;
+    }
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ mod boundaries;
 mod charts;
 mod generated;
 mod length;
+mod licences;
 mod tools;
 
 use anyhow::{Result, bail};
@@ -14,7 +15,7 @@ use crate::stage::{Stage, Ui};
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Options {
-    /// Also licences and advisories, unused dependencies and spelling
+    /// Also licence files, bans and sources by cargo-deny, unused dependencies and spelling
     #[arg(long)]
     pub(crate) full: bool,
 }
@@ -24,6 +25,9 @@ pub(crate) fn run(ui: &Ui, options: &Options) -> Result<()> {
     let boundaries_mend = "move the code to the crate or file that may do it (ARCHITECTURE.md)";
     let lints_mend = "mend what clippy names; suppress only with #[expect(lint, reason = \"...\")]";
     let lints = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    // Those that ask for a cluster are not among "all": plain `cargo test` must not run them.
+    let suite_lints = ["clippy", "--workspace", "--test", "*", "--", "-D", "warnings"];
+    let licences_mend = "take another crate, or allow the licence in deny.toml if a lawyer would";
     // All of them, whatever the first ones say: one round then shows everything there is to mend.
     let mut results = vec![
         ui.stage("format", "run `cargo fmt --all`", |stage| {
@@ -31,7 +35,11 @@ pub(crate) fn run(ui: &Ui, options: &Options) -> Result<()> {
         }),
         ui.stage("boundaries", boundaries_mend, boundaries::check),
         ui.stage("file length", "split the file: one thing per file", |_| length::check()),
-        ui.stage("lints", lints_mend, |stage| cargo(stage, &lints)),
+        ui.stage("licences", licences_mend, licences::check),
+        ui.stage("lints", lints_mend, |stage| {
+            cargo(stage, &lints)?;
+            cargo(stage, &suite_lints)
+        }),
         ui.stage(
             "generated files",
             "run `cargo xtask generate` and commit the result",

@@ -161,21 +161,34 @@ pub async fn sandbox_trouble(shared: &Shared, pod: &Pod) -> Result<Option<(&'sta
         .into_iter()
         .filter(|e| e.regarding.as_ref().and_then(|r| r.uid.as_deref()) == Some(&uid))
         .find_map(|e| e.note);
-    Ok(note.map(|note| {
-        let reason = if note.contains("runtime handler") || note.contains("no runtime for") {
-            reason::RUNTIME_NOT_READY
-        } else {
-            reason::START_ERROR
-        };
-        (reason, note)
-    }))
+    let demands_user_namespace = demands_user_namespace(pod);
+    Ok(note.map(|note| (sandbox_reason(&note, demands_user_namespace), note)))
+}
+
+fn sandbox_reason(note: &str, demands_user_namespace: bool) -> &'static str {
+    if demands_user_namespace && (note.contains("user namespace") || note.contains("userns")) {
+        reason::USER_NAMESPACE_UNSUPPORTED
+    } else if note.contains("runtime handler") || note.contains("no runtime for") {
+        reason::RUNTIME_NOT_READY
+    } else {
+        reason::START_ERROR
+    }
+}
+
+fn demands_user_namespace(pod: &Pod) -> bool {
+    pod.spec.as_ref().is_some_and(|s| s.host_users == Some(false))
 }
 
 /// How long a pod with a node may be without a sandbox before its events are read. The API server reads all events of a
-/// namespace to answer, so it is asked soon only where a handler may be missing, and late for everything else.
+/// namespace to answer, so it is asked soon only where a handler or a user namespace may be missing, and late for
+/// everything else.
 pub fn sandbox_patience(pod: &Pod) -> SignedDuration {
     let has_class = pod.spec.as_ref().is_some_and(|s| s.runtime_class_name.is_some());
-    SignedDuration::from_secs(if has_class { 1 } else { 15 })
+    SignedDuration::from_secs(if has_class || demands_user_namespace(pod) {
+        1
+    } else {
+        15
+    })
 }
 
 /// A pod that has had a node for longer than that and still has no sandbox.
@@ -211,6 +224,7 @@ pub fn trim(pod: &mut Pod) {
         pod.spec = Some(PodSpec {
             node_name: spec.node_name,
             runtime_class_name: spec.runtime_class_name,
+            host_users: spec.host_users,
             ..PodSpec::default()
         });
     }

@@ -87,6 +87,14 @@ pub fn of_create(code: u16, message: &str, runtime_class: Option<&str>) -> Optio
             "the namespace's service account is not there yet",
         ));
     }
+    if message.contains("pinfold-pods/user-namespace: ") {
+        return Some(Refusal::wait(
+            reason::USER_NAMESPACE_UNSUPPORTED,
+            "the template demands a user namespace (hostUsers: false), which this cluster's API server does not know; \
+             the run starts when it does"
+                .to_owned(),
+        ));
+    }
     // An admission policy of the cluster (ours or another's), or a pod that the API server calls invalid. Our own
     // lack of rights also answers 403 but names the verb; that is not the run's fault and is tried again.
     if code == 422 || (code == 403 && !message.contains("cannot create resource")) {

@@ -46,6 +46,8 @@ pub struct ValidatedRun {
     pub limits: Amounts,
     /// The runtime.
     pub runtime_class: Option<String>,
+    /// Whether the sandbox may share the node's user namespace.
+    pub host_users: bool,
     /// Whether the sandbox says when it is ready.
     pub has_ready_probe: bool,
     /// The pod's own deadline, the second belt: counts from the pod's start on its node, image pulls included.
@@ -102,6 +104,7 @@ pub fn validate(
         requests: resolved.requests,
         limits: resolved.limits,
         runtime_class,
+        host_users: shape.is_none_or(|t| t.host_users),
         has_ready_probe: shape.is_some_and(|t| t.ready_probe.is_some()),
         active_deadline_seconds: deadline,
     })

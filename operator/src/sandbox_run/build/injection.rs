@@ -20,6 +20,12 @@ pub const SANDBOXD: &str = "/pinfold/sandboxd";
 
 const VOLUME: &str = "pinfold";
 
+/// How `sandboxd` comes into a sandbox of this kind: the runtimes of today cannot map an image volume into another user
+/// namespace.
+pub fn within(host_users: bool, injected: Injected) -> Injected {
+    if host_users { injected } else { Injected::InitContainer }
+}
+
 /// The volume that holds `sandboxd`.
 pub fn volume(injected: Injected, platform: &Platform) -> Volume {
     let mut volume = Volume {

@@ -36,6 +36,12 @@ const SCRATCH: &str = "tmp";
 pub fn build(run: &ValidatedRun, injected: Injected, platform: &Platform) -> Pod {
     let mut labels = meta::labels(component::SANDBOX, &run.tenant);
     labels.insert(labels::RUN.to_owned(), run.name.clone());
+    // An API server that does not know the field drops it without a word; the admission policy then misses it.
+    let host_users = (!run.host_users).then_some(false);
+    if host_users.is_some() {
+        labels.insert(labels::USER_NAMESPACE.to_owned(), labels::REQUIRED.to_owned());
+    }
+    let injected = injection::within(run.host_users, injected);
     let mut metadata = meta::child(
         meta::run_pod_name(&run.uid),
         Some(&run.namespace),
@@ -51,6 +57,7 @@ pub fn build(run: &ValidatedRun, injected: Injected, platform: &Platform) -> Pod
             automount_service_account_token: Some(false),
             containers: vec![container(run)],
             enable_service_links: Some(false),
+            host_users,
             init_containers: injection::init_containers(injected, platform, run.run_as_user),
             restart_policy: Some("Never".to_owned()),
             runtime_class_name: run.runtime_class.clone(),
@@ -203,6 +210,22 @@ resources: {requests: {cpu: 100m}}
     fn the_pod_of_a_run_with_an_image_and_an_init_container() {
         let spec = "{image: busybox, command: [/bin/true]}";
         assert_yaml_snapshot!("with-image", built(spec, None, Injected::InitContainer));
+    }
+
+    #[test]
+    fn the_pod_of_a_run_that_demands_a_user_namespace() {
+        let template = "{image: busybox, hostUsers: false}";
+        let pod = built("{template: python}", Some(template), Injected::ImageVolume);
+        assert_eq!(
+            pod.metadata.labels.as_ref().unwrap()[labels::USER_NAMESPACE],
+            "required"
+        );
+        let spec = pod.spec.unwrap();
+        assert_eq!(spec.host_users, Some(false));
+        assert!(
+            spec.volumes.unwrap()[0].empty_dir.is_some(),
+            "injected by an init container"
+        );
     }
 
     #[test]
