@@ -372,6 +372,8 @@ pub mod reason {
     pub const RUNTIME_CLASS_NOT_FOUND: &str = "RuntimeClassNotFound";
     /// The tenant may not use the RuntimeClass; the run waits.
     pub const RUNTIME_CLASS_NOT_ALLOWED: &str = "RuntimeClassNotAllowed";
+    /// How the sandbox's init comes in is being found out; the run waits.
+    pub const CANARY_PENDING: &str = "CanaryPending";
     /// The template does not exist; the run waits.
     pub const TEMPLATE_NOT_FOUND: &str = "TemplateNotFound";
     /// The tenant is not set up; the run waits.

@@ -3,10 +3,11 @@
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{
     common::{EnvVar, Resources},
-    schema::SUBDOMAIN_PATTERN,
+    schema::{SUBDOMAIN_PATTERN, rules},
 };
 
 /// A template for sandboxes.
@@ -35,6 +36,7 @@ use crate::{
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = template_rules()))]
 pub struct SandboxTemplateSpec {
     /// Container image. Anything that runs on Linux will do: Pinfold brings its own init. 1 to 512 characters.
     #[schemars(length(min = 1, max = 512), regex(pattern = r"^\S+$"))]
@@ -86,6 +88,19 @@ pub struct SandboxTemplateSpec {
 
 fn default_user() -> i64 {
     65532
+}
+
+fn template_rules() -> Value {
+    rules(&[
+        (
+            "!has(self.startCommand) || self.startCommand.size() == 0 || self.startCommand[0] != ''",
+            "startCommand begins with a program: give its name or path as the first entry",
+        ),
+        (
+            "!has(self.readyProbe) || self.readyProbe.command[0] != ''",
+            "readyProbe.command begins with a program: give its name or path as the first entry",
+        ),
+    ])
 }
 
 fn default_host_users() -> bool {

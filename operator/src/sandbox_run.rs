@@ -81,7 +81,13 @@ impl Reconciler for SandboxRunController {
                     return Ok(Action::After(DELETED));
                 }
                 Step::ReleasePod => apply::release_pod(shared, &mut fetched).await?,
-                Step::WriteStatus(report) => status::write(shared, &mut fetched, &report).await?,
+                Step::WriteStatus(report) => {
+                    // An end is final, and that no pod was made is not believed from a cache.
+                    if report.ending.is_some() && fetch::find_unseen_pod(shared, &mut fetched).await? {
+                        continue;
+                    }
+                    status::write(shared, &mut fetched, &report).await?;
+                }
                 Step::DeleteRun => {
                     apply::delete_run(shared, &fetched).await?;
                     return Ok(Action::Wait);
@@ -107,13 +113,14 @@ pub fn key(run: &SandboxRun) -> Key {
     Key::new(run.namespace().unwrap_or_default(), run.name_any())
 }
 
-/// What nobody reads of a run that is over: ten thousand of them must fit into memory.
+/// Drops what is read from the API server when it is needed, and what nobody reads of a run that is over: ten thousand of
+/// them must fit into memory, and each may bring a program of 128 KiB.
 pub fn trim(run: &mut SandboxRun) {
+    run.spec.code = None;
+    run.spec.stdin = None;
+    run.spec.command = Vec::new();
+    run.spec.env = Vec::new();
     if is_finished(run) {
-        run.spec.code = None;
-        run.spec.stdin = None;
-        run.spec.command = Vec::new();
-        run.spec.env = Vec::new();
         if let Some(status) = &mut run.status {
             status.stdout = None;
             status.stderr = None;

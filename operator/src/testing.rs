@@ -8,7 +8,13 @@ use kube::{CustomResourceExt, Resource, core::ObjectMeta};
 use serde::de::DeserializeOwned;
 
 use crate::{
-    agent, config::Platform, sandbox_run::refusal::Refusal, sandbox_run::validate::ValidatedRun, shared::Installation,
+    agent,
+    config::Platform,
+    sandbox_run::{
+        refusal::Refusal,
+        validate::{self, ValidatedRun},
+    },
+    shared::Installation,
     tenant,
 };
 
@@ -101,8 +107,21 @@ pub(crate) fn validated_run(spec: &str, template: Option<&str>, tenant_spec: &st
     let platform = Platform::for_tests();
     let tenant = tenant(tenant_spec);
     let limits = tenant::validate::effective_limits(&tenant, &platform).expect("a plan");
-    let template: Option<SandboxTemplate> = template.map(|t| stored("python", Some("pinfold-templates"), t));
-    crate::sandbox_run::validate::validate(&run(spec), template.as_ref(), &tenant, &limits, &platform, |name| {
-        name == "gvisor"
-    })
+    validate::validate(
+        &run(spec),
+        built_in(template).as_ref(),
+        &tenant,
+        &limits,
+        &platform,
+        |name| name == "gvisor",
+    )
+}
+
+/// What such a run hands to its program.
+pub(crate) fn program(spec: &str, template: Option<&str>) -> Result<validate::Program, Refusal> {
+    validate::program(&run(spec), built_in(template).as_ref())
+}
+
+fn built_in(template: Option<&str>) -> Option<SandboxTemplate> {
+    template.map(|t| stored("python", Some("pinfold-templates"), t))
 }

@@ -76,6 +76,19 @@ pub enum DecodeError {
     Invalid(#[from] EncodeError),
 }
 
+impl EncodeError {
+    /// The part that is wrong.
+    pub fn field(&self) -> Field {
+        match self {
+            Self::TooLarge { field, .. }
+            | Self::Missing { field }
+            | Self::Unexpected { field }
+            | Self::NulByte { field }
+            | Self::NotAbsolute { field } => *field,
+        }
+    }
+}
+
 impl RunInput {
     /// The environment variables that carry this input. Base64 holds no `$`: the kubelet has nothing to expand.
     pub fn encode(&self) -> Result<Vec<(&'static str, String)>, EncodeError> {
@@ -199,7 +212,7 @@ impl fmt::Display for Field {
             Self::Stdin => "stdin",
             Self::Workdir => "workdir",
             Self::StartCommand => "startCommand",
-            Self::ReadyCommand => "readyCommand",
+            Self::ReadyCommand => "readyProbe.command",
         })
     }
 }

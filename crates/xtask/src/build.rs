@@ -2,6 +2,7 @@
 
 pub(crate) mod archive;
 pub(crate) mod buildah;
+mod cache;
 pub(crate) mod golang;
 pub(crate) mod key;
 pub(crate) mod programs;

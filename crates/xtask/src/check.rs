@@ -48,7 +48,7 @@ pub(crate) fn run(ui: &Ui, options: &Options) -> Result<()> {
         charts::check(ui),
     ];
     if options.full {
-        results.push(tools::check(ui));
+        results.extend(tools::check(ui));
     }
     let failures: Vec<String> = results
         .into_iter()

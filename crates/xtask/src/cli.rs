@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::foreign::Foreign;
 use crate::stage::Ui;
 use crate::{bench, check, demo, down, generate, image, kubeconfig, logs, status, test, up};
 
@@ -59,24 +60,6 @@ pub(crate) struct Target {
     pub(crate) foreign: Foreign,
 }
 
-/// A foreign cluster is only ever used on explicit demand: an exported KUBECONFIG alone changes nothing.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct Foreign {
-    /// Use a cluster from your own kubeconfig instead of the development cluster
-    #[arg(long, requires = "context")]
-    pub(crate) use_kubeconfig: bool,
-    /// The context of that cluster
-    #[arg(long, requires = "use_kubeconfig")]
-    pub(crate) context: Option<String>,
-}
-
-impl Foreign {
-    /// The context, when a foreign cluster was asked for.
-    pub(crate) fn context(&self) -> Option<&str> {
-        self.context.as_deref().filter(|_| self.use_kubeconfig)
-    }
-}
-
 impl Cli {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         let ui = Ui::new();
@@ -92,6 +75,44 @@ impl Cli {
             Command::Generate => generate::run(&ui),
             Command::Check(options) => check::run(&ui, &options),
             Command::Bench(options) => bench::run(&ui, &options),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn accepts(line: &str) -> bool {
+        let words = std::iter::once("xtask").chain(line.split(' '));
+        Cli::try_parse_from(words).is_ok()
+    }
+
+    #[test]
+    fn the_commands_are_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_foreign_cluster_takes_no_flags_of_the_development_cluster() {
+        let foreign = "up --use-kubeconfig --context theirs";
+        for good in ["--loaded", "--registry r.example/x --loaded", "--set a=b --set c=d"] {
+            assert!(accepts(&format!("{foreign} {good}")), "{good}");
+        }
+        assert!(accepts("demo --use-kubeconfig --context theirs --loaded"));
+        for bad in [
+            "--nodes 2",
+            "--gvisor",
+            "--cidr 10.7.0.0/16",
+            "--cluster dev",
+            "--control-plane-only",
+        ] {
+            assert!(!accepts(&format!("{foreign} {bad}")), "{bad}");
+        }
+        for alone in ["--loaded", "--registry r.example/x", "--set a=b", "--context theirs"] {
+            assert!(!accepts(&format!("up {alone}")), "{alone}");
         }
     }
 }

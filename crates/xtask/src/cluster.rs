@@ -4,6 +4,7 @@
 pub(crate) mod certs;
 pub(crate) mod cgroup;
 pub(crate) mod control_plane;
+pub(crate) mod fit;
 pub(crate) mod images;
 pub(crate) mod kubectl;
 pub(crate) mod lock;

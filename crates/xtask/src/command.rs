@@ -1,12 +1,14 @@
-//! Running other programs: into a stage's log or for their answer, and never longer than this process lives.
+//! Running other programs: into a stage's log or for their answer, and with one exception never longer than this
+//! process lives.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow};
 
 /// Part of util-linux: ends the child when we are killed, so that a killed run leaves no builds behind.
 const GUARD: &str = "/usr/bin/setpriv";
@@ -30,6 +32,21 @@ impl Run {
         } else {
             Command::new(program)
         };
+        Self::of(command, program)
+    }
+
+    /// A program that must reach its end whatever becomes of us: neither our death nor Ctrl-C in the terminal stops it.
+    pub(crate) fn unstoppable(program: impl AsRef<OsStr>, log: &Path) -> Self {
+        let program = program.as_ref();
+        let mut command = Command::new(program);
+        command.process_group(0);
+        Self {
+            log: Some(log.to_owned()),
+            ..Self::of(command, program)
+        }
+    }
+
+    fn of(command: Command, program: &OsStr) -> Self {
         Self {
             command,
             shown: program.to_owned(),
@@ -73,11 +90,17 @@ impl Run {
 
     /// Runs to the end; an exit code other than 0 is an error.
     pub(crate) fn run(self) -> Result<()> {
-        self.finish(false).map(drop)
+        self.finish(false)?.1
     }
 
     /// Runs to the end and answers what the program wrote to standard output.
     pub(crate) fn output(self) -> Result<String> {
+        let (answer, end) = self.finish(true)?;
+        end.map(|()| answer)
+    }
+
+    /// Runs to the end and answers what the program wrote and how it ended: some have something to say and fail, too.
+    pub(crate) fn output_and_end(self) -> Result<(String, Result<()>)> {
         self.finish(true)
     }
 
@@ -92,7 +115,7 @@ impl Run {
         status.is_ok_and(|status| status.success())
     }
 
-    fn finish(mut self, capture: bool) -> Result<String> {
+    fn finish(mut self, capture: bool) -> Result<(String, Result<()>)> {
         let shown = self.shown.to_string_lossy().into_owned();
         let (out, err) = match &self.log {
             Some(path) => {
@@ -124,15 +147,13 @@ impl Run {
             pipe.read_to_end(&mut complaint)?;
         }
         let status = child.wait()?;
-        if !status.success() {
-            let complaint = String::from_utf8_lossy(&complaint);
-            let complaint = complaint.trim();
-            if complaint.is_empty() {
-                bail!("`{shown}` ended with {status}");
-            }
-            bail!("`{shown}` ended with {status}: {complaint}");
-        }
-        Ok(String::from_utf8_lossy(&answer).into_owned())
+        let complaint = String::from_utf8_lossy(&complaint);
+        let end = match complaint.trim() {
+            _ if status.success() => Ok(()),
+            "" => Err(anyhow!("`{shown}` ended with {status}")),
+            complaint => Err(anyhow!("`{shown}` ended with {status}: {complaint}")),
+        };
+        Ok((String::from_utf8_lossy(&answer).into_owned(), end))
     }
 }
 
@@ -142,4 +163,17 @@ fn append(path: &Path) -> Result<File> {
         .create(true)
         .open(path)
         .with_context(|| format!("cannot write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_failing_program_wrote_is_not_lost() {
+        let script = "echo table; echo broken >&2; exit 3";
+        let (answer, end) = Run::new("sh").args(["-c", script]).output_and_end().unwrap();
+        assert_eq!(answer, "table\n");
+        assert!(end.unwrap_err().to_string().ends_with("exit status: 3: broken"));
+    }
 }

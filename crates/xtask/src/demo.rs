@@ -1,18 +1,22 @@
 //! `xtask demo`: from a bare machine to the answer of a sandboxed run.
 
+use std::fs;
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
 use crate::answer::answer;
+use crate::build::key::files;
 use crate::build::programs;
 use crate::cli::Target;
 use crate::cluster::kubectl::{Kubectl, wait_for};
 use crate::cluster::{Cluster, lock, start};
+use crate::image::Optimised;
 use crate::stage::Ui;
 use crate::up::{self, Options};
-use crate::{image, install, packages, paths, preflight};
+use crate::{foreign, image, install, packages, paths, preflight};
 
 const RUN: &str = "answer";
 const RUN_NAMESPACE: &str = "tenant-acme";
@@ -21,17 +25,13 @@ const RUN_DEADLINE: Duration = Duration::from_mins(2);
 
 pub(crate) fn run(ui: &Ui, target: &Target) -> Result<()> {
     if let Some(context) = target.foreign.context() {
-        install::foreign(ui, context)?;
-        return examples(
-            ui,
-            &Kubectl::foreign(&programs::ensure_kube(ui)?, context),
-            || None,
-            "kubectl",
-        );
+        let kubectl = foreign::install(ui, context, &target.foreign)?;
+        let shown = format!("kubectl --context {context}");
+        return examples(ui, &kubectl, || None, &shown, target.foreign.registry());
     }
-    let cluster = installed(ui, &Options::named(&target.named.cluster))?;
+    let cluster = installed(ui, &Options::named(&target.named.cluster), Optimised::No)?;
     let kubectl = Kubectl::new(&programs::ensure_kube(ui)?, &cluster);
-    examples(ui, &kubectl, || start::trouble(&cluster), "kubectl")?;
+    examples(ui, &kubectl, || start::trouble(&cluster), "kubectl", None)?;
     answer!();
     answer!("before the first of them:");
     answer!("  export KUBECONFIG={}", cluster.kubeconfig("admin").display());
@@ -40,22 +40,29 @@ pub(crate) fn run(ui: &Ui, target: &Target) -> Result<()> {
 }
 
 /// A running cluster with images and charts. The cluster starts in one lane while cargo works in the other.
-pub(crate) fn installed(ui: &Ui, options: &Options) -> Result<Cluster> {
+pub(crate) fn installed(ui: &Ui, options: &Options, optimised: Optimised) -> Result<Cluster> {
     preflight::root()?;
+    programs::require_go(&options.programs())?;
     packages::ensure_installed(ui)?;
-    let (cluster, archives) = thread::scope(|scope| {
-        let archives = scope.spawn(|| image::build(ui));
-        (up::ensure_running(ui, options), archives.join())
+    let (cluster, images) = thread::scope(|scope| {
+        let images = scope.spawn(|| image::build(ui, optimised));
+        (up::ensure_running(ui, options), images.join())
     });
     let cluster = cluster?;
-    let archives = archives.map_err(|_| anyhow::anyhow!("the build of the images ended in a panic"))??;
+    let images = images.map_err(|_| anyhow::anyhow!("the build of the images ended in a panic"))??;
     let _lock = lock::take(&cluster)?;
-    image::load(ui, &cluster, &archives)?;
+    image::load(ui, &cluster, &images)?;
     install::development(ui, &cluster)?;
     Ok(cluster)
 }
 
-fn examples(ui: &Ui, kubectl: &Kubectl, trouble: impl Fn() -> Option<String>, shown: &str) -> Result<()> {
+fn examples(
+    ui: &Ui,
+    kubectl: &Kubectl,
+    trouble: impl Fn() -> Option<String>,
+    shown: &str,
+    registry: Option<&str>,
+) -> Result<()> {
     let folder = paths::workspace().join("examples");
     let tenant = folder.join("1-tenant.yaml");
     ensure!(tenant.exists(), "{} is missing", tenant.display());
@@ -76,7 +83,11 @@ fn examples(ui: &Ui, kubectl: &Kubectl, trouble: impl Fn() -> Option<String>, sh
             .args(name)
             .args(["--ignore-not-found", "--timeout=60s"])
             .run()?;
-        kubectl.run(stage).args(["apply", "-f"]).arg(&folder).run()
+        kubectl
+            .run(stage)
+            .args(["apply", "-f", "-"])
+            .input(manifests(&folder, registry)?)
+            .run()
     })?;
     let answer = ui.stage("the run", mend, |stage| {
         stage.note("waits for its end");
@@ -121,4 +132,19 @@ fn examples(ui: &Ui, kubectl: &Kubectl, trouble: impl Fn() -> Option<String>, sh
         answer!("  {shown} {line}");
     }
     Ok(())
+}
+
+/// All examples as one text, with the names that the images have in this cluster.
+fn manifests(folder: &Path, registry: Option<&str>) -> Result<String> {
+    let mut all = String::new();
+    for path in files(folder)? {
+        if path.extension().is_some_and(|extension| extension == "yaml") {
+            all.push_str("---\n");
+            all.push_str(&fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?);
+        }
+    }
+    Ok(match registry {
+        Some(registry) => image::renamed(&all, registry),
+        None => all,
+    })
 }

@@ -12,51 +12,93 @@ use crate::cluster::{Cluster, images, lock};
 use crate::stage::Ui;
 use crate::{packages, paths, preflight};
 
-/// Room for the storage of buildah, which copies layers instead of mounting them.
-const IMAGES_GIB: u64 = 6;
+const PREFIX: &str = "pinfold.dev/";
+/// What compiling everything from nothing leaves in the target folder.
+const TARGET_GIB: u64 = 4;
+
+/// How the operator is compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Optimised {
+    /// As the binary that the operator suite runs and that `cargo build` makes: nothing is compiled twice.
+    No,
+    /// For measurements, and for clusters that people work on.
+    Yes,
+}
 
 pub(crate) fn run(ui: &Ui, name: &str) -> Result<()> {
     preflight::root()?;
     packages::ensure_installed(ui)?;
-    let archives = build(ui)?;
+    let images = build(ui, Optimised::No)?;
     let cluster = Cluster::new(name);
     let _lock = lock::take(&cluster)?;
-    load(ui, &cluster, &archives)
+    load(ui, &cluster, &images)
+}
+
+/// What the images are called on the nodes.
+pub(crate) fn name(image: &str) -> String {
+    format!("{PREFIX}{image}:dev")
+}
+
+/// What such an image is called in a registry.
+pub(crate) fn in_registry(name: &str, registry: &str) -> String {
+    format!("{registry}/{}", name.strip_prefix(PREFIX).unwrap_or(name))
+}
+
+/// A manifest whose containers take their images from a registry.
+pub(crate) fn renamed(manifest: &str, registry: &str) -> String {
+    manifest.replace(&format!("image: {PREFIX}"), &format!("image: {registry}/"))
+}
+
+#[derive(Debug)]
+pub(crate) struct Images {
+    /// The others stand on it; only tests run it.
+    debian: Archive,
+    pub(crate) operator: Archive,
+    sandboxd: Archive,
+    sandboxes: [Archive; 3],
+}
+
+impl Images {
+    /// What an installation runs.
+    pub(crate) fn shipped(&self) -> Vec<&Archive> {
+        [&self.operator, &self.sandboxd]
+            .into_iter()
+            .chain(&self.sandboxes)
+            .collect()
+    }
 }
 
 /// Builds every image in two lanes: what tenants run comes from packages, what we run from the compiler.
-pub(crate) fn build(ui: &Ui) -> Result<Vec<Archive>> {
-    preflight::disk(&paths::cache()?, IMAGES_GIB)?;
+pub(crate) fn build(ui: &Ui, optimised: Optimised) -> Result<Images> {
     let (binaries, sandboxes) = thread::scope(|scope| {
-        let binaries = scope.spawn(|| build_binaries(ui));
+        let binaries = scope.spawn(|| build_binaries(ui, optimised));
         let sandboxes = build_sandboxes(ui);
         (binaries.join(), sandboxes)
     });
     let binaries = binaries.map_err(|_| anyhow::anyhow!("the build of the binaries ended in a panic"))??;
-    let mut archives = sandboxes?;
-    let debian = archives.first().cloned();
-    archives.push(ensure_image(
+    let (debian, sandboxes) = sandboxes?;
+    let operator = ensure_image(
         ui,
         "operator",
         Some(("pinfold-operator", &binaries.operator)),
-        debian.as_ref(),
-    )?);
-    archives.push(ensure_image(
-        ui,
-        "sandboxd",
-        Some(("sandboxd", &binaries.sandboxd)),
-        None,
-    )?);
-    Ok(archives)
+        Some(&debian),
+    )?;
+    let sandboxd = ensure_image(ui, "sandboxd", Some(("sandboxd", &binaries.sandboxd)), None)?;
+    Ok(Images {
+        debian,
+        operator,
+        sandboxd,
+        sandboxes,
+    })
 }
 
-/// The local Debian base comes first, the images on it follow.
-fn build_sandboxes(ui: &Ui) -> Result<Vec<Archive>> {
+/// The local Debian base, and the images on it.
+fn build_sandboxes(ui: &Ui) -> Result<(Archive, [Archive; 3])> {
     let debian = rootfs::ensure(ui)?;
     let base = ensure_image(ui, "sandbox-base", None, Some(&debian))?;
     let python = ensure_image(ui, "sandbox-python", None, Some(&base))?;
     let node = ensure_image(ui, "sandbox-node", None, Some(&base))?;
-    Ok(vec![debian, base, python, node])
+    Ok((debian, [base, python, node]))
 }
 
 fn ensure_image(ui: &Ui, name: &str, binary: Option<(&str, &PathBuf)>, base: Option<&Archive>) -> Result<Archive> {
@@ -68,20 +110,22 @@ fn ensure_image(ui: &Ui, name: &str, binary: Option<(&str, &PathBuf)>, base: Opt
         dockerfile.display()
     );
     let extra: Vec<(&str, &Path)> = binary.iter().map(|(file, path)| (*file, path.as_path())).collect();
-    archive::ensure(ui, &format!("pinfold.dev/{name}:dev"), &context, &extra, base)
+    archive::ensure(ui, &self::name(name), &context, &extra, base)
 }
 
 /// Loads the images into every node of a development cluster.
-pub(crate) fn load(ui: &Ui, cluster: &Cluster, archives: &[Archive]) -> Result<()> {
+pub(crate) fn load(ui: &Ui, cluster: &Cluster, built: &Images) -> Result<()> {
     let state = cluster
         .load()
         .with_context(|| format!("cluster {} does not run: run cargo xtask up", cluster.name))?;
     let containerd = programs::ensure_containerd(ui)?;
+    let mut archives = built.shipped();
+    archives.push(&built.debian);
     let mend = "see that the cluster is well (cargo xtask status), then run the command again";
     ui.stage(&format!("load images into {}", cluster.name), mend, |stage| {
         let nodes = state.machines.iter().filter(|machine| machine.starts_with("node-"));
         for node in nodes {
-            images::load(stage, cluster, &containerd, node, archives)?;
+            images::load(stage, cluster, &containerd, node, archives.iter().copied())?;
         }
         Ok(())
     })
@@ -92,31 +136,57 @@ struct Binaries {
     sandboxd: PathBuf,
 }
 
-fn build_binaries(ui: &Ui) -> Result<Binaries> {
+fn build_binaries(ui: &Ui, optimised: Optimised) -> Result<Binaries> {
     ensure_musl(ui)?;
+    let (profile, folder) = match optimised {
+        Optimised::No => ("dev", "debug"),
+        Optimised::Yes => ("image", "image"),
+    };
+    let binaries = Binaries {
+        operator: paths::target().join(folder).join("pinfold-operator"),
+        sandboxd: paths::target().join(MUSL).join("image/sandboxd"),
+    };
+    if !binaries.operator.exists() || !binaries.sandboxd.exists() {
+        preflight::disk(&paths::target(), TARGET_GIB)?;
+    }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     ui.stage(
         "build operator and sandboxd",
         "mend the compiler's error in the log",
         |stage| {
-            let build = || {
+            let build = |profile| {
                 stage
                     .run(&cargo)
-                    .args(["build", "--profile", "image"])
+                    .args(["build", "--profile", profile])
                     .dir(paths::workspace())
             };
             stage.note("sandboxd");
-            build()
+            build("image")
                 .args(["--package", "sandboxd", "--bin", "sandboxd", "--target", MUSL])
                 .run()?;
             stage.note("operator");
-            build()
+            build(profile)
                 .args(["--package", "operator", "--bin", "pinfold-operator"])
                 .run()
         },
     )?;
-    Ok(Binaries {
-        operator: paths::target().join("image/pinfold-operator"),
-        sandboxd: paths::target().join(MUSL).join("image/sandboxd"),
-    })
+    Ok(binaries)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_images_move_to_the_registry() {
+        let manifest = "apiVersion: pinfold.dev/v1alpha1\nimage: pinfold.dev/sandbox-python:dev\n";
+        assert_eq!(
+            renamed(manifest, "r.example/x"),
+            "apiVersion: pinfold.dev/v1alpha1\nimage: r.example/x/sandbox-python:dev\n"
+        );
+        assert_eq!(
+            in_registry(&name("operator"), "r.example/x"),
+            "r.example/x/operator:dev"
+        );
+    }
 }

@@ -1,18 +1,21 @@
 //! Installs the two charts, and the command line tools to use them with.
 
+mod release;
+mod rollout;
+
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 
-use crate::build::archive::Archive;
 use crate::build::programs;
 use crate::cluster::Cluster;
+use crate::cluster::images;
 use crate::cluster::kubectl::Kubectl;
-use crate::command::Run;
+use crate::image;
+use crate::paths;
 use crate::stage::Ui;
-use crate::{image, packages, paths};
 
 pub(crate) const NAMESPACE: &str = "pinfold-system";
 
@@ -46,114 +49,57 @@ pub(crate) fn development_with(ui: &Ui, cluster: &Cluster, settings: &[&str]) ->
     let range = state
         .range
         .with_context(|| format!("cluster {} has no nodes to run anything on", cluster.name))?;
-    let helm = programs::ensure_helm(ui)?;
-    let kubectl = Kubectl::new(&programs::ensure_kube(ui)?, cluster);
     let denied = [range.machines(), range.services(), range.pods()].join(",");
-    let target = vec![format!("--kubeconfig={}", cluster.kubeconfig("admin").display())];
     let mut all = vec![format!("deniedCIDRs={{{denied}}}")];
     all.extend(settings.iter().map(ToString::to_string));
-    charts(ui, &helm, &target, &all)?;
-    // The tag stays the same when the content changes; a rollout is what makes the pods take the new content.
-    restart_when_changed(ui, cluster, &kubectl)
+    let charts = Charts {
+        helm: programs::ensure_helm(ui)?,
+        target: format!("--kubeconfig={}", cluster.kubeconfig("admin").display()),
+        kubectl: Kubectl::new(&programs::ensure_kube(ui)?, cluster),
+        settings: all,
+        operator: images::loaded(cluster, "node-0", &image::name("operator"))?.key(),
+    };
+    charts.install(ui)
 }
 
-/// A cluster of somebody else: build, load where that is possible, install.
-pub(crate) fn foreign(ui: &Ui, context: &str) -> Result<()> {
-    packages::ensure_installed(ui)?;
-    let helm = programs::ensure_helm(ui)?;
-    let archives = image::build(ui)?;
-    load_foreign(ui, context, &archives)?;
-    charts(ui, &helm, &[format!("--kube-context={context}")], &[])
+/// What is installed, and where.
+#[derive(Debug)]
+pub(crate) struct Charts {
+    pub(crate) helm: PathBuf,
+    /// helm's flag that names the cluster.
+    pub(crate) target: String,
+    pub(crate) kubectl: Kubectl,
+    /// Settings of the chart `pinfold`, as `KEY=VALUE`.
+    pub(crate) settings: Vec<String>,
+    /// The content of the operator's image, whose tag stays the same.
+    pub(crate) operator: String,
 }
 
-fn load_foreign(ui: &Ui, context: &str, archives: &[Archive]) -> Result<()> {
-    let kind = context
-        .strip_prefix("kind-")
-        .filter(|_| Run::new("kind").arg("version").succeeds());
-    let minikube = Run::new("minikube").args(["-p", context, "status"]).succeeds();
-    if kind.is_none() && !minikube {
-        ui.say(&format!(
-            "the images cannot be loaded into {context} from here. Push these archives to its registry:"
-        ));
-        for archive in archives {
-            ui.say(&format!("  {}  {}", archive.name, archive.path.display()));
-        }
-        return Ok(());
-    }
-    ui.stage(
-        &format!("load images into {context}"),
-        "load the archives by hand; the log names them",
-        |stage| {
-            for archive in archives {
-                stage.note(&archive.name);
-                match kind {
-                    Some(name) => stage
-                        .run("kind")
-                        .args(["load", "image-archive", "--name", name])
-                        .arg(&archive.path)
-                        .run()?,
-                    None => stage
-                        .run("minikube")
-                        .args(["-p", context, "image", "load"])
-                        .arg(&archive.path)
-                        .run()?,
+impl Charts {
+    pub(crate) fn install(&self, ui: &Ui) -> Result<()> {
+        let mend = "read the log; `kubectl -n pinfold-system get pods,events` shows what the cluster made of the chart";
+        ui.stage("install charts", mend, |stage| {
+            let folder = paths::workspace().join("charts");
+            let before = rollout::recorded(&self.kubectl)?;
+            for chart in ["pinfold-crds", "pinfold"] {
+                stage.note(chart);
+                release::free(ui, stage, &self.kubectl, chart)?;
+                let mut command = stage
+                    .run(&self.helm)
+                    .arg(&self.target)
+                    .args(["upgrade", "--install", chart])
+                    .arg(folder.join(chart))
+                    .args(["--namespace", NAMESPACE, "--create-namespace"])
+                    .args(["--wait", "--timeout", "3m"]);
+                if chart == "pinfold" {
+                    let tags = ["image.tag=dev", "sandboxd.image.tag=dev"].map(str::to_owned);
+                    for setting in tags.iter().chain(&self.settings) {
+                        command = command.args(["--set", setting]);
+                    }
                 }
+                command.run()?;
             }
-            Ok(())
-        },
-    )
-}
-
-fn charts(ui: &Ui, helm: &std::path::Path, target: &[String], settings: &[String]) -> Result<()> {
-    let mend = "read the log; `kubectl -n pinfold-system get pods,events` shows what the cluster made of the chart";
-    ui.stage("install charts", mend, |stage| {
-        let folder = paths::workspace().join("charts");
-        for chart in ["pinfold-crds", "pinfold"] {
-            stage.note(chart);
-            let mut command = stage
-                .run(helm)
-                .args(target)
-                .args(["upgrade", "--install", chart])
-                .arg(folder.join(chart))
-                .args([
-                    "--namespace",
-                    NAMESPACE,
-                    "--create-namespace",
-                    "--wait",
-                    "--timeout",
-                    "3m",
-                ]);
-            if chart == "pinfold" {
-                command = command.args(["--set", "image.tag=dev", "--set", "sandboxd.image.tag=dev"]);
-                for setting in settings {
-                    command = command.args(["--set", setting]);
-                }
-            }
-            command.run()?;
-        }
-        Ok(())
-    })
-}
-
-fn restart_when_changed(ui: &Ui, cluster: &Cluster, kubectl: &Kubectl) -> Result<()> {
-    let loaded = cluster.machine("node-0").join("loaded/pinfold.dev_operator:dev");
-    let content = fs::read_to_string(&loaded).with_context(|| format!("cannot read {}", loaded.display()))?;
-    let mark = cluster.dir.join("operator-image");
-    let known = fs::read_to_string(&mark).ok();
-    if known.as_deref() == Some(&content) {
-        return Ok(());
+            rollout::follow(stage, &self.kubectl, before.as_deref(), &self.operator)
+        })
     }
-    if known.is_some() {
-        let mend = "see `kubectl -n pinfold-system get pods,events`";
-        ui.stage("restart operator", mend, |stage| {
-            let within = ["-n", NAMESPACE, "rollout"];
-            kubectl.run(stage).args(within).args(["restart", "deployment"]).run()?;
-            kubectl
-                .run(stage)
-                .args(within)
-                .args(["status", "deployment", "--timeout=120s"])
-                .run()
-        })?;
-    }
-    fs::write(&mark, content).with_context(|| format!("cannot write {}", mark.display()))
 }

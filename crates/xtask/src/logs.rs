@@ -1,4 +1,4 @@
-//! `xtask logs`: the ends of the components' logs, or one of them whole.
+//! `xtask logs`: the ends of the components' logs, or one of them whole; after a failed start those that it left.
 
 use std::fs::{self, File};
 use std::io;
@@ -9,6 +9,7 @@ use clap::Args;
 use crate::answer::answer;
 use crate::cli::Named;
 use crate::cluster::Cluster;
+use crate::paths;
 
 const TAIL_LINES: usize = 20;
 
@@ -21,13 +22,11 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let folder = Cluster::new(&options.named.cluster).logs();
-    let entries = fs::read_dir(&folder).with_context(|| {
-        format!(
-            "cluster {} has no logs: start it with `cargo xtask up`",
-            options.named.cluster
-        )
-    })?;
+    let name = &options.named.cluster;
+    let running = Cluster::new(name).logs();
+    let folder = if running.exists() { running } else { paths::failed(name) };
+    let entries = fs::read_dir(&folder)
+        .with_context(|| format!("cluster {name} has no logs: start it with `cargo xtask up --cluster {name}`"))?;
     let mut logs: Vec<_> = entries
         .filter_map(Result::ok)
         .map(|entry| entry.path())
@@ -52,7 +51,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     for path in wanted {
         answer!("==> {}", path.display());
         if options.component.is_some() {
-            io::copy(&mut File::open(path)?, &mut io::stdout().lock())?;
+            match io::copy(&mut File::open(path)?, &mut io::stdout().lock()) {
+                // `| head` has what it wanted.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+                other => other.with_context(|| format!("cannot print {}", path.display()))?,
+            };
         } else {
             let text = String::from_utf8_lossy(&fs::read(path)?).into_owned();
             let lines: Vec<&str> = text.lines().collect();

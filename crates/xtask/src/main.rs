@@ -9,6 +9,7 @@ mod cluster;
 mod command;
 mod demo;
 mod down;
+mod foreign;
 mod generate;
 mod image;
 mod install;

@@ -1,10 +1,14 @@
 //! The Debian packages that the cluster and the images need; installed only when one is missing.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use anyhow::{Result, ensure};
 
 use crate::command::Run;
 use crate::stage::Ui;
 
+const DPKG_JOURNAL: &str = "/var/lib/dpkg/updates";
 const PACKAGES: &[&str] = &[
     "buildah",
     "ca-certificates",
@@ -23,7 +27,11 @@ const PACKAGES: &[&str] = &[
 ];
 
 pub(crate) fn ensure_installed(ui: &Ui) -> Result<()> {
-    let missing: Vec<&str> = PACKAGES.iter().copied().filter(|name| !installed(name)).collect();
+    ensure_these(ui, PACKAGES)
+}
+
+pub(crate) fn ensure_these(ui: &Ui, names: &[&str]) -> Result<()> {
+    let missing: Vec<&str> = names.iter().copied().filter(|name| !installed(name)).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -34,15 +42,40 @@ pub(crate) fn ensure_installed(ui: &Ui) -> Result<()> {
             "this machine has no apt-get, and these Debian packages are missing: {}",
             missing.join(" ")
         );
+        if was_interrupted(&paths_in(Path::new(DPKG_JOURNAL))) {
+            stage.note("what dpkg left half done");
+            // It also looks like this while somebody else's dpkg works; then this fails, and apt-get below waits.
+            let _ = stage
+                .run_unstoppable("dpkg")
+                .args(["--configure", "-a"])
+                .env("DEBIAN_FRONTEND", "noninteractive")
+                .run();
+        }
         stage.note(missing.join(" "));
         stage.run("apt-get").args(["-q", "update"]).run()?;
+        // A package that is stopped halfway breaks the machine's package manager for everything else, too.
         stage
-            .run("apt-get")
-            .args(["-q", "install", "-y", "--no-install-recommends"])
+            .run_unstoppable("apt-get")
+            .args(["-q", "-o", "DPkg::Lock::Timeout=300"])
+            .args(["install", "-y", "--no-install-recommends"])
             .args(&missing)
             .env("DEBIAN_FRONTEND", "noninteractive")
             .run()
     })
+}
+
+fn paths_in(folder: &Path) -> Vec<PathBuf> {
+    fs::read_dir(folder)
+        .map(|entries| entries.filter_map(Result::ok).map(|entry| entry.path()).collect())
+        .unwrap_or_default()
+}
+
+/// apt-get's own sign: steps that dpkg wrote down under numbers and never brought to an end.
+fn was_interrupted(journal: &[PathBuf]) -> bool {
+    journal
+        .iter()
+        .filter_map(|path| path.file_name())
+        .any(|name| name.as_encoded_bytes().iter().all(u8::is_ascii_digit))
 }
 
 fn installed(name: &str) -> bool {
@@ -50,4 +83,16 @@ fn installed(name: &str) -> bool {
         .args(["-W", "-f", "${db:Status-Status}", name])
         .output();
     status.is_ok_and(|status| status == "installed")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_numbers_in_the_journal_mean_an_interruption() {
+        assert!(was_interrupted(&["/var/lib/dpkg/updates/0003".into()]));
+        assert!(!was_interrupted(&["/var/lib/dpkg/updates/tmp.i".into()]));
+        assert!(!was_interrupted(&[]));
+    }
 }

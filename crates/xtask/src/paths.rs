@@ -43,6 +43,11 @@ pub(crate) fn clusters() -> PathBuf {
     PathBuf::from("/var/lib/pinfold-dev")
 }
 
+/// The logs of a cluster whose start failed, after the cluster itself was removed.
+pub(crate) fn failed(cluster: &str) -> PathBuf {
+    work().join("failed").join(cluster)
+}
+
 pub(crate) fn parse_cluster_name(name: &str) -> Result<String, String> {
     let well_formed = name.starts_with(|c: char| c.is_ascii_lowercase())
         && name

@@ -103,6 +103,11 @@ impl Stage {
     pub(crate) fn run(&self, program: impl AsRef<std::ffi::OsStr>) -> Run {
         Run::logged(program, &self.log)
     }
+
+    /// For what must not stop halfway.
+    pub(crate) fn run_unstoppable(&self, program: impl AsRef<std::ffi::OsStr>) -> Run {
+        Run::unstoppable(program, &self.log)
+    }
 }
 
 #[derive(Debug)]

@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 
 use crate::build::programs;
 use crate::cluster::{Cluster, stop};
+use crate::image::Optimised;
 use crate::stage::Ui;
 use crate::up::{self, Options as Up};
 use crate::{check, demo, install, packages, paths, preflight};
@@ -15,6 +16,8 @@ use crate::{check, demo, install, packages, paths, preflight};
 /// Kept apart from the cluster of daily work, so that a suite neither sees nor breaks it.
 const OPERATOR_CLUSTER: &str = "suite";
 const E2E_CLUSTER: &str = "e2e";
+/// What compiling all tests from nothing leaves in the target folder.
+const TARGET_GIB: u64 = 8;
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Options {
@@ -50,6 +53,10 @@ pub(crate) fn run(ui: &Ui, options: &Options) -> Result<()> {
     if suites.iter().any(|suite| matches!(suite, Suite::Operator | Suite::E2e)) {
         preflight::root()?;
     }
+    require_go(options, &suites)?;
+    if suites != [Suite::Netpol] && !paths::target().join("debug/pinfold-operator").exists() {
+        preflight::disk(&paths::target(), TARGET_GIB)?;
+    }
     // The cluster's programs are built in one lane while cargo works in the other.
     thread::scope(|scope| {
         let clusters = suites.iter().any(|suite| matches!(suite, Suite::Operator | Suite::E2e));
@@ -66,6 +73,22 @@ pub(crate) fn run(ui: &Ui, options: &Options) -> Result<()> {
         result?;
         systems.into_iter().try_for_each(|suite| run_suite(ui, options, suite))
     })
+}
+
+/// Before the first suite: some of them take long until they come to what needs Go.
+fn require_go(options: &Options, suites: &[Suite]) -> Result<()> {
+    if suites.contains(&Suite::Netpol) {
+        return preflight::go();
+    }
+    let mut wanted = vec![programs::OF_HELM];
+    if suites.iter().any(|suite| matches!(suite, Suite::Operator | Suite::E2e)) {
+        wanted.extend(programs::OF_NODES);
+        wanted.push(programs::OF_GVISOR);
+        wanted.extend(options.full.then_some(programs::OF_KWOK));
+    } else if !suites.contains(&Suite::Check) {
+        return Ok(());
+    }
+    programs::require_go(&wanted)
 }
 
 fn prepare(ui: &Ui) -> Result<()> {
@@ -97,7 +120,7 @@ fn run_suite(ui: &Ui, options: &Options, suite: Suite) -> Result<()> {
                 ui,
                 options,
                 E2E_CLUSTER,
-                || demo::installed(ui, &up),
+                || demo::installed(ui, &up, Optimised::No),
                 |cluster, kube| {
                     system(ui, options, "e2e", cluster, kube, &[])?;
                     // Every run once more with sandboxd copied in, as on clusters whose image volumes cannot execute.

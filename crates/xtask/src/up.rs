@@ -1,14 +1,20 @@
 //! `xtask up`: the cluster that was asked for runs when this returns, whatever was there before.
 
-use anyhow::{Result, ensure};
+use std::fs;
+
+use anyhow::{Result, anyhow, bail};
 use clap::Args;
 
 use crate::answer::answer;
+use crate::build::golang::Entry;
 use crate::build::{archive, programs};
-use crate::cli::{Foreign, Named};
+use crate::cli::Named;
+use crate::cluster::fit::{self, Fit};
 use crate::cluster::network::{self, MOST_NODES, Range};
 use crate::cluster::state::Shape;
 use crate::cluster::{Cluster, lock, start, stop};
+use crate::command::Run;
+use crate::foreign::{self, Foreign};
 use crate::stage::Ui;
 use crate::{install, packages, paths, preflight};
 
@@ -20,19 +26,20 @@ pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) named: Named,
     /// How many worker nodes
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=i64::from(MOST_NODES)))]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=i64::from(MOST_NODES)),
+          conflicts_with = "use_kubeconfig")]
     pub(crate) nodes: u8,
     /// Offer the runtime class `gvisor`
-    #[arg(long)]
+    #[arg(long, conflicts_with = "use_kubeconfig")]
     pub(crate) gvisor: bool,
     /// etcd and the API server alone, on the loopback interface
-    #[arg(long, conflicts_with_all = ["nodes", "gvisor", "cidr"])]
+    #[arg(long, conflicts_with_all = ["nodes", "gvisor", "cidr", "use_kubeconfig"])]
     pub(crate) control_plane_only: bool,
     /// With --control-plane-only: run the controller-manager, too
     #[arg(long, requires = "control_plane_only")]
     pub(crate) controller_manager: bool,
     /// The address range, of the form 10.X.0.0/16 (default: a free one)
-    #[arg(long)]
+    #[arg(long, conflicts_with = "use_kubeconfig")]
     pub(crate) cidr: Option<Range>,
     #[command(flatten)]
     pub(crate) foreign: Foreign,
@@ -50,17 +57,25 @@ impl Options {
             control_plane_only: false,
             controller_manager: false,
             cidr: None,
-            foreign: Foreign {
-                use_kubeconfig: false,
-                context: None,
-            },
+            foreign: Foreign::default(),
         }
+    }
+
+    /// The Go programs that such a cluster is made of and used with.
+    pub(crate) fn programs(&self) -> Vec<Entry> {
+        if self.control_plane_only {
+            return vec![programs::OF_KUBE];
+        }
+        let mut all = programs::OF_NODES.to_vec();
+        all.push(programs::OF_HELM);
+        all.extend(self.gvisor.then_some(programs::OF_GVISOR));
+        all
     }
 }
 
 pub(crate) fn run(ui: &Ui, options: &Options) -> Result<()> {
     if let Some(context) = options.foreign.context() {
-        return install::foreign(ui, context);
+        return foreign::install(ui, context, &options.foreign).map(drop);
     }
     let cluster = ensure_running(ui, options)?;
     answer!("cluster {} runs. To use it:", cluster.name);
@@ -73,26 +88,27 @@ pub(crate) fn run(ui: &Ui, options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Starts the cluster, keeps it when it already runs in the wanted shape, and starts over when it is broken.
+/// Starts the cluster, keeps it when it already runs in the wanted shape, and starts over when it is broken or outdated.
 pub(crate) fn ensure_running(ui: &Ui, options: &Options) -> Result<Cluster> {
     preflight::root()?;
+    programs::require_go(&options.programs())?;
     let cluster = Cluster::new(&options.named.cluster);
-    preflight::disk(&paths::clusters(), CLUSTER_GIB)?;
     let _lock = lock::take(&cluster)?;
+    let shape = shape(options)?;
     if options.control_plane_only {
         let kube = programs::ensure_kube(ui)?;
-        let shape = shape(options, &kube);
-        if !keep(ui, &cluster, &shape)? {
+        if !keep(ui, &cluster, &shape, None)? {
+            preflight::disk(&paths::clusters(), CLUSTER_GIB)?;
             or_retreat(ui, &cluster, start::control_plane_only(ui, &cluster, &kube, &shape))?;
         }
         return Ok(cluster);
     }
     packages::ensure_installed(ui)?;
     let programs = programs::ensure(ui, options.gvisor)?;
-    let shape = shape(options, &programs.kube);
-    if keep(ui, &cluster, &shape)? {
+    if keep(ui, &cluster, &shape, options.cidr)? {
         return Ok(cluster);
     }
+    preflight::disk(&paths::clusters(), CLUSTER_GIB)?;
     let range = network::choose(&cluster, options.cidr)?;
     let system = archive::ensure_system(ui, &programs)?;
     or_retreat(
@@ -103,70 +119,63 @@ pub(crate) fn ensure_running(ui: &Ui, options: &Options) -> Result<Cluster> {
     Ok(cluster)
 }
 
-fn shape(options: &Options, kube: &std::path::Path) -> Shape {
-    Shape {
+fn shape(options: &Options) -> Result<Shape> {
+    let gvisor = if options.gvisor {
+        Some(programs::OF_GVISOR.folder()?.display().to_string())
+    } else {
+        None
+    };
+    Ok(Shape {
         nodes: if options.control_plane_only { 0 } else { options.nodes },
-        gvisor: options.gvisor,
+        gvisor,
         control_plane_only: options.control_plane_only,
         controller_manager: options.controller_manager || !options.control_plane_only,
-        kube: kube.display().to_string(),
-    }
+        content: fit::content(options.control_plane_only)?,
+    })
 }
 
-/// Answers whether the running cluster will do. What a killed run left is removed.
-fn keep(ui: &Ui, cluster: &Cluster, wanted: &Shape) -> Result<bool> {
+/// Answers whether the running cluster will do. Otherwise nothing is left of it, or of what a killed run left.
+fn keep(ui: &Ui, cluster: &Cluster, wanted: &Shape, range: Option<Range>) -> Result<bool> {
     // The mark is set at the very end of a start: a run that was killed before leaves machines that look well.
     let complete = cluster.dir.join("complete").exists();
     let running = cluster.load().filter(|_| complete && start::trouble(cluster).is_none());
-    if let Some(state) = running {
-        let has = &state.shape;
-        ensure!(
-            has.nodes == wanted.nodes
-                && has.gvisor >= wanted.gvisor
-                && has.control_plane_only == wanted.control_plane_only
-                && has.controller_manager >= wanted.controller_manager,
-            "cluster {} already runs as something else ({} nodes, gVisor {}, control plane only {}): stop it first with \
-             `cargo xtask down --cluster {}`, or use another name with --cluster",
-            cluster.name,
-            has.nodes,
-            has.gvisor,
-            has.control_plane_only,
-            cluster.name
-        );
-        if has.kube != wanted.kube {
-            ui.say(&format!(
-                "cluster {} runs older programs than this checkout builds; `cargo xtask down` and `up` take the new ones",
-                cluster.name
-            ));
-        }
-        return Ok(true);
+    let name = &cluster.name;
+    match running.map(|state| fit::compare(&state, wanted, range)) {
+        Some(Fit::Same) => return Ok(true),
+        Some(Fit::Different(how)) => bail!(
+            "cluster {name} already runs {how}: stop it first with `cargo xtask down --cluster {name}`, or use another \
+             name with --cluster"
+        ),
+        Some(Fit::Outdated) => ui.say(&format!(
+            "cluster {name} runs other programs or settings than this checkout makes: it is started anew"
+        )),
+        None => {}
     }
     if stop::leftovers(cluster)? {
         let mend = "stop the processes named above and run the command again";
-        ui.stage(&format!("remove what is left of {}", cluster.name), mend, |_| {
-            stop::stop(cluster)
-        })?;
+        ui.stage(&format!("remove what is left of {name}"), mend, |_| stop::stop(cluster))?;
     }
     Ok(false)
 }
 
 /// A start that failed leaves its logs for reading, and nothing that runs.
 fn or_retreat(ui: &Ui, cluster: &Cluster, started: Result<()>) -> Result<()> {
-    if let Err(error) = started {
-        let logs = paths::work().join("failed").join(&cluster.name);
-        let _ = std::fs::remove_dir_all(&logs);
-        let _ = std::fs::create_dir_all(&logs);
-        let _ = crate::command::Run::new("cp")
-            .arg("-a")
-            .arg(cluster.logs())
-            .arg(&logs)
-            .succeeds();
-        ui.say(&format!("the logs of the failed cluster are in {}", logs.display()));
-        if let Err(second) = stop::stop(cluster) {
-            ui.say(&format!("and its remains cannot be removed: {second:#}"));
-        }
-        return Err(error);
+    let logs = paths::failed(&cluster.name);
+    let Err(error) = started else {
+        let _ = fs::remove_dir_all(&logs);
+        return Ok(fs::write(cluster.dir.join("complete"), "")?);
+    };
+    let _ = fs::remove_dir_all(&logs);
+    let _ = fs::create_dir_all(&logs);
+    let _ = Run::new("cp")
+        .arg("-a")
+        .arg(cluster.logs().join("."))
+        .arg(&logs)
+        .succeeds();
+    if let Err(second) = stop::stop(cluster) {
+        ui.say(&format!("the remains of the cluster cannot be removed: {second:#}"));
     }
-    std::fs::write(cluster.dir.join("complete"), "")?;
-    Ok(())
+    // The error may name a log at the place that is gone.
+    let text = format!("{error:#}").replace(&*cluster.logs().to_string_lossy(), &logs.to_string_lossy());
+    Err(anyhow!(text))
 }

@@ -152,7 +152,9 @@ pub async fn write(
         new.identity = Some(identity.status.clone());
     }
     let api: Api<Agent> = Api::namespaced(shared.client.clone(), &agent.namespace().unwrap_or_default());
-    if let Some(mut written) = status::write::<Agent, AgentStatus>(&api, agent, old, &new, MANAGER).await? {
+    if let Some(mut written) =
+        status::write::<Agent, AgentStatus>(&api, agent, old, &new, MANAGER, status::Guard::Object).await?
+    {
         written.managed_fields_mut().clear();
         shared.caches.agents.insert(written);
     }

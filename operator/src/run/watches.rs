@@ -233,7 +233,7 @@ fn run_changed(shared: &Shared, run: &SandboxRun) {
         .get(&namespace, &run.name_any())
         .is_some_and(|r| r.uid() == run.uid())
     {
-        shared.admissions.observe_run(run);
+        shared.admissions.observe_run(run, pod_of(shared, run).is_some());
     } else {
         shared.admissions.forget_run(run);
         for key in shared.admissions.next_waiting(&namespace) {
@@ -249,14 +249,12 @@ fn run_changed(shared: &Shared, run: &SandboxRun) {
 fn pod_changed(shared: &Shared, pod: &Pod) {
     let namespace = pod.namespace().unwrap_or_default();
     if let Some(run) = pod.labels().get(labels::RUN) {
-        let finished = shared
-            .caches
-            .runs
-            .get(&namespace, run)
-            .is_some_and(|r| sandbox_run::is_finished(&r));
-        shared
-            .admissions
-            .observe_pod(pod, finished || !shared.caches.runs.is_filled());
+        // Only for a run that is known: one that is gone would hold its place for ever.
+        if let Some(known) = shared.caches.runs.get(&namespace, run)
+            && pod_of(shared, &known).is_some_and(|own| own.uid() == pod.uid())
+        {
+            shared.admissions.observe_run(&known, true);
+        }
         shared.queues.runs.add(Key::new(namespace.clone(), run));
         if pod.metadata.deletion_timestamp.is_some() {
             shared.queues.orphans.add(Key::new(namespace, pod.name_any()));
@@ -270,6 +268,12 @@ fn namespace_changed(shared: &Shared, namespace: &Namespace) {
     if let Some(name) = TenantName::of_namespace(&namespace.name_any()) {
         shared.queues.tenants.add(Key::new(name.as_str(), name.as_str()));
     }
+}
+
+/// The pod of a run, by the name that holds the run's UID.
+fn pod_of(shared: &Shared, run: &SandboxRun) -> Option<Arc<Pod>> {
+    let name = crate::cluster::meta::run_pod_name(&run.uid()?);
+    shared.caches.pods.get(&run.namespace()?, &name)
 }
 
 /// By the namespace and not by a label, which somebody may have changed.

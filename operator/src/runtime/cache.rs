@@ -94,12 +94,16 @@ impl<K: Resource + Clone> Cache<K> {
         }
     }
 
-    /// Replaces everything by a complete list; gives what is gone.
+    /// Replaces everything by a complete list; gives what is gone. What one of our own writes returned may be newer than
+    /// the list.
     pub fn replace(&self, list: Vec<K>) -> Vec<Arc<K>> {
         let mut fresh: HashMap<String, BTreeMap<String, Arc<K>>> = HashMap::new();
         for object in list {
             let (namespace, name) = address(&object);
-            fresh.entry(namespace).or_default().insert(name, Arc::new(object));
+            let known = self.get(&namespace, &name);
+            let newer = known.filter(|known| known.uid() == object.uid() && is_older(&object, known));
+            let object = newer.unwrap_or_else(|| Arc::new(object));
+            fresh.entry(namespace).or_default().insert(name, object);
         }
         let old = std::mem::replace(&mut *self.write(), fresh);
         self.filled.send_replace(true);
@@ -166,6 +170,16 @@ mod tests {
         assert_eq!(version(&cache, "a").as_deref(), Some("10"));
         cache.insert(object("a", "2", "8"));
         assert_eq!(version(&cache, "a").as_deref(), Some("8"), "another object of the name");
+    }
+
+    #[test]
+    fn an_older_list_does_not_take_a_newer_object_back() {
+        let cache = Cache::default();
+        cache.insert(object("a", "1", "10"));
+        cache.replace(vec![object("a", "1", "9")]);
+        assert_eq!(version(&cache, "a").as_deref(), Some("10"));
+        cache.replace(vec![object("a", "2", "9")]);
+        assert_eq!(version(&cache, "a").as_deref(), Some("9"), "another object of the name");
     }
 
     #[test]

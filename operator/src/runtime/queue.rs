@@ -12,6 +12,9 @@ use std::{
 
 use tokio::{sync::Notify, time::Instant};
 
+/// So many timers are kept before overtaken ones are looked for.
+const MIN_TIMERS: usize = 64;
+
 /// Names an object: the tenant whose turn it counts against, and the rest of its address.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key {
@@ -213,6 +216,12 @@ impl Inner {
         }
         entry.due = Some(at);
         self.timers.push(Reverse((at, key)));
+        // Overtaken timers stay until they are due, and a run's time to live may be a year.
+        if self.timers.len() > 2 * self.entries.len() + MIN_TIMERS {
+            let entries = &self.entries;
+            self.timers
+                .retain(|Reverse((at, key))| entries.get(key).is_some_and(|entry| entry.due == Some(*at)));
+        }
     }
 
     fn move_due(&mut self, now: Instant) {

@@ -10,7 +10,6 @@ use std::{
 
 use crds::{SandboxRun, condition, sandbox_run::condition_type};
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Pod;
 use kube::{Resource, ResourceExt};
 
 use crate::{runtime::Key, sandbox_run::is_finished};
@@ -61,8 +60,8 @@ impl Admissions {
         }
     }
 
-    /// A run as it is stored.
-    pub fn observe_run(&self, run: &SandboxRun) {
+    /// A run as it is stored; `has_pod` if one is known that the run may not tell of yet.
+    pub fn observe_run(&self, run: &SandboxRun, has_pod: bool) {
         let (Some(namespace), Some(uid)) = (run.namespace(), run.uid()) else {
             return;
         };
@@ -72,7 +71,7 @@ impl Admissions {
         if is_finished(run) {
             tenant.holders.remove(&uid);
             tenant.waiting.remove(&line(run));
-        } else if condition::is_true(conditions, condition_type::ADMITTED) {
+        } else if has_pod || condition::is_true(conditions, condition_type::ADMITTED) {
             tenant.holders.insert(uid);
         }
     }
@@ -85,20 +84,6 @@ impl Admissions {
         if let Some(tenant) = self.lock().get_mut(&namespace) {
             tenant.holders.remove(&uid);
             tenant.waiting.remove(&line(run));
-        }
-    }
-
-    /// A run's pod that has not ended, whose run may not say yet that it was admitted.
-    pub fn observe_pod(&self, pod: &Pod, run_finished: bool) {
-        let (Some(namespace), Some(owner)) = (pod.namespace(), pod.owner_references().first()) else {
-            return;
-        };
-        if !run_finished && pod.metadata.deletion_timestamp.is_none() {
-            self.lock()
-                .entry(namespace)
-                .or_default()
-                .holders
-                .insert(owner.uid.clone());
         }
     }
 

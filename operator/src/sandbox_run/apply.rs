@@ -21,7 +21,7 @@ use crate::{
         MANAGER,
         admissions::Place,
         build,
-        fetch::{Fetched, PodState},
+        fetch::{self, Fetched, PodState},
         observe, phase, pods, refusal, status,
     },
     shared::Shared,
@@ -33,6 +33,17 @@ pub async fn create_pod(shared: &Shared, fetched: &mut Fetched) -> Result<(), Fa
         return Ok(());
     };
     let (namespace, uid) = (plan.namespace.clone(), plan.uid.clone());
+    let Some(live) = fetch::live_run(shared, &fetched.run).await? else {
+        fetched.stop = true;
+        return Ok(());
+    };
+    let program = match fetch::program(shared, &live) {
+        Ok(program) => program,
+        Err(refusal) => {
+            fetched.plan = Err(refusal);
+            return Ok(());
+        }
+    };
     if shared.admissions.reserve(&fetched.run, fetched.concurrent_runs) == Place::None {
         let message = format!(
             "the tenant has {} runs under way, as many as it may; the run waits for one of them to end",
@@ -42,7 +53,7 @@ pub async fn create_pod(shared: &Shared, fetched: &mut Fetched) -> Result<(), Fa
         let report = phase::not_admitted(reason::CONCURRENCY_LIMIT, &message);
         return status::write(shared, fetched, &report).await;
     }
-    let pod = build::pod::build(plan, injected, &shared.platform);
+    let pod = build::pod::build(plan, &program, injected, &shared.platform);
     let runtime_class = plan.runtime_class.clone();
     let api = pods(shared, &namespace);
     let parameters = PostParams {
@@ -56,13 +67,14 @@ pub async fn create_pod(shared: &Shared, fetched: &mut Fetched) -> Result<(), Fa
             adopt(&api, &pod.name_any(), &uid).await?
         }
         Err(kube::Error::Api(answer)) => {
-            shared.admissions.release(&namespace, &uid);
             let Some(refusal) = refusal::of_create(answer.code, &answer.message, runtime_class.as_deref()) else {
                 return Err(failure(
                     format!("create pod {}", pod.name_any()),
                     kube::Error::Api(answer),
                 ));
             };
+            // Only now it is sure that no pod was made.
+            shared.admissions.release(&namespace, &uid);
             fetched.plan = Err(refusal);
             return Ok(());
         }
@@ -73,6 +85,10 @@ pub async fn create_pod(shared: &Shared, fetched: &mut Fetched) -> Result<(), Fa
     let made = observe::trimmed(made);
     shared.caches.pods.insert(made.clone());
     fetched.pod = PodState::There(Arc::new(made));
+    if shared.caches.runs.get(&namespace, &fetched.run.name_any()).is_none() {
+        // Deleted meanwhile, and its place was given back before it was taken.
+        shared.admissions.forget_run(&fetched.run);
+    }
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crds::{SandboxRun, SandboxTemplate, Tenant};
 use k8s_openapi::api::core::v1::Pod;
-use kube::ResourceExt;
+use kube::{Api, ResourceExt};
 
 use crate::{
     cluster::{apply::failure, meta},
@@ -13,7 +13,7 @@ use crate::{
         build::Injected,
         is_finished, observe, pods,
         refusal::Refusal,
-        validate::{ValidatedRun, validate},
+        validate::{self, Program, ValidatedRun},
     },
     shared::Shared,
     tenant::{
@@ -98,18 +98,65 @@ async fn find_pod(shared: &Shared, run: &SandboxRun, namespace: &str, uid: &str)
         return Ok(PodState::NotMade);
     }
     // The cache may lag behind our own write; whether a pod is lost is not decided on its absence there.
+    let live = live_pod(shared, namespace, uid).await?;
+    Ok(live.map_or(PodState::Gone, PodState::There))
+}
+
+/// Looks with the API server for a pod that the caches do not know; whether there is one.
+pub async fn find_unseen_pod(shared: &Shared, fetched: &mut Fetched) -> Result<bool, Failure> {
+    if !matches!(fetched.pod, PodState::NotMade) {
+        return Ok(false);
+    }
+    let uid = fetched.run.uid().unwrap_or_default();
+    let Some(pod) = live_pod(shared, &fetched.run.namespace().unwrap_or_default(), &uid).await? else {
+        return Ok(false);
+    };
+    fetched.pod = PodState::There(pod);
+    Ok(true)
+}
+
+async fn live_pod(shared: &Shared, namespace: &str, run_uid: &str) -> Result<Option<Arc<Pod>>, Failure> {
+    let name = meta::run_pod_name(run_uid);
     let live = pods(shared, namespace)
         .get_opt(&name)
         .await
         .map_err(|error| failure(format!("look for pod {name}"), error))?;
-    Ok(match live {
-        Some(pod) => {
-            let pod = observe::trimmed(pod);
-            shared.caches.pods.insert(pod.clone());
-            PodState::There(Arc::new(pod))
-        }
-        None => PodState::Gone,
-    })
+    Ok(live.filter(|pod| meta::is_controlled_by(pod, run_uid)).map(|pod| {
+        let pod = observe::trimmed(pod);
+        shared.caches.pods.insert(pod.clone());
+        Arc::new(pod)
+    }))
+}
+
+/// The run with its program, as the API server has it, if it still is what was decided on. If it is not, another pass
+/// is asked for: a pod that was made on account of an old version might be a second one.
+pub async fn live_run(shared: &Shared, run: &SandboxRun) -> Result<Option<SandboxRun>, Failure> {
+    let name = run.name_any();
+    let api: Api<SandboxRun> = Api::namespaced(shared.client.clone(), &run.namespace().unwrap_or_default());
+    let live = api
+        .get_opt(&name)
+        .await
+        .map_err(|error| failure(format!("read run {name}"), error))?;
+    let Some(live) = live.filter(|live| live.uid() == run.uid()) else {
+        return Ok(None);
+    };
+    if live.resource_version() == run.resource_version() {
+        return Ok(Some(live));
+    }
+    let key = super::key(&live);
+    let mut live = live;
+    super::trim(&mut live);
+    live.managed_fields_mut().clear();
+    shared.admissions.observe_run(&live, false);
+    shared.caches.runs.insert(live);
+    shared.queues.runs.add(key);
+    Ok(None)
+}
+
+/// The program of a run that [`live_run`] gave.
+pub fn program(shared: &Shared, live: &SandboxRun) -> Result<Program, Refusal> {
+    let template = template(shared, live, &live.namespace().unwrap_or_default())?;
+    validate::program(live, template.as_deref())
 }
 
 fn plan(
@@ -124,7 +171,7 @@ fn plan(
         .ok_or_else(|| Refusal::tenant_not_ready("the tenant's plan does not exist"))?;
     let template = template(shared, run, namespace)?;
     let classes = |name: &str| shared.caches.runtime_classes.get("", name).is_some();
-    validate(run, template.as_deref(), tenant, &limits, &shared.platform, classes).map(Box::new)
+    validate::validate(run, template.as_deref(), tenant, &limits, &shared.platform, classes).map(Box::new)
 }
 
 /// The run's template: the tenant's own wins over a built-in one of the same name.

@@ -12,13 +12,14 @@ use k8s_openapi::{
 };
 use kube::{
     Api, ResourceExt,
-    api::{DeleteParams, Patch, PatchParams, PostParams},
+    api::{DeleteParams, PostParams},
 };
+use serde_json::json;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::{
-    cluster::{apply::failure, meta},
+    cluster::{apply::failure, meta, server_side},
     config::InjectionMode,
     runtime::{Failure, watch::chain},
     sandbox_run::{
@@ -62,27 +63,39 @@ impl Injection {
 /// Finds out, if the platform file leaves it open. Runs while this process leads.
 pub async fn find_out(shared: Arc<Shared>) {
     let mut wait = Duration::from_secs(1);
-    while shared.injection.current().is_none() {
+    if shared.injection.current().is_some() {
+        return;
+    }
+    loop {
         match attempt(&shared).await {
-            Ok(found) => {
+            Ok(Some(found)) => {
                 info!(?found, "how sandboxd comes into sandboxes is known");
-                shared.injection.found.send_replace(Some(found));
-                for run in shared.caches.runs.all() {
-                    if !super::is_finished(&run) {
-                        shared.queues.runs.add(super::key(&run));
-                    }
-                }
+                take(&shared, found);
+                return;
             }
-            Err(error) => {
-                warn!(error = %chain(&error), "the canary pod could not be used; it is tried again");
-                tokio::time::sleep(wait).await;
-                wait = (wait * 2).min(Duration::from_mins(1));
+            // The init container works everywhere: runs need not wait for a verdict that takes so long.
+            Ok(None) => {
+                warn!("the canary pod did not get to run; init containers are used until one has");
+                take(&shared, Injected::InitContainer);
             }
+            Err(error) => warn!(error = %chain(&error), "the canary pod could not be used; it is tried again"),
+        }
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(Duration::from_mins(5));
+    }
+}
+
+fn take(shared: &Shared, found: Injected) {
+    shared.injection.found.send_replace(Some(found));
+    for run in shared.caches.runs.all() {
+        if !super::is_finished(&run) {
+            shared.queues.runs.add(super::key(&run));
         }
     }
 }
 
-async fn attempt(shared: &Shared) -> Result<Injected, Failure> {
+/// What is known or a canary shows; nothing if it did not get to run.
+async fn attempt(shared: &Shared) -> Result<Option<Injected>, Failure> {
     let namespace = &shared.installation.namespace;
     let image = &shared.platform.sandboxd_image;
     let maps: Api<ConfigMap> = Api::namespaced(shared.client.clone(), namespace);
@@ -93,35 +106,30 @@ async fn attempt(shared: &Shared) -> Result<Injected, Failure> {
     let data = known.and_then(|m| m.data).unwrap_or_default();
     if data.get("image") == Some(image) {
         match data.get("injection").map(String::as_str) {
-            Some("imageVolume") => return Ok(Injected::ImageVolume),
-            Some("initContainer") => return Ok(Injected::InitContainer),
+            Some("imageVolume") => return Ok(Some(Injected::ImageVolume)),
+            Some("initContainer") => return Ok(Some(Injected::InitContainer)),
             _ => {}
         }
     }
-    let found = if canary_executes(shared).await? {
-        Injected::ImageVolume
-    } else {
-        Injected::InitContainer
+    let (found, value) = match canary_executes(shared).await? {
+        Some(true) => (Injected::ImageVolume, "imageVolume"),
+        Some(false) => (Injected::InitContainer, "initContainer"),
+        None => return Ok(None),
     };
-    let value = match found {
-        Injected::ImageVolume => "imageVolume",
-        Injected::InitContainer => "initContainer",
-    };
-    let map = ConfigMap {
-        metadata: meta::child(CONFIG_MAP, Some(namespace), meta::labels(component::SANDBOX, ""), None),
-        data: Some(BTreeMap::from([
-            ("image".to_owned(), image.clone()),
-            ("injection".to_owned(), value.to_owned()),
-        ])),
-        ..ConfigMap::default()
-    };
-    maps.patch(CONFIG_MAP, &PatchParams::apply(MANAGER).force(), &Patch::Apply(&map))
+    let body = json!({
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": meta::child(CONFIG_MAP, Some(namespace), meta::labels(component::SANDBOX, ""), None),
+        "data": {"image": image, "injection": value},
+    });
+    server_side::apply::<ConfigMap>(&shared.client, maps.resource_url(), CONFIG_MAP, None, MANAGER, &body)
         .await
         .map_err(|e| failure(format!("write ConfigMap {CONFIG_MAP}"), e))?;
-    Ok(found)
+    Ok(Some(found))
 }
 
-async fn canary_executes(shared: &Shared) -> Result<bool, Failure> {
+/// Whether the canary could execute; nothing if it did not get to try.
+async fn canary_executes(shared: &Shared) -> Result<Option<bool>, Failure> {
     let pods: Api<Pod> = Api::namespaced(shared.client.clone(), &shared.installation.namespace);
     let gone = |result: Result<_, kube::Error>| match result {
         Err(kube::Error::Api(answer)) if answer.code == 404 => Ok(()),
@@ -134,7 +142,7 @@ async fn canary_executes(shared: &Shared) -> Result<bool, Failure> {
         Ok(made) => made,
         Err(kube::Error::Api(answer)) if answer.code == 422 || answer.code == 400 => {
             info!(answer = answer.message, "the API server knows no image volumes");
-            return Ok(false);
+            return Ok(Some(false));
         }
         Err(error) => return Err(failure(format!("create pod {CANARY}"), error)),
     };
@@ -146,7 +154,7 @@ async fn canary_executes(shared: &Shared) -> Result<bool, Failure> {
         matches!(phase, Some("Succeeded" | "Failed"))
     });
     let executed = match tokio::time::timeout(PATIENCE, ended).await {
-        Ok(Ok(pod)) => pod.and_then(|p| p.status?.phase).as_deref() == Some("Succeeded"),
+        Ok(Ok(pod)) => verdict(pod.as_ref()),
         Ok(Err(error)) => {
             return Err(Failure {
                 attempt: format!("wait for pod {CANARY}"),
@@ -154,10 +162,37 @@ async fn canary_executes(shared: &Shared) -> Result<bool, Failure> {
                 source: Box::new(error),
             });
         }
-        Err(_) => false,
+        // Waiting for a node, or for its image: that says nothing. A container that cannot be made does.
+        Err(_) => {
+            let pod = pods.get_opt(CANARY).await.ok().flatten();
+            pod.as_ref().and_then(cannot_start).map(|()| false)
+        }
     };
     gone(pods.delete(CANARY, &DeleteParams::default().grace_period(0)).await)?;
     Ok(executed)
+}
+
+/// The pod's own deadline ends it with a phase, too, but without a container that ran.
+fn verdict(pod: Option<&Pod>) -> Option<bool> {
+    let status = pod?.status.as_ref()?;
+    if status.phase.as_deref() == Some("Succeeded") {
+        return Some(true);
+    }
+    let state = status.container_statuses.as_ref()?.first()?.state.as_ref()?;
+    state.terminated.as_ref().map(|_| false)
+}
+
+fn cannot_start(pod: &Pod) -> Option<()> {
+    let state = pod
+        .status
+        .as_ref()?
+        .container_statuses
+        .as_ref()?
+        .first()?
+        .state
+        .as_ref()?;
+    let reason = state.waiting.as_ref()?.reason.as_deref()?;
+    matches!(reason, "CreateContainerError" | "RunContainerError" | "StartError").then_some(())
 }
 
 fn canary(shared: &Shared) -> Pod {

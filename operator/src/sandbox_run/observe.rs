@@ -18,7 +18,9 @@ pub enum Progress {
     Starting(Option<(&'static str, String)>),
     /// The container runs.
     Running {
-        /// Whether the pod is ready.
+        /// Whether the sandbox has been ready once: its ready command has succeeded, or it has none.
+        begun: bool,
+        /// Whether the pod is ready now.
         ready: bool,
         /// Since when.
         since: Option<Timestamp>,
@@ -65,6 +67,7 @@ pub fn progress(pod: &Pod) -> Progress {
             .flatten()
             .any(|c| c.type_ == "Ready" && c.status == "True");
         return Progress::Running {
+            begun: ready || container.and_then(|c| c.started) == Some(true),
             ready,
             since: running.started_at.as_ref().map(|t| t.0),
         };
@@ -134,7 +137,12 @@ pub fn is_given_up(pod: &Pod, now: Timestamp) -> bool {
     };
     let scheduled = pod.spec.as_ref().is_some_and(|s| s.node_name.is_some());
     // The deletion time already includes the grace period.
-    !scheduled || now > deletion.0 + SLACK
+    !scheduled || now > plus(deletion.0, SLACK)
+}
+
+/// A moment so much later; never is the latest.
+pub fn plus(at: Timestamp, by: SignedDuration) -> Timestamp {
+    at.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 
 /// What a node may take beyond the grace period to report a pod's end.
@@ -205,7 +213,7 @@ pub fn waits_for_sandbox(pod: &Pod, now: Timestamp) -> bool {
     status.phase.as_deref() == Some("Pending")
         && pod.metadata.deletion_timestamp.is_none()
         && since("PodReadyToStartContainers", "False").is_some()
-        && since("PodScheduled", "True").is_some_and(|at| now > at + sandbox_patience(pod))
+        && since("PodScheduled", "True").is_some_and(|at| now > plus(at, sandbox_patience(pod)))
 }
 
 /// A pod without what nobody reads: ten thousand of them must fit into memory.

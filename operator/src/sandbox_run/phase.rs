@@ -102,6 +102,11 @@ fn after_the_end(fetched: &Fetched, now: Timestamp) -> Decision {
     if let PodState::There(pod) = &fetched.pod
         && pod.finalizers().iter().any(|f| f == labels::RESULT_FINALIZER)
     {
+        // An end that was stored before the pod was seen, or one that its lost node did not report.
+        let over = matches!(observe::progress(pod), Progress::Ended(_) | Progress::Failed { .. });
+        if !over && pod.metadata.deletion_timestamp.is_none() {
+            return Decision::now(Step::DeletePod);
+        }
         return Decision::now(Step::ReleasePod);
     }
     let run = &fetched.run;
@@ -112,7 +117,7 @@ fn after_the_end(fetched: &Fetched, now: Timestamp) -> Decision {
     if run.metadata.deletion_timestamp.is_some() {
         return Decision::later(None);
     }
-    match until(finished + SignedDuration::from_secs(i64::from(ttl)), now) {
+    match until(observe::plus(finished, SignedDuration::from_secs(i64::from(ttl))), now) {
         None => Decision::now(Step::DeleteRun),
         wait => Decision::later(wait),
     }
@@ -138,7 +143,11 @@ fn before_the_pod(fetched: &Fetched) -> Decision {
             end_unstarted(Ending::without_result(refusal.reason, refusal.message.clone()))
         }
         Err(refusal) => waiting(fetched, refusal.reason, &refusal.message),
-        Ok(_) if fetched.injected.is_none() => Decision::later(Some(Duration::from_millis(200))),
+        Ok(_) if fetched.injected.is_none() => waiting(
+            fetched,
+            reason::CANARY_PENDING,
+            "the operator's canary pod is finding out how the sandbox's init comes in; the run starts after that",
+        ),
         Ok(_) => Decision::now(Step::CreatePod),
     }
 }
@@ -186,7 +195,7 @@ fn with_pod(fetched: &Fetched, pod: &Pod, now: Timestamp) -> Decision {
 
 fn under_way(fetched: &Fetched, pod: &Pod, progress: &Progress, intent: &Intent, now: Timestamp) -> Decision {
     let report = match progress {
-        Progress::Running { ready: true, since } => running(pod, *since),
+        Progress::Running { begun, ready, since } if *begun || has_started(fetched) => running(pod, *since, *ready),
         Progress::Starting(trouble) => starting(pod, trouble.as_ref().or(fetched.trouble.as_ref())),
         _ => starting(pod, None),
     };
@@ -196,12 +205,12 @@ fn under_way(fetched: &Fetched, pod: &Pod, progress: &Progress, intent: &Intent,
         return Decision::report(report);
     }
     if let Some(deleted) = &pod.metadata.deletion_timestamp {
-        return Decision::later(until(deleted.0 + observe::SLACK, now));
+        return Decision::later(until(observe::plus(deleted.0, observe::SLACK), now));
     }
     if *intent != Intent::None {
         return Decision::now(Step::DeletePod);
     }
-    if matches!(progress, Progress::Running { .. }) {
+    if matches!(progress, Progress::Running { begun: true, .. }) {
         return Decision::later(None);
     }
     let deadline = until(start_deadline(fetched, pod), now);
@@ -224,7 +233,7 @@ fn intent(fetched: &Fetched, pod: Option<&Pod>, now: Timestamp) -> Intent {
         return Intent::Suspended(why.clone());
     }
     let Some(pod) = pod else { return Intent::None };
-    let started = has_started(fetched) || matches!(observe::progress(pod), Progress::Running { .. });
+    let started = has_started(fetched) || matches!(observe::progress(pod), Progress::Running { begun: true, .. });
     if started || now < start_deadline(fetched, pod) {
         return Intent::None;
     }
@@ -243,10 +252,10 @@ fn has_started(fetched: &Fetched) -> bool {
 
 fn start_deadline(fetched: &Fetched, pod: &Pod) -> Timestamp {
     let made = pod.metadata.creation_timestamp.as_ref().map_or(Timestamp::MAX, |t| t.0);
-    made.checked_add(SignedDuration::from_secs(i64::from(
-        fetched.run.spec.start_timeout_seconds,
-    )))
-    .unwrap_or(Timestamp::MAX)
+    observe::plus(
+        made,
+        SignedDuration::from_secs(i64::from(fetched.run.spec.start_timeout_seconds)),
+    )
 }
 
 fn admitted(pod: &Pod) -> Report {
@@ -281,10 +290,11 @@ fn starting(pod: &Pod, trouble: Option<&(&'static str, String)>) -> Report {
     }
 }
 
-fn running(pod: &Pod, since: Option<Timestamp>) -> Report {
+fn running(pod: &Pod, since: Option<Timestamp>, ready: bool) -> Report {
     let mut report = admitted(pod);
     report.findings.extend([
-        Finding::new(condition_type::POD_READY, true, reason::RUNNING, ""),
+        // What has started stays started, whatever becomes of the pod's readiness.
+        Finding::new(condition_type::POD_READY, ready, reason::RUNNING, ""),
         Finding::new(condition_type::STARTED, true, reason::RUNNING, ""),
         Finding::new(condition_type::FINISHED, false, reason::RUNNING, ""),
         Finding::new(condition_type::SUCCEEDED, ConditionStatus::Unknown, reason::RUNNING, ""),

@@ -7,6 +7,11 @@ use sandbox_protocol::{Outcome, ProgramEnd, RunResult, StreamTail, status_text};
 
 use crate::sandbox_run::observe;
 
+/// The highest number of a signal on Linux.
+const LAST_SIGNAL: i32 = 64;
+
+const SECOND: SignedDuration = SignedDuration::from_secs(1);
+
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Ending {
@@ -79,8 +84,13 @@ pub fn of_container(pod: &Pod, ended: &ContainerStateTerminated, intent: &Intent
         None => of_kubelet(pod, ended, intent, oom, result.as_ref()),
     };
     if let Some(result) = &result {
-        ending.start_time = result.started_at_ms.and_then(timestamp);
-        ending.finish_time = result.finished_at_ms.and_then(timestamp);
+        // The message is the tenant's word; the kubelet's times, in whole seconds, say what is possible.
+        let possible = |at: Timestamp| {
+            let at = kubelet_started.map_or(at, |from| at.max(from));
+            kubelet_finished.map_or(at, |to| at.min(observe::plus(to, SECOND)))
+        };
+        ending.start_time = result.started_at_ms.and_then(timestamp).map(possible);
+        ending.finish_time = result.finished_at_ms.and_then(timestamp).map(possible);
         ending.stdout = Some(tail(&result.stdout));
         ending.stderr = Some(tail(&result.stderr));
     }
@@ -88,6 +98,9 @@ pub fn of_container(pod: &Pod, ended: &ContainerStateTerminated, intent: &Intent
         ending.start_time = ending.start_time.or(kubelet_started);
     }
     ending.finish_time = ending.finish_time.or(kubelet_finished);
+    // A runtime that has lost its container reports 255, which is no signal; and a status out of bounds is never stored.
+    ending.exit_code = ending.exit_code.filter(|code| (0..=255).contains(code));
+    ending.signal = ending.signal.filter(|signal| (1..=LAST_SIGNAL).contains(signal));
     ending
 }
 

@@ -22,7 +22,7 @@ pub async fn write(shared: &Shared, fetched: &mut Fetched, report: &Report) -> R
     let old = run.status.as_ref();
     let new = merge(old, report, &run, shared);
     let api: Api<SandboxRun> = Api::namespaced(shared.client.clone(), &run.namespace().unwrap_or_default());
-    let written = status::write(&api, &run, old, &new, MANAGER).await?;
+    let written = status::write(&api, &run, old, &new, MANAGER, status::Guard::Version).await?;
     if old.and_then(|s| s.reason.as_ref()) != Some(&report.reason) {
         tell(shared, &run, report);
     }
@@ -30,7 +30,7 @@ pub async fn write(shared: &Shared, fetched: &mut Fetched, report: &Report) -> R
         Some(mut written) => {
             trim(&mut written);
             written.managed_fields_mut().clear();
-            shared.admissions.observe_run(&written);
+            shared.admissions.observe_run(&written, false);
             shared.caches.runs.insert(written.clone());
             fetched.run = Arc::new(written);
         }
@@ -51,7 +51,7 @@ fn merge(old: Option<&SandboxRunStatus>, report: &Report, run: &SandboxRun, shar
     status.conditions = condition::merge(&status.conditions, &report.findings, generation, shared.clock.now());
     status.observed_generation = generation;
     status.reason = Some(report.reason.clone());
-    status.message = Some(report.message.clone()).filter(|m| !m.is_empty());
+    status.message = Some(condition::clip(&report.message)).filter(|m| !m.is_empty());
     if let Some((name, uid)) = &report.pod {
         status.pod_name = Some(name.clone());
         status.pod_uid = Some(uid.clone());

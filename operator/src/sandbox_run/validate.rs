@@ -7,7 +7,7 @@ use crds::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::ResourceExt;
-use sandbox_protocol::{Mode, RunInput, RunSpec};
+use sandbox_protocol::{Field, Mode, RunInput, RunSpec};
 
 use crate::{
     cluster::meta,
@@ -36,10 +36,6 @@ pub struct ValidatedRun {
     pub image: String,
     /// The user id of the program.
     pub run_as_user: i64,
-    /// The user's environment.
-    pub env: Vec<EnvVar>,
-    /// What `sandboxd` is told, as environment strings.
-    pub input: Vec<(&'static str, String)>,
     /// What the container reserves.
     pub requests: Amounts,
     /// What the container may use.
@@ -50,11 +46,39 @@ pub struct ValidatedRun {
     pub host_users: bool,
     /// Whether the sandbox says when it is ready.
     pub has_ready_probe: bool,
+    /// How long the sandbox may take to be ready.
+    pub start_timeout_seconds: i32,
     /// The pod's own deadline, the second belt: counts from the pod's start on its node, image pulls included.
     pub active_deadline_seconds: i64,
 }
 
-/// Checks a run against its template, its tenant's limits and the cluster.
+/// What a run hands to its program.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Program {
+    /// The user's environment.
+    pub env: Vec<EnvVar>,
+    /// What `sandboxd` is told, as environment strings.
+    pub input: Vec<(&'static str, String)>,
+}
+
+/// Checks what a run hands to its program. Takes the run as the API server has it: the cache keeps no programs.
+pub fn program(run: &SandboxRun, template: Option<&SandboxTemplate>) -> Result<Program, Refusal> {
+    let shape = template.map(|t| &t.spec);
+    let input = input(run, template)?.encode().map_err(|error| match error.field() {
+        // These come from the template, which can be mended.
+        Field::StartCommand | Field::ReadyCommand | Field::Spec => Refusal::wait(
+            reason::TEMPLATE_NOT_FOUND,
+            format!("the template's {error}; the run starts when the template is mended"),
+        ),
+        _ => Refusal::invalid(format!("spec.{error}")),
+    })?;
+    Ok(Program {
+        env: merge_env(shape.map(|t| t.env.as_slice()).unwrap_or_default(), &run.spec.env),
+        input,
+    })
+}
+
+/// Checks a run against its template, its tenant's limits and the cluster; its program apart.
 pub fn validate(
     run: &SandboxRun,
     template: Option<&SandboxTemplate>,
@@ -71,7 +95,7 @@ pub fn validate(
         .ok_or_else(|| Refusal::invalid("give either spec.template or spec.image".to_owned()))?;
     if spec.timeout_seconds > limits.max_run_duration_seconds {
         return Err(Refusal::invalid(format!(
-            "spec.timeoutSeconds: {} s is more than the {} s that the tenant's plan allows",
+            "spec.timeoutSeconds: {} s is more than the {} s that the tenant's plan allows; make a run with less",
             spec.timeout_seconds, limits.max_run_duration_seconds
         )));
     }
@@ -83,9 +107,6 @@ pub fn validate(
     .map_err(Refusal::invalid)?;
     within_tenant(&resolved, limits)?;
     let runtime_class = runtime_class(run, template, tenant, class_exists)?;
-    let input = input(run, template)?
-        .encode()
-        .map_err(|error| Refusal::invalid(format!("spec.{error}")))?;
     let deadline =
         i64::from(spec.start_timeout_seconds) + i64::from(spec.timeout_seconds) + i64::from(GRACE_SECONDS) + 10;
     Ok(ValidatedRun {
@@ -99,13 +120,12 @@ pub fn validate(
             .run_as_user
             .or(shape.map(|t| t.run_as_user))
             .unwrap_or(DEFAULT_USER),
-        env: merge_env(shape.map(|t| t.env.as_slice()).unwrap_or_default(), &spec.env),
-        input,
         requests: resolved.requests,
         limits: resolved.limits,
         runtime_class,
         host_users: shape.is_none_or(|t| t.host_users),
         has_ready_probe: shape.is_some_and(|t| t.ready_probe.is_some()),
+        start_timeout_seconds: spec.start_timeout_seconds,
         active_deadline_seconds: deadline,
     })
 }
@@ -162,7 +182,7 @@ fn within_tenant(resolved: &Resolved, limits: &Plan) -> Result<(), Refusal> {
     ] {
         if let Some(limit) = resolved.limits.get(name).filter(|limit| **limit > most) {
             return Err(Refusal::invalid(format!(
-                "spec.resources.limits.{}: {limit} is more than the {most} that all pods of the tenant may use together",
+                "spec.resources.limits.{}: {limit} is more than the {most} that all pods of the tenant may use together; make a run with less, or mend its template",
                 field(name)
             )));
         }
@@ -224,7 +244,7 @@ mod tests {
                 "{plan: small}",
                 (
                     reason::INVALID_SPEC,
-                    "spec.timeoutSeconds: 61 s is more than the 60 s that the tenant's plan allows",
+                    "spec.timeoutSeconds: 61 s is more than the 60 s that the tenant's plan allows; make a run with less",
                     true,
                 ),
             ),
@@ -242,7 +262,7 @@ mod tests {
                 "{}",
                 (
                     reason::INVALID_SPEC,
-                    "spec.resources.limits.memory: 32Gi is more than the 16Gi that all pods of the tenant may use together",
+                    "spec.resources.limits.memory: 32Gi is more than the 16Gi that all pods of the tenant may use together; make a run with less, or mend its template",
                     true,
                 ),
             ),
@@ -284,13 +304,23 @@ mod tests {
 
     #[test]
     fn bytes_count_and_not_characters() {
-        let (_, message, terminal) = refused(
-            &format!("{{image: x, code: '{}', language: bash}}", "ä".repeat(40_000)),
-            "{}",
-        );
+        let spec = format!("{{image: x, code: '{}', language: bash}}", "ä".repeat(40_000));
+        let refusal = crate::testing::program(&spec, None).unwrap_err();
         assert_eq!(
-            (message.as_str(), terminal),
+            (refusal.message.as_str(), refusal.terminal),
             ("spec.code takes 80000 bytes and may take at most 65536", true)
+        );
+    }
+
+    #[test]
+    fn a_template_that_can_be_mended_is_waited_for() {
+        let template = format!("{{image: x, startCommand: [a, \"{}\"]}}", "b".repeat(70_000));
+        let refusal = crate::testing::program("{template: python}", Some(&template)).unwrap_err();
+        assert!(!refusal.terminal);
+        assert!(
+            refusal.message.starts_with("the template's spec takes 7"),
+            "{}",
+            refusal.message
         );
     }
 

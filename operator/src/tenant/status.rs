@@ -69,7 +69,8 @@ pub async fn write(
         new.namespace_uid = outcome.resources.namespace.uid();
     }
     let api: Api<Tenant> = Api::all(shared.client.clone());
-    let written = status::write::<Tenant, TenantStatus>(&api, tenant, old, &new, MANAGER).await?;
+    let written =
+        status::write::<Tenant, TenantStatus>(&api, tenant, old, &new, MANAGER, status::Guard::Object).await?;
     if let Some(written) = written {
         shared.caches.tenants.insert(written);
         shared.tenant_changed(&tenant.name_any());

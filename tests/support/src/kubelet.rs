@@ -119,8 +119,10 @@ impl Kubelet {
     /// The container has ended with this code, reason and message.
     pub async fn end_as(&self, namespace: &str, pod: &str, code: i32, reason: &str, message: &str) {
         let now = second(Timestamp::now());
+        // Before what `result` claims for the program.
+        let started = second(Timestamp::now() - jiff::SignedDuration::from_secs(2));
         let state = json!({"terminated": {
-            "exitCode": code, "reason": reason, "message": message, "startedAt": now, "finishedAt": now,
+            "exitCode": code, "reason": reason, "message": message, "startedAt": started, "finishedAt": now,
         }});
         self.status(
             namespace,

@@ -6,16 +6,33 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 use super::buildah::{self, Image};
+use super::cache;
 use super::key::Key;
 use super::programs::{COREDNS, Programs};
-use crate::paths;
 use crate::stage::{Stage, Ui};
+use crate::{paths, preflight};
+
+/// What an image takes as an archive and in the storage of buildah, which copies layers instead of mounting them.
+const IMAGE_GIB: u64 = 3;
+const KEPT: usize = 3;
 
 /// An image as a file that containerd imports; its path names its content.
 #[derive(Debug, Clone)]
 pub(crate) struct Archive {
     pub(crate) name: String,
     pub(crate) path: PathBuf,
+}
+
+impl Archive {
+    /// The key of the content: the last part of the file's name.
+    pub(crate) fn key(&self) -> String {
+        let stem = self.path.file_stem().unwrap_or_default().to_string_lossy();
+        stem.rsplit('-').next().unwrap_or_default().to_owned()
+    }
+}
+
+pub(crate) fn folder() -> Result<PathBuf> {
+    Ok(paths::cache()?.join("images"))
 }
 
 /// Builds the image unless an archive of the same inputs is there. `extra` are binaries that join the context.
@@ -34,24 +51,23 @@ pub(crate) fn ensure(
         key = key.text(&base.path.to_string_lossy());
     }
     let short = name.rsplit('/').next().unwrap_or(name).replace(':', "-");
-    let folder = paths::cache()?.join("images");
+    let folder = folder()?;
     let path = folder.join(format!("{short}-{}.tar", key.finish()));
     let archive = Archive {
         name: name.to_owned(),
         path,
     };
     if archive.path.exists() {
+        cache::mark_used(&archive.path);
         return Ok(archive);
     }
+    cache::remove_dead_parts(&folder);
+    preflight::disk(&folder, IMAGE_GIB)?;
     let mend = "read the log: a package mirror that does not answer is the usual cause; what was built before is kept";
     ui.stage(&format!("image {short}"), mend, |stage| {
         fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
         let staged = stage_context(stage, &short, context, extra)?;
-        let part = archive.path.with_extension(format!("{}.part", std::process::id()));
-        if let Some(base) = base {
-            buildah::ensure_known(stage, &base.name, &base.path)?;
-        }
-        let base = base.map(|base| base.name.as_str());
+        let part = cache::part_of(&archive.path);
         buildah::build(
             stage,
             &Image {
@@ -62,7 +78,7 @@ pub(crate) fn ensure(
             },
         )?;
         fs::rename(&part, &archive.path).with_context(|| format!("cannot create {}", archive.path.display()))?;
-        remove_older(&folder, &short, &archive.path);
+        cache::keep_newest(&folder, &short, KEPT);
         Ok(())
     })?;
     Ok(archive)
@@ -106,25 +122,4 @@ fn stage_context(stage: &Stage, short: &str, context: &Path, extra: &[(&str, &Pa
         fs::copy(source, staged.join(file)).with_context(|| format!("cannot copy {}", source.display()))?;
     }
     Ok(staged)
-}
-
-/// Each change of an image would leave an archive behind for good.
-fn remove_older(folder: &Path, short: &str, keep: &Path) {
-    const KEPT: usize = 3;
-    let Ok(entries) = fs::read_dir(folder) else { return };
-    let mut older: Vec<_> = entries
-        .filter_map(Result::ok)
-        .filter(|entry| {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let rest = name.strip_prefix(short).and_then(|rest| rest.strip_prefix('-'));
-            rest.is_some_and(|rest| rest.len() == "0123456789abcdef.tar".len()) && entry.path() != keep
-        })
-        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
-        .collect();
-    older.sort();
-    let surplus = older.len().saturating_sub(KEPT - 1);
-    for (_, path) in older.into_iter().take(surplus) {
-        // Another run may have removed it first.
-        let _ = fs::remove_file(path);
-    }
 }

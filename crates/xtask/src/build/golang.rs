@@ -6,47 +6,61 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Result};
 
+use super::cache;
 use super::key::Key;
+use crate::command::Run;
 use crate::stage::{Stage, Ui};
 use crate::{paths, preflight};
 
 static TURN: Mutex<()> = Mutex::new(());
 
 /// One folder of programs in the cache.
-#[derive(Debug)]
-pub(crate) struct Entry<'a> {
-    pub(crate) name: &'a str,
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Entry {
+    pub(crate) name: &'static str,
     /// What decides about the content besides the module's files.
-    pub(crate) version: &'a str,
+    pub(crate) versions: &'static [&'static str],
     /// The wrapper module under `dev/cluster`, if there is one.
-    pub(crate) module: Option<&'a str>,
+    pub(crate) module: Option<&'static str>,
+    /// Free space that a cold build takes, what Go keeps of modules and packages included.
+    pub(crate) gib: u64,
 }
 
-/// Free space that cold builds need, build and module caches included.
-const COLD_GIB: u64 = 12;
+/// A checkout and the one before it.
+const KEPT: usize = 2;
 const MEND: &str = "check that the Go module proxy can be reached (go env GOPROXY), then run the command again: \
                     what is already compiled is kept";
 
-impl Entry<'_> {
-    /// Answers the folder, after building it when the cache does not have it.
-    pub(crate) fn ensure(&self, ui: &Ui, build: impl FnOnce(&Stage, &Path) -> Result<()>) -> Result<PathBuf> {
-        let mut key = Key::default().text(self.version);
+impl Entry {
+    /// Where it is, or will be: the path names the content.
+    pub(crate) fn folder(&self) -> Result<PathBuf> {
+        let mut key = Key::default().text(&self.versions.join(" "));
         if let Some(module) = self.module {
             key = key.folder(&paths::sources().join(module))?;
         }
-        let folder = paths::cache()?
-            .join("go")
-            .join(format!("{}-{}", self.name, key.finish()));
+        Ok(store()?.join(format!("{}-{}", self.name, key.finish())))
+    }
+
+    /// Answers the folder, after building it when the cache does not have it.
+    pub(crate) fn ensure(&self, ui: &Ui, build: impl FnOnce(&Stage, &Path) -> Result<()>) -> Result<PathBuf> {
+        let folder = self.folder()?;
         // One at a time: the builds of the other lane need processors, too, and both lanes may want the same program.
         let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         if folder.exists() {
+            cache::mark_used(&folder);
             return Ok(folder);
         }
         preflight::go()?;
-        preflight::disk(&paths::cache()?, COLD_GIB)?;
+        let store = store()?;
+        cache::remove_dead_parts(&store);
+        preflight::disk(&store, self.gib)?;
+        for own in ["GOCACHE", "GOMODCACHE"] {
+            let path = Run::new("go").args(["env", own]).dir("/").output()?;
+            preflight::disk(Path::new(path.trim()), self.gib)?;
+        }
         ui.stage(&format!("build {}", self.name), MEND, |stage| {
             // Of this process only: two checkouts may build the same entry at the same time.
-            let scratch = folder.with_extension(format!("{}.part", std::process::id()));
+            let scratch = cache::part_of(&folder);
             let _ = fs::remove_dir_all(&scratch);
             fs::create_dir_all(&scratch).with_context(|| format!("cannot create {}", scratch.display()))?;
             build(stage, &scratch)?;
@@ -55,8 +69,14 @@ impl Entry<'_> {
                 other => other.with_context(|| format!("cannot create {}", folder.display())),
             }
         })?;
+        cache::mark_used(&folder);
+        cache::keep_newest(&store, self.name, KEPT);
         Ok(folder)
     }
+}
+
+fn store() -> Result<PathBuf> {
+    Ok(paths::cache()?.join("go"))
 }
 
 /// `go build` of one package inside a module folder.

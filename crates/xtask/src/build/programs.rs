@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 use super::golang::{Build, Entry, install};
-use crate::paths;
 use crate::stage::{Stage, Ui};
+use crate::{paths, preflight};
 
 const KUBERNETES: &str = "v1.35.4";
 const CONTAINERD: &str = "v2.1.5";
@@ -15,6 +15,53 @@ const RUNC: &str = "1.3.3";
 pub(crate) const COREDNS: &str = "v1.12.4";
 const HELM: &str = "v3.22.0";
 const KWOK: &str = "v0.8.0";
+
+/// The multi-call binary with everything of Kubernetes.
+pub(crate) const OF_KUBE: Entry = Entry {
+    name: "kubernetes",
+    versions: &[KUBERNETES],
+    module: Some("kubernetes"),
+    gib: 5,
+};
+const OF_CONTAINERD: Entry = Entry {
+    name: "containerd",
+    versions: &[CONTAINERD, RUNC],
+    module: Some("containerd"),
+    gib: 2,
+};
+const OF_COREDNS: Entry = Entry {
+    name: "coredns",
+    versions: &[COREDNS],
+    module: Some("coredns"),
+    gib: 2,
+};
+const OF_PAUSE: Entry = Entry {
+    name: "pause",
+    versions: &["1"],
+    module: Some("pause"),
+    gib: 1,
+};
+pub(crate) const OF_HELM: Entry = Entry {
+    name: "helm",
+    versions: &[HELM],
+    module: None,
+    gib: 2,
+};
+/// Fake nodes, for tests of scale.
+pub(crate) const OF_KWOK: Entry = Entry {
+    name: "kwok",
+    versions: &[KWOK],
+    module: None,
+    gib: 2,
+};
+pub(crate) const OF_GVISOR: Entry = Entry {
+    name: "gvisor",
+    versions: &["1"],
+    module: Some("gvisor"),
+    gib: 3,
+};
+/// What every cluster with nodes is made of.
+pub(crate) const OF_NODES: [Entry; 4] = [OF_KUBE, OF_CONTAINERD, OF_COREDNS, OF_PAUSE];
 
 /// Where the programs of every cluster are.
 #[derive(Debug, Clone)]
@@ -29,14 +76,19 @@ pub(crate) struct Programs {
     pub(crate) gvisor: Option<PathBuf>,
 }
 
+/// Asks for Go before anything long begins, and only when something is left to build with it.
+pub(crate) fn require_go(wanted: &[Entry]) -> Result<()> {
+    for entry in wanted {
+        if !entry.folder()?.exists() {
+            return preflight::go();
+        }
+    }
+    Ok(())
+}
+
 /// Enough for etcd and the API server without nodes.
 pub(crate) fn ensure_kube(ui: &Ui) -> Result<PathBuf> {
-    let entry = Entry {
-        name: "kubernetes",
-        version: KUBERNETES,
-        module: Some("kubernetes"),
-    };
-    let folder = entry.ensure(ui, |stage, folder| {
+    let folder = OF_KUBE.ensure(ui, |stage, folder| {
         let minor = KUBERNETES.split('.').nth(1).unwrap_or_default();
         Build {
             module: &paths::sources().join("kubernetes"),
@@ -63,38 +115,27 @@ pub(crate) fn ensure(ui: &Ui, gvisor: bool) -> Result<Programs> {
     Ok(Programs {
         kube: ensure_kube(ui)?,
         containerd: ensure_containerd(ui)?,
-        coredns: ensure_installed(ui, "coredns", "github.com/coredns/coredns", COREDNS)?,
-        pause: ensure_pause(ui)?,
+        coredns: ensure_own(ui, OF_COREDNS)?,
+        pause: ensure_own(ui, OF_PAUSE)?,
         gvisor: if gvisor { Some(ensure_gvisor(ui)?) } else { None },
     })
 }
 
 pub(crate) fn ensure_helm(ui: &Ui) -> Result<PathBuf> {
-    ensure_installed(ui, "helm", "helm.sh/helm/v3/cmd/helm", HELM)
+    ensure_installed(ui, OF_HELM, "helm.sh/helm/v3/cmd/helm", HELM)
 }
 
-/// Fake nodes, for tests of scale.
 pub(crate) fn ensure_kwok(ui: &Ui) -> Result<PathBuf> {
-    ensure_installed(ui, "kwok", "sigs.k8s.io/kwok/cmd/kwok", KWOK)
+    ensure_installed(ui, OF_KWOK, "sigs.k8s.io/kwok/cmd/kwok", KWOK)
 }
 
-fn ensure_installed(ui: &Ui, name: &str, package: &str, version: &str) -> Result<PathBuf> {
-    let entry = Entry {
-        name,
-        version,
-        module: None,
-    };
+fn ensure_installed(ui: &Ui, entry: Entry, package: &str, version: &str) -> Result<PathBuf> {
     let folder = entry.ensure(ui, |stage, folder| install(stage, package, version, folder))?;
-    Ok(folder.join(name))
+    Ok(folder.join(entry.name))
 }
 
 pub(crate) fn ensure_containerd(ui: &Ui) -> Result<PathBuf> {
-    let entry = Entry {
-        name: "containerd",
-        version: &format!("{CONTAINERD} {RUNC}"),
-        module: Some("containerd"),
-    };
-    entry.ensure(ui, |stage, folder| {
+    OF_CONTAINERD.ensure(ui, |stage, folder| {
         let module = paths::sources().join("containerd");
         let root = "github.com/containerd/containerd/v2";
         for program in ["containerd", "containerd-shim-runc-v2", "ctr"] {
@@ -121,33 +162,24 @@ pub(crate) fn ensure_containerd(ui: &Ui) -> Result<PathBuf> {
     })
 }
 
-fn ensure_pause(ui: &Ui) -> Result<PathBuf> {
-    let entry = Entry {
-        name: "pause",
-        version: "1",
-        module: Some("pause"),
-    };
+/// A program whose main package is the wrapper module itself.
+fn ensure_own(ui: &Ui, entry: Entry) -> Result<PathBuf> {
     let folder = entry.ensure(ui, |stage, folder| {
         Build {
-            module: &paths::sources().join("pause"),
+            module: &paths::sources().join(entry.module.unwrap_or(entry.name)),
             package: ".",
-            output: &folder.join("pause"),
+            output: &folder.join(entry.name),
             variables: &[],
             cgo: false,
             extra: &[],
         }
         .run(stage)
     })?;
-    Ok(folder.join("pause"))
+    Ok(folder.join(entry.name))
 }
 
 fn ensure_gvisor(ui: &Ui) -> Result<PathBuf> {
-    let entry = Entry {
-        name: "gvisor",
-        version: "1",
-        module: Some("gvisor"),
-    };
-    entry.ensure(ui, |stage, folder| {
+    OF_GVISOR.ensure(ui, |stage, folder| {
         let module = vendored_gvisor(stage)?;
         let overlay = overlay(&module, folder)?;
         let overlay = overlay.to_string_lossy();

@@ -6,13 +6,16 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 
 use super::archive::{self, Archive};
-use crate::paths;
+use super::cache;
 use crate::stage::Ui;
+use crate::{paths, preflight};
 
 const NAME: &str = "pinfold.dev/debian:dev";
 const SUITE: &str = "bookworm";
 /// What a slim Debian base has, so that the Dockerfiles of a release build on it unchanged.
 const PACKAGES: &str = "apt,bash,ca-certificates,coreutils";
+const ROOTFS_GIB: u64 = 1;
+const KEPT: usize = 2;
 
 pub(crate) fn ensure(ui: &Ui) -> Result<Archive> {
     let folder = paths::cache()?.join("rootfs");
@@ -21,10 +24,12 @@ pub(crate) fn ensure(ui: &Ui) -> Result<Archive> {
         super::key::Key::default().text(SUITE).text(PACKAGES).finish()
     ));
     if !tar.exists() {
+        cache::remove_dead_parts(&folder);
+        preflight::disk(&folder, ROOTFS_GIB)?;
         let mend = "check that a Debian mirror can be reached (apt-get update), then run the command again";
         ui.stage("base root file system", mend, |stage| {
             fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-            let part = tar.with_extension("part.tar");
+            let part = cache::part_of(&tar);
             // Maintainer scripts run: users, /bin/sh and the certificate bundle exist as in a public base image.
             stage
                 .run("mmdebstrap")
@@ -42,6 +47,7 @@ pub(crate) fn ensure(ui: &Ui) -> Result<Archive> {
                 .run()?;
             fs::rename(&part, &tar).with_context(|| format!("cannot create {}", tar.display()))
         })?;
+        cache::keep_newest(&folder, SUITE, KEPT);
     }
     let context = dockerfile(&tar)?;
     let name = tar.file_name().unwrap_or_default().to_string_lossy().into_owned();

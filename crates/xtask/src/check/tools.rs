@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use crate::command::Run;
-use crate::paths;
 use crate::stage::Ui;
+use crate::{packages, paths};
 
 /// Cargo subcommands: name, version, arguments, mend.
 const CARGO_TOOLS: &[(&str, &str, &[&str], &str)] = &[
@@ -25,35 +25,45 @@ const CARGO_TOOLS: &[(&str, &str, &[&str], &str)] = &[
 ];
 const TYPOS: &str = "typos==1.39.0";
 
-pub(super) fn check(ui: &Ui) -> Result<()> {
-    for (tool, version, arguments, mend) in CARGO_TOOLS {
-        ui.stage(tool, mend, |stage| {
-            let program = installed(tool).map_or_else(
-                || {
-                    stage.note("install");
-                    let root = paths::cache()?.join("cargo");
-                    stage
-                        .run("cargo")
-                        .args(["install", "--locked", "--version", version, "--root"])
-                        .arg(&root)
-                        .arg(tool)
-                        // The workspace's own target folder is of no use to another project.
-                        .env("CARGO_TARGET_DIR", root.join("target"))
-                        .dir("/")
-                        .run()?;
-                    anyhow::Ok(root.join("bin").join(tool))
-                },
-                anyhow::Ok,
-            )?;
-            stage.run(program).args(*arguments).dir(paths::workspace()).run()
-        })?;
+/// One result per tool: what the first one finds must not hide what the others would.
+pub(super) fn check(ui: &Ui) -> Vec<Result<()>> {
+    let mut results: Vec<_> = CARGO_TOOLS.iter().map(|tool| cargo_tool(ui, tool)).collect();
+    results.push(spelling(ui));
+    results
+}
+
+fn cargo_tool(ui: &Ui, (tool, version, arguments, mend): &(&str, &str, &[&str], &str)) -> Result<()> {
+    ui.stage(tool, mend, |stage| {
+        let program = if let Some(program) = installed(tool) {
+            program
+        } else {
+            stage.note("install");
+            let root = paths::cache()?.join("cargo");
+            stage
+                .run("cargo")
+                .args(["install", "--locked", "--version", version, "--root"])
+                .arg(&root)
+                .arg(tool)
+                // The workspace's own target folder is of no use to another project.
+                .env("CARGO_TARGET_DIR", root.join("target"))
+                .dir("/")
+                .run()?;
+            root.join("bin").join(tool)
+        };
+        stage.run(program).args(*arguments).dir(paths::workspace()).run()
+    })
+}
+
+fn spelling(ui: &Ui) -> Result<()> {
+    let folder = paths::cache()?.join("typos");
+    let program = folder.join("bin/typos");
+    if !program.exists() {
+        packages::ensure_these(ui, &["python3-venv"])?;
     }
     ui.stage(
         "spelling",
         "mend the word, or teach typos.toml that it is right",
         |stage| {
-            let folder = paths::cache()?.join("typos");
-            let program = folder.join("bin/typos");
             if !program.exists() {
                 stage.run("python3").args(["-m", "venv"]).arg(&folder).run()?;
                 stage
@@ -61,7 +71,7 @@ pub(super) fn check(ui: &Ui) -> Result<()> {
                     .args(["install", "--quiet", TYPOS])
                     .run()?;
             }
-            stage.run(program).dir(paths::workspace()).run()
+            stage.run(&program).dir(paths::workspace()).run()
         },
     )
 }

@@ -1,7 +1,7 @@
 //! Loads image archives into the nodes' containerd, each content once.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
@@ -10,20 +10,20 @@ use crate::build::archive::Archive;
 use crate::stage::Stage;
 
 /// Imports what a node does not have yet; the archive's path names its content.
-pub(crate) fn load(
+pub(crate) fn load<'a>(
     stage: &Stage,
     cluster: &Cluster,
     containerd: &Path,
     node: &str,
-    archives: &[Archive],
+    archives: impl IntoIterator<Item = &'a Archive>,
 ) -> Result<()> {
-    let loaded = cluster.machine(node).join("loaded");
-    fs::create_dir_all(&loaded).with_context(|| format!("cannot create {}", loaded.display()))?;
+    let folder = cluster.machine(node).join("loaded");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let process = cluster
         .process(node)
         .with_context(|| format!("{node} does not run: run cargo xtask up"))?;
     for archive in archives {
-        let mark = loaded.join(archive.name.replace('/', "_"));
+        let mark = mark(cluster, node, &archive.name);
         let content = archive.path.display().to_string();
         if fs::read_to_string(&mark).is_ok_and(|known| known == content) {
             continue;
@@ -42,4 +42,23 @@ pub(crate) fn load(
         fs::write(&mark, content).with_context(|| format!("cannot write {}", mark.display()))?;
     }
     Ok(())
+}
+
+/// The archive that a node has under a name.
+pub(crate) fn loaded(cluster: &Cluster, node: &str, name: &str) -> Result<Archive> {
+    let mark = mark(cluster, node, name);
+    let path = fs::read_to_string(&mark).with_context(|| {
+        format!(
+            "{node} does not have {name}: run cargo xtask image ({})",
+            mark.display()
+        )
+    })?;
+    Ok(Archive {
+        name: name.to_owned(),
+        path: path.into(),
+    })
+}
+
+fn mark(cluster: &Cluster, node: &str, name: &str) -> PathBuf {
+    cluster.machine(node).join("loaded").join(name.replace('/', "_"))
 }

@@ -14,34 +14,42 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Clone)]
 pub(crate) struct Kubectl {
-    kube: PathBuf,
-    /// Flags that choose the cluster and the user.
-    target: Vec<String>,
+    program: PathBuf,
+    /// What comes before every command: how the program becomes kubectl, then the cluster and the user.
+    first: Vec<String>,
 }
 
 impl Kubectl {
     pub(crate) fn new(kube: &Path, cluster: &Cluster) -> Self {
         let kubeconfig = cluster.kubeconfig("admin");
         Self {
-            kube: kube.to_owned(),
-            target: vec![format!("--kubeconfig={}", kubeconfig.display())],
+            program: kube.to_owned(),
+            first: vec!["kubectl".to_owned(), format!("--kubeconfig={}", kubeconfig.display())],
         }
     }
 
     /// A context of the user's own kubeconfig.
     pub(crate) fn foreign(kube: &Path, context: &str) -> Self {
         Self {
-            kube: kube.to_owned(),
-            target: vec![format!("--context={context}")],
+            program: kube.to_owned(),
+            first: vec!["kubectl".to_owned(), format!("--context={context}")],
+        }
+    }
+
+    /// The same with the kubectl that is on the PATH.
+    pub(crate) fn of_user(context: &str) -> Self {
+        Self {
+            program: "kubectl".into(),
+            first: vec![format!("--context={context}")],
         }
     }
 
     pub(crate) fn run(&self, stage: &Stage) -> Run {
-        stage.run(&self.kube).arg("kubectl").args(&self.target)
+        stage.run(&self.program).args(&self.first)
     }
 
     pub(crate) fn silent(&self) -> Run {
-        Run::new(&self.kube).arg("kubectl").args(&self.target)
+        Run::new(&self.program).args(&self.first)
     }
 
     pub(crate) fn apply(&self, stage: &Stage, manifest: &str) -> Result<()> {

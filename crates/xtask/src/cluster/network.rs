@@ -192,8 +192,9 @@ pub(crate) fn connect_node(
     );
     inside.push_str(&pod_routes(range, nodes, Some(index)));
     batch(stage, Some(pid), &inside)?;
-    within(stage, pid, "sysctl")
-        .args(["-q", "-w", "net.ipv4.ip_forward=1"])
+    // A minimal Debian has no sysctl; the file shows the settings of the network namespace of whoever opens it.
+    within(stage, pid, "sh")
+        .args(["-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"])
         .run()?;
     let rules = super::template::fill(
         include_str!("../../../../dev/cluster/config/masquerade.nft"),

@@ -14,15 +14,23 @@ use super::state::{Shape, State};
 use super::{Cluster, certs, control_plane, images, network, node};
 use crate::build::archive::Archive;
 use crate::build::programs::Programs;
+use crate::paths;
 use crate::stage::{Stage, Ui};
 
 const API_DEADLINE: Duration = Duration::from_mins(1);
 const NODE_DEADLINE: Duration = Duration::from_mins(2);
-const MEND: &str = "read the log named above, or those that `cargo xtask logs` prints; `cargo xtask up` starts over";
+
+/// A cluster that did not start is removed, and its logs are kept.
+fn mend(cluster: &Cluster) -> String {
+    format!(
+        "read the log named above, or those of the components in {}; the same command starts over",
+        paths::failed(&cluster.name).display()
+    )
+}
 
 /// etcd and the API server alone, on the host's loopback.
 pub(crate) fn control_plane_only(ui: &Ui, cluster: &Cluster, kube: &Path, shape: &Shape) -> Result<()> {
-    ui.stage(&format!("control plane of {}", cluster.name), MEND, |stage| {
+    ui.stage(&format!("control plane of {}", cluster.name), &mend(cluster), |stage| {
         folders(cluster)?;
         let address = Address::on_loopback()?;
         cluster.save(&State {
@@ -61,7 +69,7 @@ pub(crate) fn full(
 ) -> Result<()> {
     let kubectl = Kubectl::new(&programs.kube, cluster);
     let nodes: Vec<u8> = (0..shape.nodes).collect();
-    ui.stage(&format!("machines of {}", cluster.name), MEND, |stage| {
+    ui.stage(&format!("machines of {}", cluster.name), &mend(cluster), |stage| {
         folders(cluster)?;
         let address = Address::in_range(range);
         let machines = std::iter::once(MACHINE.to_owned()).chain(nodes.iter().map(|index| node::name(*index)));
@@ -94,7 +102,7 @@ pub(crate) fn full(
         api_ready(stage, cluster, &kubectl)?;
         kubectl.apply(stage, include_str!("../../../../dev/cluster/manifests/base.yaml"))
     })?;
-    ui.stage(&format!("nodes of {}", cluster.name), MEND, |stage| {
+    ui.stage(&format!("nodes of {}", cluster.name), &mend(cluster), |stage| {
         for index in &nodes {
             let name = node::name(*index);
             stage.note(format!("containerd of {name}"));
@@ -113,7 +121,7 @@ pub(crate) fn full(
             &[("DNS", &range.dns())],
         )?;
         kubectl.apply(stage, &manifest)?;
-        if shape.gvisor {
+        if shape.gvisor.is_some() {
             kubectl.apply(stage, include_str!("../../../../dev/cluster/manifests/gvisor.yaml"))?;
         }
         for index in &nodes {

@@ -12,11 +12,12 @@ use super::Cluster;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Shape {
     pub(crate) nodes: u8,
-    pub(crate) gvisor: bool,
+    /// The folder of gVisor's programs, whose name says their version.
+    pub(crate) gvisor: Option<String>,
     pub(crate) control_plane_only: bool,
     pub(crate) controller_manager: bool,
-    /// The programs that it runs, by a path that names their version.
-    pub(crate) kube: String,
+    /// A name for the other programs and the settings that it was started with.
+    pub(crate) content: String,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -22,7 +22,7 @@ use crate::{
     sandbox_run::{
         GRACE_SECONDS,
         build::{Injected, injection},
-        validate::ValidatedRun,
+        validate::{Program, ValidatedRun},
     },
     tenant::build::service_account::SANDBOX,
 };
@@ -33,7 +33,7 @@ pub const CONTAINER: &str = "sandbox";
 const SCRATCH: &str = "tmp";
 
 /// Builds the pod. It is made by POST, once; nothing here may depend on anything but the arguments.
-pub fn build(run: &ValidatedRun, injected: Injected, platform: &Platform) -> Pod {
+pub fn build(run: &ValidatedRun, program: &Program, injected: Injected, platform: &Platform) -> Pod {
     let mut labels = meta::labels(component::SANDBOX, &run.tenant);
     labels.insert(labels::RUN.to_owned(), run.name.clone());
     // An API server that does not know the field drops it without a word; the admission policy then misses it.
@@ -55,7 +55,7 @@ pub fn build(run: &ValidatedRun, injected: Injected, platform: &Platform) -> Pod
         spec: Some(PodSpec {
             active_deadline_seconds: Some(run.active_deadline_seconds),
             automount_service_account_token: Some(false),
-            containers: vec![container(run)],
+            containers: vec![container(run, program)],
             enable_service_links: Some(false),
             host_users,
             init_containers: injection::init_containers(injected, platform, run.run_as_user),
@@ -81,19 +81,19 @@ pub fn build(run: &ValidatedRun, injected: Injected, platform: &Platform) -> Pod
     }
 }
 
-fn container(run: &ValidatedRun) -> Container {
+fn container(run: &ValidatedRun, program: &Program) -> Container {
     Container {
         name: CONTAINER.to_owned(),
         image: Some(run.image.clone()),
         command: Some(vec![injection::SANDBOXD.to_owned(), "run".to_owned()]),
-        env: Some(environment(run)),
-        readiness_probe: run.has_ready_probe.then(ready_probe),
+        env: Some(environment(program)),
         resources: Some(ResourceRequirements {
             limits: Some(amounts(&run.limits)),
             requests: Some(amounts(&run.requests)),
             ..ResourceRequirements::default()
         }),
         security_context: Some(injection::security_context(run.run_as_user)),
+        startup_probe: run.has_ready_probe.then(|| ready_probe(run.start_timeout_seconds)),
         termination_message_policy: Some("File".to_owned()),
         volume_mounts: Some(vec![
             injection::mount(),
@@ -108,9 +108,9 @@ fn container(run: &ValidatedRun) -> Container {
 }
 
 /// The user's environment, escaped so that the kubelet's expansion gives it back unchanged, then the input.
-fn environment(run: &ValidatedRun) -> Vec<PodEnvVar> {
-    let user = run.env.iter().map(pod_env);
-    let input = run.input.iter().map(|(name, value)| PodEnvVar {
+fn environment(program: &Program) -> Vec<PodEnvVar> {
+    let user = program.env.iter().map(pod_env);
+    let input = program.input.iter().map(|(name, value)| PodEnvVar {
         name: (*name).to_owned(),
         value: Some(value.clone()),
         value_from: None,
@@ -142,13 +142,16 @@ pub fn amounts(amounts: &BTreeMap<String, Amount>) -> BTreeMap<String, Quantity>
         .collect()
 }
 
-fn ready_probe() -> Probe {
+/// A start-up probe: once it has succeeded it is asked no more, so a busy sandbox does not turn unready. `sandboxd` and the
+/// operator hold the deadline; the kubelet must not end the container before them.
+fn ready_probe(start_timeout_seconds: i32) -> Probe {
     Probe {
         exec: Some(ExecAction {
             command: Some(vec![injection::SANDBOXD.to_owned(), "ready".to_owned()]),
         }),
         period_seconds: Some(1),
-        failure_threshold: Some(1),
+        timeout_seconds: Some(5),
+        failure_threshold: Some(start_timeout_seconds.saturating_mul(2).saturating_add(60)),
         ..Probe::default()
     }
 }
@@ -167,7 +170,7 @@ mod tests {
     use insta::assert_yaml_snapshot;
 
     use super::*;
-    use crate::testing::validated_run;
+    use crate::testing::{program, validated_run};
 
     const TEMPLATE: &str = r"
 image: pinfold.dev/sandbox-python:1
@@ -184,6 +187,7 @@ resources: {limits: {cpu: '1', memory: 512Mi}}
     fn built(spec: &str, template: Option<&str>, injected: Injected) -> Pod {
         build(
             &validated_run(spec, template, "{runtimeClasses: {allowed: [gvisor]}}").unwrap(),
+            &program(spec, template).unwrap(),
             injected,
             &Platform::for_tests(),
         )

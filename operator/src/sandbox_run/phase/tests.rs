@@ -233,6 +233,19 @@ fn how_each_end_is_told() {
             pod(json!({"phase": "Failed", "reason": "OutOfcpu"})),
             (reason::POD_REJECTED, false, false, no, no),
         ),
+        // A runtime that has lost its container, as after the node was started anew.
+        (
+            terminated(255, "Unknown", &under_way_message()),
+            (reason::FAILED, false, true, no, no),
+        ),
+        (
+            terminated(255, "Error", &forged(Outcome::Exited(70_000))),
+            (reason::FAILED, false, true, no, no),
+        ),
+        (
+            terminated(200, "Error", &forged(Outcome::Signaled(72))),
+            (reason::FAILED, false, true, no, no),
+        ),
         (PodState::Gone, (reason::POD_LOST, false, false, no, no)),
     ];
     for (pod, (reason, succeeded, started, exit_code, signal)) in table {
@@ -240,6 +253,93 @@ fn how_each_end_is_told() {
         let wanted = (reason.to_owned(), succeeded, started, exit_code, signal);
         assert_eq!(end_of(&decide(&fetched(run(SPEC), pod), at(5))), wanted, "{shown}");
     }
+}
+
+/// What `sandboxd` has written while the program runs.
+fn under_way_message() -> String {
+    RunResult {
+        phase: Phase::Running,
+        outcome: None,
+        started_at_ms: Some(1_800_000_001_000),
+        finished_at_ms: None,
+        stdout: StreamTail::default(),
+        stderr: StreamTail::default(),
+    }
+    .encode()
+}
+
+/// What a program may have written in its place.
+fn forged(outcome: Outcome) -> String {
+    RunResult {
+        phase: Phase::Done,
+        outcome: Some(outcome),
+        started_at_ms: Some(0),
+        finished_at_ms: Some(253_402_200_000_000),
+        stdout: StreamTail::default(),
+        stderr: StreamTail::default(),
+    }
+    .encode()
+}
+
+/// The ninth millennium in a message must not end the operator, nor keep a run for ever.
+#[test]
+fn forged_times_are_kept_within_the_kubelets() {
+    let pod = terminated(137, "OOMKilled", &forged(Outcome::Exited(0)));
+    let spec = "{image: x, command: [a], ttlSecondsAfterFinished: 31536000}";
+    let report = report_of(decide(&fetched(run(spec), pod.clone()), at(5)));
+    let ending = report.ending.clone().unwrap();
+    assert_eq!((ending.start_time, ending.finish_time), (Some(at(1)), Some(at(5))));
+
+    let mut stored = after(&run(spec), &report);
+    stored.status.as_mut().unwrap().finish_time = Some(jiff::Timestamp::MAX);
+    assert_eq!(decide(&fetched(stored.clone(), pod), at(6)).step, Step::ReleasePod);
+    let never = decide(&fetched(stored, PodState::NotMade), at(6));
+    assert_eq!(never.step, Step::Nothing);
+}
+
+#[test]
+fn a_pod_that_was_seen_too_late_is_ended() {
+    let canceled = run("{image: x, command: [a], cancel: true}");
+    let told = report_of(decide(&fetched(canceled.clone(), PodState::NotMade), at(0)));
+    let over = after(&canceled, &told);
+    assert_eq!(decide(&fetched(over.clone(), running()), at(1)).step, Step::DeletePod);
+    let stopped = ended(Outcome::Stopped(None), "Error");
+    assert_eq!(decide(&fetched(over, stopped), at(2)).step, Step::ReleasePod);
+}
+
+#[test]
+fn what_has_started_stays_started() {
+    let new = run(SPEC);
+    let started = after(&new, &report_of(decide(&fetched(new.clone(), running()), at(1))));
+    let unready = pod(json!({
+        "phase": "Running",
+        "conditions": [{"type": "Ready", "status": "False"}],
+        "containerStatuses": [container(&json!({"running": {"startedAt": at(1)}}))],
+    }));
+    let report = report_of(decide(&fetched(started.clone(), unready.clone()), at(300)));
+    let told = after(&started, &report).status.unwrap().conditions;
+    assert!(condition::is_true(&told, condition_type::STARTED));
+    assert!(!condition::is_true(&told, condition_type::POD_READY));
+    assert_eq!(report.reason, reason::RUNNING);
+}
+
+#[test]
+fn a_sandbox_that_is_never_ready_has_not_started() {
+    let mut state = container(&json!({"running": {"startedAt": at(1)}}));
+    state["started"] = json!(false);
+    state["ready"] = json!(false);
+    let waiting = pod(json!({"phase": "Running", "containerStatuses": [state]}));
+    let new = run(SPEC);
+    let known = after(&new, &report_of(decide(&fetched(new.clone(), waiting.clone()), at(2))));
+    assert!(!condition::is_true(
+        &known.status.as_ref().unwrap().conditions,
+        condition_type::STARTED
+    ));
+    assert_eq!(
+        decide(&fetched(known.clone(), waiting.clone()), at(119)).step,
+        Step::Nothing
+    );
+    assert_eq!(decide(&fetched(known, waiting), at(120)).step, Step::DeletePod);
 }
 
 #[test]
@@ -394,13 +494,15 @@ proptest! {
                     }
                     Step::WriteStatus(report) => {
                         prop_assert!(end.is_none(), "an end is final");
+                        let had = run.status.as_ref().is_some_and(|s| condition::is_true(&s.conditions, condition_type::STARTED));
+                        let has = report.findings.iter().find(|f| f.type_ == condition_type::STARTED);
+                        prop_assert!(!had || has.is_none_or(|f| f.status == ConditionStatus::True), "what has started stays started");
                         end = report.ending.as_ref().map(|e| e.reason.clone());
                         run = after(&run, &report);
                     }
                     Step::ReleasePod => { prop_assert!(end.is_some(), "the result is stored first"); break; }
-                    Step::DeletePod => { prop_assert!(end.is_none()); break; }
                     Step::DeleteRun => prop_assert!(false, "no time to live was given"),
-                    Step::Nothing => break,
+                    Step::DeletePod | Step::Nothing => break,
                 }
             }
             let again = decide(&fetched(run.clone(), pod), at(now)).step;
