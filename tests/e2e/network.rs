@@ -119,10 +119,8 @@ async fn unrestricted(world: &World, targets: &[String]) -> String {
 }
 
 fn lines(targets: &[String], reached: impl Fn(&str) -> bool) -> String {
-    targets
-        .iter()
-        .map(|t| format!("{t} {}\n", if reached(t) { "reached" } else { "not reached" }))
-        .collect()
+    let line = |t: &String| [t.as_str(), if reached(t) { " reached\n" } else { " not reached\n" }].concat();
+    targets.iter().map(line).collect()
 }
 
 #[tokio::test]

@@ -21,8 +21,8 @@ fn object<K: DeserializeOwned + Resource<DynamicType = ()>>(name: &str, body: Va
 }
 
 /// Forbidden, and by what right.
-fn forbidden<T: std::fmt::Debug>(result: Result<T, kube::Error>) -> bool {
-    matches!(&result, Err(kube::Error::Api(answer)) if answer.code == 403)
+fn forbidden<T: std::fmt::Debug>(result: &Result<T, kube::Error>) -> bool {
+    matches!(result, Err(kube::Error::Api(answer)) if answer.code == 403)
 }
 
 async fn tries(world: &World, user: &str) -> Vec<(&'static str, bool)> {
@@ -43,42 +43,51 @@ async fn tries(world: &World, user: &str) -> Vec<(&'static str, bool)> {
     let of_run = world.pod_of(&runs_of(world).await).await.name_any();
     let exec = AttachParams::default().stdout(true).stderr(false);
     vec![
-        ("list runs", !forbidden(runs.list(&list).await)),
-        ("list pods", !forbidden(pods.list(&list).await)),
-        ("read logs", !forbidden(pods.logs(&of_run, &LogParams::default()).await)),
-        ("make runs", !forbidden(runs.create(&PostParams::default(), &run).await)),
+        ("list runs", !forbidden(&runs.list(&list).await)),
+        ("list pods", !forbidden(&pods.list(&list).await)),
+        (
+            "read logs",
+            !forbidden(&pods.logs(&of_run, &LogParams::default()).await),
+        ),
+        (
+            "make runs",
+            !forbidden(&runs.create(&PostParams::default(), &run).await),
+        ),
         (
             "delete runs",
-            !forbidden(runs.delete(&name, &DeleteParams::default()).await),
+            !forbidden(&runs.delete(&name, &DeleteParams::default()).await),
         ),
         (
             "delete agents",
-            !forbidden(agents.delete("none", &DeleteParams::default()).await),
+            !forbidden(&agents.delete("none", &DeleteParams::default()).await),
         ),
         ("exec", pods.exec(&of_run, ["true"], &exec).await.is_ok()),
         (
             "make secrets",
-            !forbidden(secrets.create(&PostParams::default(), &secret).await),
+            !forbidden(&secrets.create(&PostParams::default(), &secret).await),
         ),
-        ("read secrets", !forbidden(secrets.get(&name).await)),
-        ("list secrets", !forbidden(secrets.list(&list).await)),
+        ("read secrets", !forbidden(&secrets.get(&name).await)),
+        ("list secrets", !forbidden(&secrets.list(&list).await)),
         (
             "delete secrets",
-            !forbidden(secrets.delete(&name, &DeleteParams::default()).await),
+            !forbidden(&secrets.delete(&name, &DeleteParams::default()).await),
         ),
-        ("make pods", !forbidden(pods.create(&PostParams::default(), &pod).await)),
+        (
+            "make pods",
+            !forbidden(&pods.create(&PostParams::default(), &pod).await),
+        ),
         (
             "delete pods",
-            !forbidden(pods.delete("none", &DeleteParams::default()).await),
+            !forbidden(&pods.delete("none", &DeleteParams::default()).await),
         ),
         (
             "list tenants",
-            !forbidden(Api::<crds::Tenant>::all(client.clone()).list(&list).await),
+            !forbidden(&Api::<crds::Tenant>::all(client.clone()).list(&list).await),
         ),
         (
             "read built-in templates",
             !forbidden(
-                Api::<crds::SandboxTemplate>::namespaced(client, "pinfold-templates")
+                &Api::<crds::SandboxTemplate>::namespaced(client, "pinfold-templates")
                     .list(&list)
                     .await,
             ),

@@ -14,6 +14,7 @@ mod roles;
 mod run_admission;
 mod run_end;
 mod run_loss;
+mod run_refusal;
 mod schema;
 mod tenancy;
 mod tenant;

@@ -182,12 +182,12 @@ async fn what_can_never_be_ends_the_run_at_once() {
         (
             "long",
             json!({"timeoutSeconds": 601}),
-            "spec.timeoutSeconds: 601 s is more than the 600 s that the tenant's plan allows",
+            "spec.timeoutSeconds: 601 s is more than the 600 s that the tenant's plan allows; make a run with less",
         ),
         (
             "large",
             json!({"resources": {"limits": {"memory": "3Gi"}}}),
-            "spec.resources.limits.memory: 3Gi is more than the 2Gi that all pods of the tenant may use together",
+            "spec.resources.limits.memory: 3Gi is more than the 2Gi that all pods of the tenant may use together; make a run with less, or mend its template",
         ),
         (
             "upside-down",
