@@ -60,7 +60,8 @@ pub(crate) fn run(ui: &Ui, options: &Options) -> Result<()> {
     // The cluster's programs are built in one lane while cargo works in the other.
     thread::scope(|scope| {
         let clusters = suites.iter().any(|suite| matches!(suite, Suite::Operator | Suite::E2e));
-        let programs = clusters.then(|| scope.spawn(|| prepare(ui)));
+        let nodes = suites.contains(&Suite::E2e);
+        let programs = clusters.then(|| scope.spawn(move || prepare(ui, nodes)));
         let (sources, systems): (Vec<Suite>, Vec<Suite>) = suites
             .iter()
             .partition(|suite| matches!(suite, Suite::Check | Suite::Unit | Suite::Netpol));
@@ -91,9 +92,13 @@ fn require_go(options: &Options, suites: &[Suite]) -> Result<()> {
     programs::require_go(&wanted)
 }
 
-fn prepare(ui: &Ui) -> Result<()> {
+fn prepare(ui: &Ui, nodes: bool) -> Result<()> {
     packages::ensure_installed(ui)?;
-    programs::ensure(ui, true).map(drop)
+    if nodes {
+        return programs::ensure(ui, true).map(drop);
+    }
+    programs::ensure_helm(ui)?;
+    programs::ensure_kube(ui).map(drop)
 }
 
 fn run_suite(ui: &Ui, options: &Options, suite: Suite) -> Result<()> {

@@ -111,10 +111,11 @@ pub fn of_pod(pod: &Pod, pod_reason: &str, message: &str, intent: &Intent) -> En
         "Evicted" => (reason::EVICTED, message.to_owned()),
         "DeadlineExceeded" => (reason::START_TIMEOUT, message.to_owned()),
         "NodeLost" => (reason::NODE_LOST, message.to_owned()),
-        reason::START_ERROR => (reason::START_ERROR, message.to_owned()),
+        // The kubelet calls containers that never began failed, too, once their pod is deleted.
         _ if *intent != Intent::None || pod.metadata.deletion_timestamp.is_some() => {
             return Ending::without_result(&stopped.0, stopped.1);
         }
+        reason::START_ERROR => (reason::START_ERROR, message.to_owned()),
         "" => (reason::POD_LOST, "the pod ended and left no result".to_owned()),
         other => (reason::POD_REJECTED, format!("{other}: {message}")),
     };

@@ -401,6 +401,26 @@ fn what_does_not_start_in_time_ends_with_what_kept_it() {
     assert_eq!(end_of(&decision).0, reason::IMAGE_ERROR);
 }
 
+/// As under an init container: the kubelet says of one that never began that it failed, once the pod is deleted.
+#[test]
+fn what_kept_it_outlives_the_deletion_of_its_pod() {
+    let mut stuck = run(SPEC);
+    stuck.status = Some(crds::SandboxRunStatus {
+        reason: Some(reason::USER_NAMESPACE_UNSUPPORTED.into()),
+        message: Some("no user namespaces".into()),
+        pod_name: Some("run-uid-of-answer".into()),
+        ..crds::SandboxRunStatus::default()
+    });
+    let over = pod(json!({
+        "phase": "Failed",
+        "initContainerStatuses": [container(&json!({"terminated": {"exitCode": 137, "reason": "ContainerStatusUnknown"}}))],
+    }));
+    assert_eq!(
+        end_of(&decide(&fetched(stuck, over), at(121))).0,
+        reason::USER_NAMESPACE_UNSUPPORTED
+    );
+}
+
 #[test]
 fn refusals_wait_or_end() {
     let with = |plan: Refusal| {
