@@ -118,9 +118,11 @@ pub fn key(run: &SandboxRun) -> Key {
 pub fn trim(run: &mut SandboxRun) {
     run.spec.code = None;
     run.spec.stdin = None;
-    run.spec.command = Vec::new();
+    // That there is a command tells a program from an interactive sandbox.
+    run.spec.command.truncate(1);
     run.spec.env = Vec::new();
     if is_finished(run) {
+        run.spec.command = Vec::new();
         if let Some(status) = &mut run.status {
             status.stdout = None;
             status.stderr = None;

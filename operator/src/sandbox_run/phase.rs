@@ -83,6 +83,9 @@ impl Decision {
     }
 }
 
+/// Programs that run this long get a write of their own for their start.
+const NOTEWORTHY: SignedDuration = SignedDuration::from_secs(1);
+
 /// A run that waits is looked at again after this time, events apart.
 pub const WAITING: Duration = Duration::from_secs(10);
 
@@ -200,6 +203,11 @@ fn under_way(fetched: &Fetched, pod: &Pod, progress: &Progress, intent: &Intent,
         _ => starting(pod, None),
     };
     // A pod that is on its way out tells nothing new of its start: what was found out before stays.
+    if *intent == Intent::None
+        && let Some(wait) = short_program(fetched, progress, now)
+    {
+        return Decision::later(Some(wait));
+    }
     let leaving = pod.metadata.deletion_timestamp.is_some() && !matches!(progress, Progress::Running { .. });
     if !leaving && !says(fetched, &report) {
         return Decision::report(report);
@@ -222,6 +230,20 @@ fn under_way(fetched: &Fetched, pod: &Pod, progress: &Progress, intent: &Intent,
     } else {
         deadline
     })
+}
+
+/// A program that has only just begun may be over before it could be told of: its start is reported a second later, or
+/// with its end in one write. Somebody waits for an interactive sandbox, so that one is reported at once.
+fn short_program(fetched: &Fetched, progress: &Progress, now: Timestamp) -> Option<Duration> {
+    let Progress::Running { since: Some(since), .. } = progress else {
+        return None;
+    };
+    let spec = &fetched.run.spec;
+    let interactive = spec.command.is_empty() && spec.language.is_none();
+    if interactive || has_started(fetched) {
+        return None;
+    }
+    until(observe::plus(*since, NOTEWORTHY), now)
 }
 
 /// Why the run is to be ended, if it is.

@@ -130,7 +130,9 @@ fn an_ordinary_life_takes_three_reports() {
         Step::Nothing
     );
 
-    let started = report_of(decide(&fetched(admitted.clone(), running()), at(1)));
+    let soon = decide(&fetched(admitted.clone(), running()), at(1));
+    assert_eq!((soon.step, soon.again), (Step::Nothing, Some(Duration::from_secs(1))));
+    let started = report_of(decide(&fetched(admitted.clone(), running()), at(2)));
     assert_eq!(
         (started.reason.as_str(), started.start_time),
         (reason::RUNNING, Some(at(1)))
@@ -310,7 +312,7 @@ fn a_pod_that_was_seen_too_late_is_ended() {
 #[test]
 fn what_has_started_stays_started() {
     let new = run(SPEC);
-    let started = after(&new, &report_of(decide(&fetched(new.clone(), running()), at(1))));
+    let started = after(&new, &report_of(decide(&fetched(new.clone(), running()), at(2))));
     let unready = pod(json!({
         "phase": "Running",
         "conditions": [{"type": "Ready", "status": "False"}],
@@ -320,6 +322,12 @@ fn what_has_started_stays_started() {
     let told = after(&started, &report).status.unwrap().conditions;
     assert!(condition::is_true(&told, condition_type::STARTED));
     assert!(!condition::is_true(&told, condition_type::POD_READY));
+    assert_eq!(report.reason, reason::RUNNING);
+}
+
+#[test]
+fn an_interactive_sandbox_is_reported_at_once() {
+    let report = report_of(decide(&fetched(run("{image: x}"), running()), at(1)));
     assert_eq!(report.reason, reason::RUNNING);
 }
 
@@ -363,7 +371,7 @@ fn cancel_and_suspension() {
     );
     let known = after(
         &canceled,
-        &report_of(decide(&fetched(canceled.clone(), running()), at(1))),
+        &report_of(decide(&fetched(canceled.clone(), running()), at(2))),
     );
     assert_eq!(decide(&fetched(known.clone(), running()), at(1)).step, Step::DeletePod);
     let stopped = ended(Outcome::Stopped(Some(ProgramEnd::Signaled(15))), "Error");
