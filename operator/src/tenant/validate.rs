@@ -1,7 +1,8 @@
 //! Step 2: what the Tenant means, or why it cannot be. Pure.
 
 use crds::{
-    Tenant, condition,
+    Tenant,
+    condition::{self, ConditionStatus},
     tenant::{DeletionPolicy, EgressPort, Owner, Role, condition_type, reason},
 };
 use domain::{Quantity, TenantName};
@@ -150,13 +151,16 @@ pub fn effective_limits(tenant: &Tenant, platform: &Platform) -> Option<Plan> {
 /// Whether agents and runs of a tenant may be built; if not, why, for their users.
 pub fn readiness(tenant: &Tenant) -> Result<(), String> {
     let conditions = tenant.status.as_ref().map(|s| s.conditions.as_slice());
-    if condition::is_true(conditions.unwrap_or_default(), condition_type::READY) {
-        return Ok(());
-    }
     let name = tenant.name_any();
-    Err(format!(
-        "the tenant {name} is not ready: see kubectl describe tenant {name}"
-    ))
+    // Its users may not read the Tenant, so what it says is told here.
+    match condition::find(conditions.unwrap_or_default(), condition_type::READY) {
+        Some(ready) if ready.status == ConditionStatus::True => Ok(()),
+        Some(ready) => Err(format!(
+            "the tenant {name} is not ready: {}: {}",
+            ready.reason, ready.message
+        )),
+        None => Err(format!("the tenant {name} is not ready: it is still being set up")),
+    }
 }
 
 fn owners(tenant: &Tenant) -> Vec<(Role, Vec<Owner>)> {
@@ -252,6 +256,19 @@ mod tests {
                 false
             )
         );
+    }
+
+    #[test]
+    fn who_waits_for_the_tenant_is_told_what_it_says() {
+        let mut tenant = tenant("{}");
+        assert_eq!(readiness(&tenant), Ok(()));
+        let told = |tenant: &Tenant| readiness(tenant).unwrap_err();
+        let not = condition::Finding::new(condition_type::READY, false, reason::QUOTA_PENDING, "wait");
+        let status = tenant.status.as_mut().unwrap();
+        status.conditions = condition::merge(&status.conditions, &[not], Some(1), crate::testing::at(1));
+        assert_eq!(told(&tenant), "the tenant acme is not ready: QuotaPending: wait");
+        tenant.status = None;
+        assert_eq!(told(&tenant), "the tenant acme is not ready: it is still being set up");
     }
 
     #[test]
