@@ -139,6 +139,7 @@ fn limits(tenant: &Tenant, platform: &Platform) -> Result<Plan, Refusal> {
     quantity("storage", &own.storage, &mut limits.storage)?;
     limits.pods = own.pods.unwrap_or(limits.pods);
     limits.concurrent_runs = own.concurrent_runs.unwrap_or(limits.concurrent_runs);
+    limits.objects.runs = own.runs.unwrap_or(limits.objects.runs);
     limits.max_run_duration_seconds = own.max_run_duration_seconds.unwrap_or(limits.max_run_duration_seconds);
     Ok(limits)
 }
