@@ -1,12 +1,13 @@
 //! SB-02: what the admission policies refuse to the operator itself: whoever takes it over has not taken the cluster.
 
+use crds::Tenant;
 use k8s_openapi::api::{
     core::v1::{Namespace, Pod},
     rbac::v1::RoleBinding,
 };
 use kube::{
     Api,
-    api::{Patch, PatchParams, PostParams},
+    api::{DeleteParams, Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
 use support::{Scene, cluster, install, scene::pod_name, wait};
@@ -116,9 +117,9 @@ async fn the_operator_itself_binds_roles_in_tenants_namespaces_only() {
     let more = Patch::Merge(json!({"subjects": []}));
     let told = answer(bindings(&elsewhere).patch("theirs", &dry_patch(), &more).await);
     assert!(told.contains(wanted), "{told}");
-    let parameters = kube::api::DeleteParams {
+    let parameters = DeleteParams {
         dry_run: true,
-        ..kube::api::DeleteParams::default()
+        ..DeleteParams::default()
     };
     let told = answer(bindings(&elsewhere).delete("theirs", &parameters).await);
     assert!(told.contains(wanted), "{told}");
@@ -198,6 +199,20 @@ async fn the_operator_itself_makes_and_marks_tenants_namespaces_only() {
         );
         assert!(told.contains(&rule(wanted)), "{name} {change}: {told}");
     }
+    let parameters = DeleteParams {
+        dry_run: true,
+        ..DeleteParams::default()
+    };
+    let deleted = [
+        ("kube-system".to_owned(), rule("name")),
+        (plain, rule("name")),
+        (foreign, rule("name")),
+        (scene.namespace(), "nothing".to_owned()),
+    ];
+    for (name, wanted) in deleted {
+        let told = answer(namespaces.delete(&name, &parameters).await);
+        assert!(told.contains(&wanted), "delete {name}: {told}");
+    }
     let nothing_new = mark(json!({"pinfold.dev/tenant": scene.id}));
     let told = answer(
         namespaces
@@ -205,4 +220,35 @@ async fn the_operator_itself_makes_and_marks_tenants_namespaces_only() {
             .await,
     );
     assert_eq!(told, "nothing");
+}
+
+#[tokio::test]
+async fn the_operator_itself_changes_nothing_of_tenants_but_its_finalizer() {
+    let scene = Scene::with_tenant().await;
+    let tenants: Api<Tenant> = Api::all(cluster::client("operator").await);
+    let told = async |change: &Value| {
+        answer(
+            tenants
+                .patch(&scene.id, &dry_patch(), &Patch::Merge(change.clone()))
+                .await,
+        )
+    };
+    let wanted = "pinfold-operator-tenants/finalizer-only: ";
+    let changes = [
+        json!({"spec": {"deletionPolicy": "Retain"}}),
+        json!({"spec": {"owners": [{"kind": "User", "name": "mallory", "role": "admin"}]}}),
+        json!({"metadata": {"labels": {"mine": "x"}}}),
+        json!({"metadata": {"annotations": {"mine": "x"}}}),
+        json!({"metadata": {"finalizers": ["pinfold.dev/namespace", "example.test/hold"]}}),
+        json!({"metadata": {"ownerReferences": [
+            {"apiVersion": "v1", "kind": "Namespace", "name": "gone", "uid": "6f1c1d1e-0000-4000-8000-000000000000"},
+        ]}}),
+    ];
+    for change in &changes {
+        wait::until_true(&format!("{change} is refused"), async || {
+            told(change).await.contains(wanted)
+        })
+        .await;
+    }
+    assert_eq!(told(&json!({"metadata": {"finalizers": null}})).await, "nothing");
 }

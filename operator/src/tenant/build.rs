@@ -69,15 +69,11 @@ pub fn build(tenant: &ValidatedTenant, platform: &Platform, installation: &Insta
 
 /// The metadata of an object in the tenant's namespace.
 ///
-/// A retained namespace outlives its Tenant, so nothing in it may be owned by the Tenant.
+/// Nothing is owned by the Tenant: it goes with its namespace, which is deleted or let go before the Tenant is gone
+/// (see [`crate::tenant::finalizer`]).
 fn object_meta(tenant: &ValidatedTenant, name: &str) -> ObjectMeta {
-    let owner = if tenant.retained {
-        None
-    } else {
-        meta::owned_by(&tenant.tenant)
-    };
     let labels = meta::labels(component::TENANT, tenant.name.as_str());
-    meta::child(name, Some(&tenant.name.namespace()), labels, owner)
+    meta::child(name, Some(&tenant.name.namespace()), labels, None)
 }
 
 #[cfg(test)]
@@ -129,8 +125,8 @@ suspended: false
     }
 
     #[test]
-    fn nothing_of_a_retained_tenant_is_owned_by_it() {
-        let tenant = validated_tenant("{deletionPolicy: Retain, owners: [{kind: User, name: alice}]}").unwrap();
+    fn nothing_of_a_tenant_is_owned_by_it() {
+        let tenant = validated_tenant("{owners: [{kind: User, name: alice}]}").unwrap();
         let built = super::build(&tenant, &Platform::for_tests(), &installation());
         let json = serde_json::json!([
             built.namespace,

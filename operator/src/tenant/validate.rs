@@ -3,7 +3,7 @@
 use crds::{
     Tenant,
     condition::{self, ConditionStatus},
-    tenant::{DeletionPolicy, EgressPort, Owner, Role, condition_type, reason},
+    tenant::{EgressPort, Owner, Role, condition_type, reason},
 };
 use domain::{Quantity, TenantName};
 use ipnet::IpNet;
@@ -21,16 +21,12 @@ pub struct ValidatedTenant {
     pub name: TenantName,
     /// Its UID.
     pub uid: String,
-    /// The Tenant itself, for owner references.
-    pub tenant: Tenant,
     /// What applies: the plan's limits with the tenant's own in their place.
     pub limits: Plan,
     /// Owners by role, sorted.
     pub owners: Vec<(Role, Vec<Owner>)>,
     /// What may be reached.
     pub egress: Vec<Egress>,
-    /// Whether the namespace outlives the Tenant.
-    pub retained: bool,
 }
 
 /// Ranges, each with what is taken out of it, and ports.
@@ -76,8 +72,6 @@ pub fn validate(tenant: &Tenant, fetched: &Fetched, platform: &Platform) -> Resu
         limits,
         owners: owners(tenant),
         egress: egress(tenant, &platform.denied_cidrs)?,
-        retained: tenant.spec.deletion_policy == DeletionPolicy::Retain,
-        tenant: tenant.clone(),
     })
 }
 
