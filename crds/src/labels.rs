@@ -40,6 +40,9 @@ pub const CONFIRM_DELETIONS: &str = "pinfold.dev/confirm-deletions";
 /// Holds a run's pod until its result is stored.
 pub const RESULT_FINALIZER: &str = "pinfold.dev/result";
 
+/// Holds a Tenant until its namespace is deleted or let go.
+pub const NAMESPACE_FINALIZER: &str = "pinfold.dev/namespace";
+
 /// The prefix of every Secret that Pinfold makes; resources may not refer to such a Secret.
 pub const RESERVED_SECRET_PREFIX: &str = "pinfold-";
 

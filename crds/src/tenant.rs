@@ -99,7 +99,7 @@ fn default_plan() -> String {
     "standard".to_owned()
 }
 
-/// Limits on what a tenant's pods use together.
+/// Limits on what a tenant's pods use together, and on how many runs there are.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TenantLimits {
@@ -127,6 +127,12 @@ pub struct TenantLimits {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 100_000))]
     pub concurrent_runs: Option<i32>,
+
+    /// Runs that exist, finished ones included until they are deleted: 0 to 100,000. Further ones are refused when
+    /// they are created.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 100_000))]
+    pub runs: Option<i32>,
 
     /// The longest `timeoutSeconds` that a run may ask for, in seconds: 1 to 604,800 (a week).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -337,7 +343,7 @@ pub mod reason {
     pub const NAMESPACE_TERMINATING: &str = "NamespaceTerminating";
     /// A namespace of the right name exists that does not belong to this Tenant.
     pub const NAMESPACE_CONFLICT: &str = "NamespaceConflict";
-    /// The quota is not enforced yet.
+    /// A quota is not enforced yet.
     pub const QUOTA_PENDING: &str = "QuotaPending";
     /// `spec.plan` names no plan.
     pub const PLAN_NOT_FOUND: &str = "PlanNotFound";

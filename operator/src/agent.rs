@@ -10,7 +10,11 @@ use crds::{
 use kube::ResourceExt;
 
 use crate::{
-    agent::{build::build, validate::validate},
+    agent::{
+        build::build,
+        fetch::Fetched,
+        validate::{suspension, validate},
+    },
     runtime::{Action, Failure, Key, Reconciler},
     shared::Shared,
 };
@@ -72,7 +76,7 @@ impl Reconciler for AgentController {
             Ok(validated) => validated,
             Err(refusal) => {
                 let ready = Finding::new(condition_type::READY, false, refusal.reason, refusal.message);
-                status::write(shared, &fetched, None, vec![ready]).await?;
+                refuse(shared, &fetched, vec![ready]).await?;
                 return Ok(if refusal.reason == reason::INVALID_SPEC {
                     Action::Wait
                 } else {
@@ -88,7 +92,7 @@ impl Reconciler for AgentController {
             Err(trouble) => {
                 let ready = Finding::new(condition_type::READY, false, trouble.reason, trouble.message.clone());
                 let identity = Finding::new(condition_type::IDENTITY_READY, false, trouble.reason, trouble.message);
-                status::write(shared, &fetched, None, vec![ready, identity]).await?;
+                refuse(shared, &fetched, vec![ready, identity]).await?;
                 return Ok(Action::After(WAITING));
             }
         };
@@ -108,6 +112,19 @@ impl Reconciler for AgentController {
         status::write(shared, &fetched, Some((&validated, &applied, &identity)), findings).await?;
         Ok(if settled { Action::Wait } else { Action::After(WAITING) })
     }
+}
+
+/// Ends a pass over an agent that cannot be built as it is. Suspension reaches what was built before all the same:
+/// otherwise an edit that is refused, or a Secret that is deleted, would keep a suspended agent running.
+async fn refuse(shared: &Shared, fetched: &Fetched, mut findings: Vec<Finding>) -> Result<(), Failure> {
+    if let (Some(tenant), Some(deployment)) = (&fetched.tenant, &fetched.deployment)
+        && let Some((why, message)) = suspension(&fetched.agent, tenant)
+    {
+        apply::halt(shared, deployment).await?;
+        findings.retain(|f| f.type_ != condition_type::READY);
+        findings.push(Finding::new(condition_type::READY, false, why, message));
+    }
+    status::write(shared, fetched, None, findings).await
 }
 
 /// The key of an agent.

@@ -22,6 +22,7 @@ use crate::{
 mod apply;
 pub(crate) mod build;
 pub(crate) mod fetch;
+mod finalizer;
 mod status;
 pub(crate) mod validate;
 
@@ -61,8 +62,9 @@ impl Reconciler for TenantController {
         };
         drop(timer);
         let tenant = &*fetched.tenant;
-        // A tenant that is being deleted keeps its namespace until the garbage collector takes both.
         if tenant.metadata.deletion_timestamp.is_some() {
+            let _timer = step("finalizer");
+            finalizer::let_go(shared, tenant).await?;
             return Ok(Action::Wait);
         }
 
@@ -83,6 +85,10 @@ impl Reconciler for TenantController {
 
         let timer = step("build");
         let prepared = build(&validated, &shared.platform, &shared.installation);
+        drop(timer);
+
+        let timer = step("finalizer");
+        finalizer::hold(shared, tenant).await?;
         drop(timer);
 
         let timer = step("apply");

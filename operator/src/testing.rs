@@ -87,15 +87,20 @@ pub(crate) fn validated_agent(
     spec: &str,
     tenant_spec: &str,
 ) -> Result<agent::validate::ValidatedAgent, agent::validate::Refusal> {
-    let agent: Agent = stored("greeter", Some("tenant-acme"), spec);
-    let fetched = agent::fetch::Fetched {
-        agent: Arc::new(agent.clone()),
+    let fetched = fetched_agent(spec, tenant_spec);
+    agent::validate::validate(&fetched.agent, &fetched, &Platform::for_tests())
+}
+
+/// The same agent, nothing of which was built yet.
+pub(crate) fn fetched_agent(spec: &str, tenant_spec: &str) -> agent::fetch::Fetched {
+    agent::fetch::Fetched {
+        agent: Arc::new(stored::<Agent>("greeter", Some("tenant-acme"), spec)),
         tenant: Some(Arc::new(tenant(tenant_spec))),
+        deployment: None,
         service: None,
         disruption_budget: None,
         pods: Vec::new(),
-    };
-    agent::validate::validate(&agent, &fetched, &Platform::for_tests())
+    }
 }
 
 pub(crate) fn run(spec: &str) -> SandboxRun {

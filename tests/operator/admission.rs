@@ -13,7 +13,7 @@ use kube::{
 use serde_json::{Value, json};
 use support::{
     Scene, cluster, install,
-    scene::{create, pod_name, stage, unique},
+    scene::{create, stage, unique},
     wait,
 };
 use tokio::sync::SemaphorePermit;
@@ -62,7 +62,8 @@ async fn open_namespace() -> (Client, String, SemaphorePermit<'static>) {
     (cluster::client("mallory").await, name, stage)
 }
 
-fn pod(change: &Value) -> Pod {
+/// A pod that breaks no rule but by the changes to its spec.
+pub fn pod(change: &Value) -> Pod {
     let mut spec = json!({"automountServiceAccountToken": false, "containers": [{"name": "a", "image": "x"}]});
     for (key, value) in change.as_object().into_iter().flatten() {
         spec[key] = value.clone();
@@ -222,63 +223,4 @@ async fn a_pod_that_demands_a_user_namespace_is_refused_without_one() {
         })
         .await;
     }
-}
-
-#[tokio::test]
-async fn the_operator_itself_changes_nothing_of_pods_but_their_finalizers() {
-    let scene = Scene::with_tenant().await;
-    let run = scene.make_run("guarded", json!({"image": "example.test/any:1"})).await;
-    scene.pod_of(&run).await;
-    let operator = cluster::client("operator").await;
-    let dry = PatchParams {
-        dry_run: true,
-        ..PatchParams::default()
-    };
-    let told = async |namespace: &str, pod: &str, change: Value| {
-        let pods: Api<Pod> = Api::namespaced(operator.clone(), namespace);
-        match pods.patch(pod, &dry, &Patch::Merge(change)).await {
-            Ok(_) => "nothing".to_owned(),
-            Err(kube::Error::Api(answer)) => answer.message.clone(),
-            Err(error) => error.to_string(),
-        }
-    };
-    let (namespace, pod) = (scene.namespace(), pod_name(&run));
-    let changes = [
-        json!({"metadata": {"labels": {"mine": "x"}}}),
-        json!({"metadata": {"annotations": {"mine": "x"}}}),
-        json!({"spec": {"containers": [{"name": "sandbox", "image": "other"}]}}),
-        json!({"spec": {"activeDeadlineSeconds": 1}}),
-    ];
-    for change in changes {
-        let wanted = "pinfold-operator/finalizer-only: the operator changes nothing of a pod but its finalizers";
-        wait::until_true(&format!("{change} is refused"), async || {
-            let told = told(&namespace, &pod, change.clone()).await;
-            told.contains(wanted) || told.contains("is invalid")
-        })
-        .await;
-    }
-    let off = json!({"metadata": {"finalizers": null}});
-    assert_eq!(told(&namespace, &pod, off.clone()).await, "nothing");
-
-    let elsewhere = format!("plain-{}", scene.id);
-    let namespaces: Api<Namespace> = Api::all(scene.admin.clone());
-    let object = serde_json::from_value(json!({"metadata": {"name": elsewhere}})).expect("a namespace");
-    namespaces
-        .create(&PostParams::default(), &object)
-        .await
-        .expect("make a namespace");
-    let pods: Api<Pod> = Api::namespaced(scene.admin.clone(), &elsewhere);
-    let mut theirs = self::pod(&json!({}));
-    theirs.metadata.finalizers = Some(vec!["example.test/hold".to_owned()]);
-    // The namespace's service account comes a moment after it.
-    wait::until_true("a pod is made", async || {
-        pods.create(&PostParams::default(), &theirs).await.is_ok()
-    })
-    .await;
-    let refusal = told(&elsewhere, "p", off).await;
-    assert!(
-        refusal.contains("pinfold-operator/namespace: the operator changes pods in tenants' namespaces only"),
-        "{refusal}"
-    );
-    scene.patch(&pods, "p", json!({"metadata": {"finalizers": null}})).await;
 }

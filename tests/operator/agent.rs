@@ -309,3 +309,85 @@ async fn an_agent_can_be_scaled_and_suspended() {
         "everything else is kept"
     );
 }
+
+async fn has_replicas(scene: &Scene, name: &str, wanted: i32) {
+    let what = format!("{name} is scaled to {wanted}");
+    wait::until(&scene.api::<Deployment>(), name, &what, |d| {
+        d.and_then(|d| d.spec.as_ref()?.replicas) == Some(wanted)
+    })
+    .await;
+}
+
+/// Who is suspended can neither wait in a tenant that is not ready nor hide behind an edit that is refused or a key that
+/// is gone.
+#[tokio::test]
+async fn suspension_reaches_every_agent_that_was_built() {
+    let scene = Scene::with_tenant().await;
+    let spec = json!({"image": "example.test/any:1", "replicas": 1});
+    for name in ["plain", "refused", "lost"] {
+        scene.make_agent(name, spec.clone()).await;
+        scene.agent_is(name, "Progressing").await;
+        has_replicas(&scene, name, 1).await;
+    }
+    let bad = json!({"spec": {"resources": {"requests": {"cpu": "2"}, "limits": {"cpu": "1"}}}});
+    scene.patch(&scene.api::<Agent>(), "refused", bad).await;
+    scene.agent_is("refused", "InvalidSpec").await;
+    scene
+        .api::<Secret>()
+        .delete("pinfold-identity-lost", &DeleteParams::default())
+        .await
+        .expect("delete the Secret");
+    let edit = json!({"spec": {"env": [{"name": "A", "value": "1"}]}});
+    scene.patch(&scene.api::<Agent>(), "lost", edit).await;
+    scene.agent_is("lost", "SecretLost").await;
+
+    // In the same edit the tenant loses its plan, so it is not ready.
+    let suspend = json!({"spec": {"plan": "golden", "suspended": true, "suspensionReason": "the bill is open"}});
+    scene.patch(&scene.tenants(), &scene.id, suspend).await;
+    scene.tenant_refused(&scene.id, "PlanNotFound").await;
+    for name in ["plain", "refused", "lost"] {
+        has_replicas(&scene, name, 0).await;
+        scene.agent_is(name, "TenantSuspended").await;
+    }
+    scene.settle().await;
+
+    let back = json!({"spec": {"plan": "standard", "suspended": false}});
+    scene.patch(&scene.tenants(), &scene.id, back).await;
+    has_replicas(&scene, "plain", 1).await;
+    scene.agent_is("refused", "InvalidSpec").await;
+    scene.agent_is("lost", "SecretLost").await;
+    scene.settle().await;
+}
+
+#[tokio::test]
+async fn an_edit_of_the_tenant_that_is_refused_changes_no_agent_that_is_built() {
+    let scene = Scene::with_tenant().await;
+    scene.make_agent("worker", idle()).await;
+    let before = scene.agent_is("worker", "Ready").await;
+    scene.settle().await;
+    scene
+        .patch(&scene.tenants(), &scene.id, json!({"spec": {"plan": "golden"}}))
+        .await;
+    let told = scene.tenant_refused(&scene.id, "PlanNotFound").await;
+    scene.make_agent("late", idle()).await;
+    let late = scene.agent_is("late", "TenantNotReady").await;
+    let status = late.status.unwrap_or_default();
+    assert_eq!(
+        condition::find(&status.conditions, "Ready").map(|c| c.message.clone()),
+        Some(format!("the tenant {} is not ready: PlanNotFound: {told}", scene.id))
+    );
+    scene.settle().await;
+    let after = scene.api::<Agent>().get("worker").await.expect("the agent");
+    assert_eq!(after.status, before.status);
+
+    // It is still looked after.
+    scene
+        .patch(&scene.api::<Agent>(), "worker", json!({"spec": {"replicas": 1}}))
+        .await;
+    has_replicas(&scene, "worker", 1).await;
+    scene
+        .patch(&scene.tenants(), &scene.id, json!({"spec": {"plan": "standard"}}))
+        .await;
+    scene.agent_is("late", "Ready").await;
+    scene.settle().await;
+}

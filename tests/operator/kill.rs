@@ -10,12 +10,12 @@ use k8s_openapi::api::{
     core::v1::{Pod, Service},
     policy::v1::PodDisruptionBudget,
 };
-use kube::Api;
+use kube::{Api, api::DeleteParams};
 use sandbox_protocol::{Outcome, ProgramEnd};
 use serde_json::{Value, json};
 use support::{Kubelet, Scene, dump, kubelet::result, scene::pod_name, wait};
 
-use crate::run_end::program;
+use crate::{run_end::program, tenant::namespaces};
 
 /// Plans that run at once: each has an operator and a proxy of its own.
 const AT_ONCE: usize = 6;
@@ -27,6 +27,7 @@ enum Workload {
     AgentUpdate,
     RunStart,
     RunCancel,
+    TenantDelete,
 }
 
 /// What came of a workload.
@@ -142,6 +143,15 @@ impl Workload {
                 scene.finished("job").await;
                 wait::until(&pods, &pod_name(&run), "the pod is gone", |p| p.is_none()).await;
             }
+            Self::TenantDelete => {
+                scene
+                    .tenants()
+                    .delete(&scene.id, &DeleteParams::background())
+                    .await
+                    .expect("delete the tenant");
+                wait::until(&scene.tenants(), &scene.id, "the tenant is gone", |t| t.is_none()).await;
+                wait::until(&namespaces(scene), &namespace, "the namespace is gone", |n| n.is_none()).await;
+            }
         }
     }
 }
@@ -233,4 +243,9 @@ async fn killed_while_it_starts_a_run() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_while_it_cancels_a_run() {
     Box::pin(kill_at_every_write(Workload::RunCancel)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_while_it_deletes_a_tenant() {
+    Box::pin(kill_at_every_write(Workload::TenantDelete)).await;
 }

@@ -3,6 +3,7 @@
 //! Every test has a tenant, a proxy and an operator of its own, so all of them run at once on one control plane.
 
 mod admission;
+mod admission_operator;
 mod agent;
 mod blind;
 mod generated;

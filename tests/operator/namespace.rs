@@ -108,44 +108,108 @@ async fn a_namespace_that_is_being_deleted_is_waited_for() {
     scene.settle().await;
 }
 
-#[tokio::test]
-async fn a_retained_namespace_owes_nothing_to_its_tenant() {
-    let scene = Scene::with_tenant().await;
-    let owned = |objects: &BTreeMap<String, Value>| -> Vec<String> {
-        objects
-            .iter()
-            .filter(|(_, o)| o["metadata"].get("ownerReferences").is_some())
-            .map(|(name, _)| name.clone())
-            .collect()
-    };
-    assert!(!owned(&dump::tenant(&scene.admin, &scene.id).await).is_empty());
-    scene
-        .patch(
-            &scene.tenants(),
-            &scene.id,
-            json!({"spec": {"deletionPolicy": "Retain"}}),
-        )
-        .await;
-    scene.ready_tenant(&scene.id).await;
-    scene.settle().await;
-    assert_eq!(
-        owned(&dump::tenant(&scene.admin, &scene.id).await),
-        Vec::<String>::new()
-    );
-
+/// Deletes a tenant and waits until nothing but its namespace can be left of it.
+async fn delete_tenant(scene: &Scene) {
     scene
         .tenants()
         .delete(&scene.id, &DeleteParams::background())
         .await
         .expect("delete the tenant");
     wait::until(&scene.tenants(), &scene.id, "the tenant is gone", |t| t.is_none()).await;
+}
+
+async fn is_going(scene: &Scene) -> bool {
+    let namespace = namespaces(scene).get_opt(&scene.namespace()).await.expect("look");
+    namespace.is_none_or(|n| n.metadata.deletion_timestamp.is_some())
+}
+
+#[tokio::test]
+async fn a_tenant_is_held_before_its_namespace_is_made() {
+    let scene = Scene::with_tenant().await;
+    let tenant = scene.tenants().get(&scene.id).await.expect("the tenant");
+    assert_eq!(tenant.finalizers(), ["pinfold.dev/namespace"]);
+    let writes = scene.proxy.writes();
+    let first = |resource: &str| {
+        writes
+            .iter()
+            .position(|w| w.request.resource == resource && w.request.subresource.is_none())
+            .expect("a write")
+    };
+    assert!(first("tenants") < first("namespaces"), "{writes:#?}");
+    // Neither the namespace nor anything in it follows the Tenant by itself.
+    let owned: Vec<String> = dump::tenant(&scene.admin, &scene.id)
+        .await
+        .into_iter()
+        .filter(|(_, o)| o["metadata"].get("ownerReferences").is_some())
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(owned, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_namespace_is_retained_though_nobody_was_there_to_hear_of_it() {
+    let scene = Scene::start().await;
+    let owners = json!({"owners": [{"kind": "User", "name": "alice", "role": "admin"}]});
+    scene.make_tenant(&scene.id, owners).await;
+    scene.ready_tenant(&scene.id).await;
+    scene.settle().await;
+    let inside = async || {
+        let mut all = dump::tenant(&scene.admin, &scene.id).await;
+        all.retain(|name, _| !name.starts_with("Tenant/"));
+        all
+    };
+    let before = inside().await;
+    scene.kill_operator().await;
+    let retain = json!({"spec": {"deletionPolicy": "Retain"}});
+    scene.patch(&scene.tenants(), &scene.id, retain).await;
+    scene
+        .tenants()
+        .delete(&scene.id, &DeleteParams::background())
+        .await
+        .expect("delete the tenant");
+    scene.start_operator();
+    wait::until(&scene.tenants(), &scene.id, "the tenant is gone", |t| t.is_none()).await;
+    scene.settle().await;
+    assert!(!is_going(&scene).await);
+    dump::assert_same("retained", &before, &inside().await);
+
     scene.make_tenant(&scene.id, json!({})).await;
     scene.tenant_refused(&scene.id, "NamespaceConflict").await;
-    let kept = namespaces(&scene)
-        .get(&scene.namespace())
+    // Nor does it go with a Tenant that never had it.
+    delete_tenant(&scene).await;
+    scene.settle().await;
+    assert!(!is_going(&scene).await);
+}
+
+#[tokio::test]
+async fn a_namespace_that_was_handed_on_does_not_go_with_its_first_tenant() {
+    let scene = Scene::with_tenant().await;
+    scene.kill_operator().await;
+    let other =
+        json!({"metadata": {"annotations": {"pinfold.dev/tenant-uid": "6f1c1d1e-0000-4000-8000-000000000000"}}});
+    scene.patch(&namespaces(&scene), &scene.namespace(), other).await;
+    scene.start_operator();
+    delete_tenant(&scene).await;
+    scene.settle().await;
+    assert!(!is_going(&scene).await);
+}
+
+#[tokio::test]
+async fn a_tenant_that_nobody_saw_going_takes_its_namespace_along() {
+    let scene = Scene::with_tenant().await;
+    scene.kill_operator().await;
+    scene
+        .tenants()
+        .delete(&scene.id, &DeleteParams::background())
         .await
-        .expect("the namespace is kept");
-    assert_eq!(kept.metadata.deletion_timestamp, None);
+        .expect("delete the tenant");
+    scene.start_operator();
+    wait::until(&namespaces(&scene), &scene.namespace(), "the namespace is gone", |n| {
+        n.is_none()
+    })
+    .await;
+    wait::until(&scene.tenants(), &scene.id, "the tenant is gone", |t| t.is_none()).await;
+    scene.settle().await;
 }
 
 #[tokio::test]

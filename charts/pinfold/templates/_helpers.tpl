@@ -25,3 +25,8 @@ both forms of their identity. Everybody else is held to the label rules. */ -}}
 {{- define "pinfold.notPlatform" -}}
 !(request.userInfo.username in ['system:serviceaccount:{{ .Release.Namespace }}:pinfold-operator', 'system:kube-controller-manager', 'system:kube-scheduler', 'system:apiserver']) && !request.userInfo.groups.exists(g, g in ['system:serviceaccounts:kube-system', 'system:nodes'])
 {{- end }}
+
+{{- /* The operator itself. */ -}}
+{{- define "pinfold.isOperator" -}}
+request.userInfo.username == 'system:serviceaccount:{{ .Release.Namespace }}:pinfold-operator'
+{{- end }}

@@ -2,7 +2,13 @@
 
 use std::marker::PhantomData;
 
-use kube::ResourceExt;
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::{
+    Api, ResourceExt,
+    api::{Patch, PatchParams},
+};
+use serde_json::json;
+use tracing::info;
 
 use crate::{
     agent::{
@@ -10,7 +16,10 @@ use crate::{
         build::{AppliedResources, Resources},
         fetch::Fetched,
     },
-    cluster::{apply::Applier, meta},
+    cluster::{
+        apply::{Applier, failure},
+        meta,
+    },
     runtime::Failure,
     shared::Shared,
     tenant::build::Prepared,
@@ -63,4 +72,27 @@ pub async fn apply(
         disruption_budget,
         state: PhantomData,
     })
+}
+
+/// Scales a Deployment to zero and leaves the rest of it as it is; the next apply takes the whole of it back.
+pub async fn halt(shared: &Shared, deployment: &Deployment) -> Result<(), Failure> {
+    if deployment.spec.as_ref().and_then(|s| s.replicas) == Some(0) {
+        return Ok(());
+    }
+    let name = deployment.name_any();
+    let api: Api<Deployment> = Api::namespaced(shared.client.clone(), &deployment.namespace().unwrap_or_default());
+    let patch = json!({"metadata": {"uid": deployment.uid()}, "spec": {"replicas": 0}});
+    let parameters = PatchParams {
+        field_manager: Some(MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
+    match api.patch(&name, &parameters, &Patch::Merge(patch)).await {
+        Ok(halted) => {
+            info!(child.kind = "Deployment", child.name = name, "child scaled to zero");
+            shared.caches.deployments.insert(halted);
+            Ok(())
+        }
+        Err(kube::Error::Api(answer)) if answer.code == 404 => Ok(()),
+        Err(error) => Err(failure(format!("scale Deployment {name} to zero"), error)),
+    }
 }

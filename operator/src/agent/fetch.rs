@@ -4,12 +4,18 @@ use std::sync::Arc;
 
 use crds::{Agent, Tenant, agent::condition_type, condition, labels};
 use k8s_openapi::api::{
+    apps::v1::Deployment,
     core::v1::{Pod, Service},
     policy::v1::PodDisruptionBudget,
 };
 use kube::ResourceExt;
 
-use crate::{runtime::Key, shared::Shared, tenant::fetch::tenant_of};
+use crate::{
+    cluster::meta,
+    runtime::Key,
+    shared::Shared,
+    tenant::fetch::{belongs_to, tenant_of},
+};
 
 /// An agent with what there is of it.
 #[derive(Debug)]
@@ -18,6 +24,8 @@ pub struct Fetched {
     pub agent: Arc<Agent>,
     /// Its tenant.
     pub tenant: Option<Arc<Tenant>>,
+    /// Its Deployment, if it stands in a namespace that is its tenant's and stays: the agent is built.
+    pub deployment: Option<Arc<Deployment>>,
     /// Its Service.
     pub service: Option<Arc<Service>>,
     /// Its `PodDisruptionBudget`.
@@ -45,11 +53,23 @@ pub fn fetch(shared: &Shared, key: &Key) -> Option<Fetched> {
             .filter(|p| p.labels().get(labels::AGENT) == Some(&name))
             .collect()
     };
+    let tenant = tenant_of(shared, &key.scope);
     Some(Fetched {
-        tenant: tenant_of(shared, &key.scope),
+        deployment: tenant.as_deref().and_then(|t| built(shared, key, &agent, t)),
+        tenant,
         service: caches.services.get(&key.scope, &name),
         disruption_budget: caches.disruption_budgets.get(&key.scope, &name),
         pods,
         agent,
     })
+}
+
+/// A namespace that a tenant of the same name left behind, or that is being deleted, is none to go on building in.
+fn built(shared: &Shared, key: &Key, agent: &Agent, tenant: &Tenant) -> Option<Arc<Deployment>> {
+    let namespace = shared.caches.namespaces.get("", &key.scope)?;
+    if namespace.metadata.deletion_timestamp.is_some() || !belongs_to(&namespace, &tenant.uid()?) {
+        return None;
+    }
+    let deployment = shared.caches.deployments.get(&key.scope, &key.name)?;
+    meta::is_controlled_by(&*deployment, &agent.uid()?).then_some(deployment)
 }

@@ -150,6 +150,9 @@ pub async fn write(
         new.selector = Some(pairs.join(","));
         new.address = service::address(validated);
         new.identity = Some(identity.status.clone());
+    } else if let Some(status) = fetched.deployment.as_ref().and_then(|d| d.status.as_ref()) {
+        new.replicas = status.replicas.unwrap_or(0);
+        new.ready_replicas = status.ready_replicas.unwrap_or(0);
     }
     let api: Api<Agent> = Api::namespaced(shared.client.clone(), &agent.namespace().unwrap_or_default());
     if let Some(mut written) =

@@ -55,6 +55,21 @@ pub struct Plan {
     pub concurrent_runs: i32,
     /// The longest run, in seconds.
     pub max_run_duration_seconds: i32,
+    /// How many objects of a kind exist.
+    pub objects: Objects,
+}
+
+/// How many objects of each kind a tenant's people may have. The operator keeps all of them in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Objects {
+    /// `SandboxRun`s, finished ones included.
+    pub runs: i32,
+    /// Agents.
+    pub agents: i32,
+    /// `SandboxTemplate`s.
+    pub templates: i32,
+    /// Secrets, one for each agent's generated identity included.
+    pub secrets: i32,
 }
 
 /// Where cluster DNS runs.
@@ -151,6 +166,30 @@ struct PlanFile {
     pods: i32,
     concurrent_runs: i32,
     max_run_duration_seconds: i32,
+    #[serde(default = "runs")]
+    runs: i32,
+    #[serde(default = "agents")]
+    agents: i32,
+    #[serde(default = "templates")]
+    templates: i32,
+    #[serde(default = "secrets")]
+    secrets: i32,
+}
+
+fn runs() -> i32 {
+    2000
+}
+
+fn agents() -> i32 {
+    200
+}
+
+fn templates() -> i32 {
+    200
+}
+
+fn secrets() -> i32 {
+    500
 }
 
 #[derive(Debug, Deserialize)]
@@ -223,6 +262,12 @@ impl Platform {
                     pods: plan.pods,
                     concurrent_runs: plan.concurrent_runs,
                     max_run_duration_seconds: plan.max_run_duration_seconds,
+                    objects: Objects {
+                        runs: plan.runs,
+                        agents: plan.agents,
+                        templates: plan.templates,
+                        secrets: plan.secrets,
+                    },
                 };
                 (name.clone(), parsed)
             })
@@ -251,7 +296,16 @@ impl Platform {
             problems.push("plans: at least one plan is needed, such as standard".to_owned());
         }
         for (name, plan) in &plans {
-            if plan.pods < 0 || plan.concurrent_runs < 0 || plan.max_run_duration_seconds < 1 {
+            let objects = plan.objects;
+            let counts = [
+                plan.pods,
+                plan.concurrent_runs,
+                objects.runs,
+                objects.agents,
+                objects.templates,
+                objects.secrets,
+            ];
+            if counts.iter().any(|count| *count < 0) || plan.max_run_duration_seconds < 1 {
                 problems.push(format!(
                     "plans.{name}: counts must not be negative and maxRunDurationSeconds at least 1"
                 ));
@@ -326,6 +380,25 @@ sandboxd: {image: x}
         let platform = Platform::for_tests();
         let metadata: IpNet = "169.254.169.254/32".parse().unwrap();
         assert!(platform.denied_cidrs.iter().any(|d| d.contains(&metadata)));
+    }
+
+    #[test]
+    fn counts_of_objects_have_defaults_and_are_checked() {
+        let plan = |more: &str| {
+            format!(
+                "plans: {{a: {{cpu: '1', memory: 1Gi, storage: 1Gi, pods: 1, concurrentRuns: 1, maxRunDurationSeconds: 1{more}}}}}\nsandboxd: {{image: x}}\n"
+            )
+        };
+        let objects = |more: &str| Platform::parse(&plan(more)).ok().map(|p| p.plans["a"].objects);
+        let default = Objects {
+            runs: 2000,
+            agents: 200,
+            templates: 200,
+            secrets: 500,
+        };
+        assert_eq!(objects(""), Some(default));
+        assert_eq!(objects(", runs: 7"), Some(Objects { runs: 7, ..default }));
+        assert_eq!(objects(", secrets: -1"), None);
     }
 
     #[test]

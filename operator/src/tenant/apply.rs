@@ -2,7 +2,8 @@
 
 use std::marker::PhantomData;
 
-use k8s_openapi::api::{networking::v1::NetworkPolicy, rbac::v1::RoleBinding};
+use jiff::SignedDuration;
+use k8s_openapi::api::{core::v1::ResourceQuota, networking::v1::NetworkPolicy, rbac::v1::RoleBinding};
 use kube::ResourceExt;
 
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
     shared::Shared,
     tenant::{
         MANAGER,
-        build::{Applied, Prepared, Resources},
+        build::{Applied, Prepared, Resources, quota},
         fetch::Fetched,
     },
 };
@@ -37,6 +38,7 @@ pub async fn apply(shared: &Shared, fetched: &Fetched, prepared: Resources<Prepa
         namespace,
         operator_binding,
         quota,
+        counts,
         limit_range,
         network_policies,
         service_accounts,
@@ -53,6 +55,8 @@ pub async fn apply(shared: &Shared, fetched: &Fetched, prepared: Resources<Prepa
         applied_policies.push((*applier.namespaced(policy, &caches.network_policies).await?).clone());
     }
     let quota = applier.namespaced(&quota, &caches.quotas).await?;
+    let counts = applier.namespaced(&counts, &caches.quotas).await?;
+    recount(shared, &applier, &counts).await?;
     let limit_range = applier.namespaced(&limit_range, &caches.limit_ranges).await?;
     let mut applied_accounts = Vec::new();
     for account in &service_accounts {
@@ -67,6 +71,7 @@ pub async fn apply(shared: &Shared, fetched: &Fetched, prepared: Resources<Prepa
         namespace: (*namespace).clone(),
         operator_binding: (*operator_binding).clone(),
         quota: (*quota).clone(),
+        counts: (*counts).clone(),
         limit_range: (*limit_range).clone(),
         network_policies: applied_policies,
         service_accounts: applied_accounts,
@@ -75,6 +80,20 @@ pub async fn apply(shared: &Shared, fetched: &Fetched, prepared: Resources<Prepa
     };
     let held = prune(shared, fetched, &applier, &resources).await?;
     Ok(Outcome { resources, held })
+}
+
+/// How long a quota may be without usage before it is made again.
+const UNCOUNTED: SignedDuration = SignedDuration::from_secs(10);
+
+/// Deletes a quota that the quota controller took up without counting; the next pass makes it again. See
+/// [`quota::COUNTS`].
+async fn recount(shared: &Shared, applier: &Applier, counts: &ResourceQuota) -> Result<(), Failure> {
+    let made = counts.metadata.creation_timestamp.as_ref().map(|t| t.0);
+    let old = made.is_some_and(|at| at + UNCOUNTED < shared.clock.now());
+    if old && !quota::is_counted(counts) {
+        applier.prune(counts).await?;
+    }
+    Ok(())
 }
 
 async fn prune(

@@ -38,6 +38,8 @@ pub struct Resources<State> {
     pub operator_binding: RoleBinding,
     /// What all pods may use together.
     pub quota: ResourceQuota,
+    /// How many objects there may be.
+    pub counts: ResourceQuota,
     /// What a container gets where nobody says.
     pub limit_range: LimitRange,
     /// What may be reached.
@@ -56,6 +58,7 @@ pub fn build(tenant: &ValidatedTenant, platform: &Platform, installation: &Insta
         namespace: namespace::build(tenant),
         operator_binding: role_binding::build_operator(tenant, installation),
         quota: quota::build(tenant),
+        counts: quota::build_counts(tenant),
         limit_range: limit_range::build(tenant, &platform.defaults),
         network_policies: network_policy::build(tenant, &platform.dns),
         service_accounts: service_account::build(tenant),
@@ -66,15 +69,11 @@ pub fn build(tenant: &ValidatedTenant, platform: &Platform, installation: &Insta
 
 /// The metadata of an object in the tenant's namespace.
 ///
-/// A retained namespace outlives its Tenant, so nothing in it may be owned by the Tenant.
+/// Nothing is owned by the Tenant: it goes with its namespace, which is deleted or let go before the Tenant is gone
+/// (see [`crate::tenant::finalizer`]).
 fn object_meta(tenant: &ValidatedTenant, name: &str) -> ObjectMeta {
-    let owner = if tenant.retained {
-        None
-    } else {
-        meta::owned_by(&tenant.tenant)
-    };
     let labels = meta::labels(component::TENANT, tenant.name.as_str());
-    meta::child(name, Some(&tenant.name.namespace()), labels, owner)
+    meta::child(name, Some(&tenant.name.namespace()), labels, None)
 }
 
 #[cfg(test)]
@@ -88,7 +87,7 @@ mod tests {
 
     const FULL: &str = r"
 plan: standard
-limits: {cpu: 500m, concurrentRuns: 3}
+limits: {cpu: 500m, concurrentRuns: 3, runs: 20000}
 owners:
   - {kind: User, name: zoe, role: developer}
   - {kind: Group, name: acme-admins, role: admin}
@@ -108,6 +107,7 @@ suspended: false
         assert_yaml_snapshot!("minimal-namespace", built.namespace);
         assert_yaml_snapshot!("minimal-operator-binding", built.operator_binding);
         assert_yaml_snapshot!("minimal-quota", built.quota);
+        assert_yaml_snapshot!("minimal-counts", built.counts);
         assert_yaml_snapshot!("minimal-limit-range", built.limit_range);
         assert_yaml_snapshot!("minimal-network-policies", built.network_policies);
         assert_yaml_snapshot!("minimal-service-accounts", built.service_accounts);
@@ -119,18 +119,20 @@ suspended: false
         let tenant = validated_tenant(FULL).unwrap();
         let built = super::build(&tenant, &Platform::for_tests(), &installation());
         assert_yaml_snapshot!("full-quota", built.quota.spec);
+        assert_yaml_snapshot!("full-counts", built.counts.spec);
         assert_yaml_snapshot!("full-role-bindings", built.role_bindings);
         assert_yaml_snapshot!("full-egress", built.network_policies.last());
     }
 
     #[test]
-    fn nothing_of_a_retained_tenant_is_owned_by_it() {
-        let tenant = validated_tenant("{deletionPolicy: Retain, owners: [{kind: User, name: alice}]}").unwrap();
+    fn nothing_of_a_tenant_is_owned_by_it() {
+        let tenant = validated_tenant("{owners: [{kind: User, name: alice}]}").unwrap();
         let built = super::build(&tenant, &Platform::for_tests(), &installation());
         let json = serde_json::json!([
             built.namespace,
             built.operator_binding,
             built.quota,
+            built.counts,
             built.limit_range,
             built.network_policies,
             built.service_accounts,

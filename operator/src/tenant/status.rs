@@ -11,7 +11,7 @@ use crate::{
     cluster::{brake, status},
     runtime::Failure,
     shared::Shared,
-    tenant::{MANAGER, apply::Outcome, validate::ValidatedTenant},
+    tenant::{MANAGER, apply::Outcome, build::quota, validate::ValidatedTenant},
 };
 
 /// Whether the tenant is ready: a quota enforces nothing until the controller manager has taken it up.
@@ -24,11 +24,13 @@ pub fn judge(outcome: &Outcome, tenant: &ValidatedTenant) -> Finding {
             brake::message(planned),
         );
     }
-    let quota = &outcome.resources.quota;
-    let wanted = quota.spec.as_ref().and_then(|s| s.hard.as_ref());
-    let enforced = quota.status.as_ref().and_then(|s| s.hard.as_ref());
-    if wanted != enforced {
-        let message = format!("the quota of namespace {} is not enforced yet", tenant.name.namespace());
+    let quotas = [&outcome.resources.quota, &outcome.resources.counts];
+    if let Some(pending) = quotas.into_iter().find(|q| !quota::is_enforced(q)) {
+        let message = format!(
+            "the quota {} of namespace {} is not enforced yet",
+            pending.name_any(),
+            tenant.name.namespace()
+        );
         return Finding::new(condition_type::READY, false, reason::QUOTA_PENDING, message);
     }
     Finding::new(

@@ -1,8 +1,9 @@
 //! Step 2: what the Tenant means, or why it cannot be. Pure.
 
 use crds::{
-    Tenant, condition,
-    tenant::{DeletionPolicy, EgressPort, Owner, Role, condition_type, reason},
+    Tenant,
+    condition::{self, ConditionStatus},
+    tenant::{EgressPort, Owner, Role, condition_type, reason},
 };
 use domain::{Quantity, TenantName};
 use ipnet::IpNet;
@@ -20,16 +21,12 @@ pub struct ValidatedTenant {
     pub name: TenantName,
     /// Its UID.
     pub uid: String,
-    /// The Tenant itself, for owner references.
-    pub tenant: Tenant,
     /// What applies: the plan's limits with the tenant's own in their place.
     pub limits: Plan,
     /// Owners by role, sorted.
     pub owners: Vec<(Role, Vec<Owner>)>,
     /// What may be reached.
     pub egress: Vec<Egress>,
-    /// Whether the namespace outlives the Tenant.
-    pub retained: bool,
 }
 
 /// Ranges, each with what is taken out of it, and ports.
@@ -75,8 +72,6 @@ pub fn validate(tenant: &Tenant, fetched: &Fetched, platform: &Platform) -> Resu
         limits,
         owners: owners(tenant),
         egress: egress(tenant, &platform.denied_cidrs)?,
-        retained: tenant.spec.deletion_policy == DeletionPolicy::Retain,
-        tenant: tenant.clone(),
     })
 }
 
@@ -138,6 +133,7 @@ fn limits(tenant: &Tenant, platform: &Platform) -> Result<Plan, Refusal> {
     quantity("storage", &own.storage, &mut limits.storage)?;
     limits.pods = own.pods.unwrap_or(limits.pods);
     limits.concurrent_runs = own.concurrent_runs.unwrap_or(limits.concurrent_runs);
+    limits.objects.runs = own.runs.unwrap_or(limits.objects.runs);
     limits.max_run_duration_seconds = own.max_run_duration_seconds.unwrap_or(limits.max_run_duration_seconds);
     Ok(limits)
 }
@@ -150,13 +146,16 @@ pub fn effective_limits(tenant: &Tenant, platform: &Platform) -> Option<Plan> {
 /// Whether agents and runs of a tenant may be built; if not, why, for their users.
 pub fn readiness(tenant: &Tenant) -> Result<(), String> {
     let conditions = tenant.status.as_ref().map(|s| s.conditions.as_slice());
-    if condition::is_true(conditions.unwrap_or_default(), condition_type::READY) {
-        return Ok(());
-    }
     let name = tenant.name_any();
-    Err(format!(
-        "the tenant {name} is not ready: see kubectl describe tenant {name}"
-    ))
+    // Its users may not read the Tenant, so what it says is told here.
+    match condition::find(conditions.unwrap_or_default(), condition_type::READY) {
+        Some(ready) if ready.status == ConditionStatus::True => Ok(()),
+        Some(ready) => Err(format!(
+            "the tenant {name} is not ready: {}: {}",
+            ready.reason, ready.message
+        )),
+        None => Err(format!("the tenant {name} is not ready: it is still being set up")),
+    }
 }
 
 fn owners(tenant: &Tenant) -> Vec<(Role, Vec<Owner>)> {
@@ -252,6 +251,19 @@ mod tests {
                 false
             )
         );
+    }
+
+    #[test]
+    fn who_waits_for_the_tenant_is_told_what_it_says() {
+        let mut tenant = tenant("{}");
+        assert_eq!(readiness(&tenant), Ok(()));
+        let told = |tenant: &Tenant| readiness(tenant).unwrap_err();
+        let not = condition::Finding::new(condition_type::READY, false, reason::QUOTA_PENDING, "wait");
+        let status = tenant.status.as_mut().unwrap();
+        status.conditions = condition::merge(&status.conditions, &[not], Some(1), crate::testing::at(1));
+        assert_eq!(told(&tenant), "the tenant acme is not ready: QuotaPending: wait");
+        tenant.status = None;
+        assert_eq!(told(&tenant), "the tenant acme is not ready: it is still being set up");
     }
 
     #[test]

@@ -57,6 +57,7 @@ impl Bench {
         let tenant = format!("bench-{}", unique());
         spec["limits"] = json!({
             "cpu": "20000", "memory": "20000Gi", "storage": "20000Gi", "pods": 20_000, "concurrentRuns": 20_000,
+            "runs": 20_000,
         });
         let tenants: Api<Tenant> = Api::all(self.client.clone());
         self.made().push(tenant.clone());

@@ -1,12 +1,18 @@
 //! Brings definitions, rights, policies and templates into the control plane, once for each process.
 
-use std::{collections::HashSet, env, fs, process::Command};
+use std::{
+    collections::{BTreeMap, HashSet},
+    env, fs,
+    process::Command,
+    time::Duration,
+};
 
 use anyhow::{Context, Result, ensure};
+use k8s_openapi::api::core::v1::{Namespace, ResourceQuota};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{
     Api, Client, ResourceExt,
-    api::{DynamicObject, Patch, PatchParams},
+    api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams},
     discovery::{Discovery, Scope},
 };
 use serde_json::{Value, json};
@@ -74,6 +80,30 @@ async fn install() -> Result<()> {
     for object in objects {
         apply(&client, &discovery, object).await?;
     }
+    counted(&client).await
+}
+
+/// Waits until the quota controller knows our kinds, up to half a minute after they were defined. What operators do
+/// until then is a test of its own, and would differ from play to play in the others.
+async fn counted(client: &Client) -> Result<()> {
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let name = format!("counted-{}", crate::scene::unique());
+    let namespace = serde_json::from_value(json!({"metadata": {"name": name}}))?;
+    namespaces.create(&PostParams::default(), &namespace).await?;
+    let quotas: Api<ResourceQuota> = Api::namespaced(client.clone(), &name);
+    let counts = ["sandboxruns", "agents", "sandboxtemplates"].map(|kind| format!("count/{kind}.pinfold.dev"));
+    let hard: BTreeMap<&String, &str> = counts.iter().map(|count| (count, "1")).collect();
+    let quota: ResourceQuota = serde_json::from_value(json!({"metadata": {"name": "counts"}, "spec": {"hard": hard}}))?;
+    wait::until_true("the quota controller counts our kinds", async || {
+        // It counts a quota when it first sees it, and one that it has counted already only after minutes.
+        drop(quotas.delete("counts", &DeleteParams::default()).await);
+        drop(quotas.create(&PostParams::default(), &quota).await);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let found = quotas.get("counts").await.ok().and_then(|q| q.status?.used);
+        found.is_some_and(|used| counts.iter().all(|count| used.contains_key(count)))
+    })
+    .await;
+    namespaces.delete(&name, &DeleteParams::default()).await?;
     Ok(())
 }
 

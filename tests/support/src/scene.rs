@@ -31,8 +31,8 @@ use crate::{
 
 const PLATFORM: &str = r#"
 plans:
-  standard: {cpu: "1000", memory: 1000Gi, storage: 4000Gi, pods: 1000, concurrentRuns: 1000, maxRunDurationSeconds: 86400}
-  small: {cpu: "2", memory: 2Gi, storage: 8Gi, pods: 3, concurrentRuns: 2, maxRunDurationSeconds: 600}
+  standard: {cpu: "1000", memory: 1000Gi, storage: 4000Gi, pods: 1000, concurrentRuns: 1000, maxRunDurationSeconds: 86400, runs: 50000, agents: 2000}
+  small: {cpu: "2", memory: 2Gi, storage: 8Gi, pods: 3, concurrentRuns: 2, maxRunDurationSeconds: 600, agents: 1, templates: 1, secrets: 3}
 deniedCidrs: [10.0.0.0/16, "fd00::/64"]
 sandboxd: {image: "pinfold.dev/sandboxd:test", injection: imageVolume}
 "#;

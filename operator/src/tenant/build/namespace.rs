@@ -16,12 +16,7 @@ pub fn build(tenant: &ValidatedTenant) -> Namespace {
         labels.insert(format!("{POD_SECURITY}/{mode}"), "restricted".to_owned());
     }
     labels.insert(format!("{POD_SECURITY}/enforce-version"), "latest".to_owned());
-    let owner = if tenant.retained {
-        None
-    } else {
-        meta::owned_by(&tenant.tenant)
-    };
-    let mut metadata = meta::child(tenant.name.namespace(), None, labels, owner);
+    let mut metadata = meta::child(tenant.name.namespace(), None, labels, None);
     metadata.annotations = Some(BTreeMap::from([(labels::TENANT_UID.to_owned(), tenant.uid.clone())]));
     Namespace {
         metadata,
