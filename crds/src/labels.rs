@@ -34,7 +34,7 @@ pub const DESIRED: &str = "pinfold.dev/desired";
 /// On an Agent (annotation): the UID of the lost identity Secret that may be replaced by a new key.
 pub const REPLACE_IDENTITY: &str = "pinfold.dev/replace-identity";
 
-/// On a Tenant or Agent (annotation): how many objects the deletion brake may let go (see the runbook).
+/// On a Tenant (annotation): how many objects the deletion brake may let go (see the runbook).
 pub const CONFIRM_DELETIONS: &str = "pinfold.dev/confirm-deletions";
 
 /// Holds a run's pod until its result is stored.

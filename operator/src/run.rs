@@ -1,6 +1,12 @@
 //! The composition root: makes every part, starts it, and takes it down in order.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use anyhow::{Context, bail};
 use domain::SystemClock;
@@ -35,12 +41,15 @@ const FAREWELL: Duration = Duration::from_secs(6);
 pub fn run(flags: Flags) -> anyhow::Result<()> {
     logging::init(flags.log_format, &flags.log)?;
     let platform = Platform::load(&flags.config)?;
-    tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
-        .context("start the runtime")?
-        .block_on(serve(flags, platform))
+        .context("start the runtime")?;
+    let result = runtime.block_on(serve(flags, platform));
+    // Not waited for: a look-up of a name that hangs must not keep a process that lost its lease.
+    runtime.shutdown_background();
+    result
 }
 
 async fn serve(flags: Flags, platform: Platform) -> anyhow::Result<()> {
@@ -102,6 +111,7 @@ fn assemble(
         admissions: Admissions::default(),
         injection: injection::Injection::new(platform.injection),
         platform,
+        stopping: AtomicBool::new(false),
     }
 }
 
@@ -118,6 +128,7 @@ async fn lead(
     tokio::pin!(stop);
     tokio::select! {
         signal = &mut stop => {
+            shared.stopping.store(true, Ordering::Relaxed);
             info!(signal = signal.context("wait for signals")?, "stopped before leading");
             return Ok(());
         }
@@ -166,6 +177,7 @@ async fn lead(
         () = candidate.hold() => true,
     };
     finding.abort();
+    shared.stopping.store(true, Ordering::Relaxed);
     shared.queues.close();
     if lost {
         metrics.leading(false);

@@ -1,6 +1,9 @@
 //! What the controllers of one process share: the client, the caches, the queues.
 
-use std::{fmt::Debug, sync::Arc};
+use std::{
+    fmt::Debug,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use crds::{Agent, SandboxRun, SandboxTemplate, Tenant};
 use domain::{Clock, TenantName};
@@ -163,6 +166,8 @@ pub struct Shared {
     pub admissions: Admissions,
     /// How `sandboxd` comes into a sandbox.
     pub injection: Injection,
+    /// Whether this process takes no more work on: it says so before it does so.
+    pub stopping: AtomicBool,
 }
 
 impl Debug for Shared {

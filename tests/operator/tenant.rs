@@ -1,16 +1,14 @@
 //! A tenant's namespace and everything in it that keeps it apart from the others.
 
-use crds::{Agent, SandboxRun, SandboxTemplate};
-use fault_proxy::{Rule, Verb};
 use insta::assert_yaml_snapshot;
 use k8s_openapi::api::{
-    core::v1::{Namespace, ResourceQuota, Secret},
+    core::v1::{Namespace, ResourceQuota},
     networking::v1::NetworkPolicy,
     rbac::v1::RoleBinding,
 };
 use kube::{
     Api, ResourceExt,
-    api::{DeleteParams, PostParams},
+    api::{DeleteParams, ListParams},
 };
 use serde_json::{Value, json};
 use support::{Scene, dump, wait};
@@ -20,7 +18,8 @@ pub fn namespaces(scene: &Scene) -> Api<Namespace> {
     Api::all(scene.admin.clone())
 }
 
-fn owners() -> Value {
+/// Four people and groups, all three roles.
+pub fn owners() -> Value {
     json!([
         {"kind": "User", "name": "carol", "role": "viewer"},
         {"kind": "User", "name": "bob"},
@@ -44,43 +43,6 @@ async fn a_tenant_is_a_namespace_with_everything_that_guards_it() {
     scene.ready_tenant(&scene.id).await;
     scene.settle().await;
     assert_yaml_snapshot!("tenant_objects", dump::tenant(&scene.admin, &scene.id).await);
-}
-
-#[tokio::test]
-async fn a_tenant_is_ready_only_once_its_quota_is_enforced() {
-    let scene = Scene::start().await;
-    let unseen = scene.proxy.add(Rule::on(Verb::Watch, "resourcequotas").freeze_events());
-    scene.make_tenant(&scene.id, json!({})).await;
-    let told = scene.tenant_refused(&scene.id, "QuotaPending").await;
-    assert_eq!(
-        told,
-        format!(
-            "the quota pinfold-quota of namespace tenant-{} is not enforced yet",
-            scene.id
-        )
-    );
-    scene.make_run("eager", json!({"image": "example.test/any:1"})).await;
-    scene.run_is("eager", "TenantNotReady").await;
-    scene.proxy.remove(unseen);
-    scene.ready_tenant(&scene.id).await;
-    scene.run_is("eager", "Starting").await;
-
-    // More pods are not ready before they are enforced, either.
-    let unseen = scene.proxy.add(Rule::on(Verb::Watch, "resourcequotas").freeze_events());
-    scene
-        .patch(&scene.tenants(), &scene.id, json!({"spec": {"limits": {"pods": 9}}}))
-        .await;
-    scene.tenant_refused(&scene.id, "QuotaPending").await;
-    scene.proxy.remove(unseen);
-    scene.ready_tenant(&scene.id).await;
-    let quota = scene
-        .api::<ResourceQuota>()
-        .get("pinfold-quota")
-        .await
-        .expect("the quota");
-    let hard = quota.status.and_then(|s| s.hard).unwrap_or_default();
-    assert_eq!(hard.get("pods").map(|q| q.0.as_str()), Some("9"));
-    scene.settle().await;
 }
 
 #[tokio::test]
@@ -168,7 +130,7 @@ async fn owners_that_are_taken_off_lose_their_rights() {
     scene.settle().await;
     let bindings = scene
         .api::<RoleBinding>()
-        .list(&kube::api::ListParams::default())
+        .list(&ListParams::default())
         .await
         .expect("list bindings");
     let held: Vec<_> = bindings
@@ -258,97 +220,4 @@ async fn suspension_is_told_with_its_reason() {
         .await;
     wait::until(&scene.tenants(), &scene.id, "it says so", suspended("False Active ")).await;
     scene.settle().await;
-}
-
-/// One who may make objects must not be able to fill the API server's store and the operator's memory with them.
-#[tokio::test]
-async fn objects_are_counted() {
-    let scene = Scene::start().await;
-    scene
-        .make_tenant(&scene.id, json!({"plan": "small", "limits": {"runs": 2}}))
-        .await;
-    scene.ready_tenant(&scene.id).await;
-    let post = PostParams::default();
-    let refused = |kind: &str, answer: Option<String>| {
-        let wanted = format!("exceeded quota: pinfold-counts, requested: count/{kind}=1");
-        assert!(answer.as_ref().is_some_and(|told| told.contains(&wanted)), "{answer:?}");
-    };
-    let spec = json!({"image": "example.test/any:1"});
-    for n in 0..2 {
-        scene.make_run(&format!("run-{n}"), spec.clone()).await;
-    }
-    let run =
-        json!({"apiVersion": "pinfold.dev/v1alpha1", "kind": "SandboxRun", "metadata": {"name": "more"}, "spec": spec});
-    let run: SandboxRun = serde_json::from_value(run).expect("a run");
-    refused("sandboxruns.pinfold.dev", told(scene.api().create(&post, &run).await));
-    scene.make_agent("one", json!({"image": "x", "replicas": 0})).await;
-    let agent =
-        json!({"apiVersion": "pinfold.dev/v1alpha1", "kind": "Agent", "metadata": {"name": "two"}, "spec": spec});
-    let agent: Agent = serde_json::from_value(agent).expect("an agent");
-    refused("agents.pinfold.dev", told(scene.api().create(&post, &agent).await));
-    let template = |name: &str| -> SandboxTemplate {
-        let object = json!({"apiVersion": "pinfold.dev/v1alpha1", "kind": "SandboxTemplate", "metadata": {"name": name}, "spec": spec});
-        serde_json::from_value(object).expect("a template")
-    };
-    assert_eq!(told(scene.api().create(&post, &template("one")).await), None);
-    refused(
-        "sandboxtemplates.pinfold.dev",
-        told(scene.api().create(&post, &template("two")).await),
-    );
-    // The key of the agent is the first of three.
-    scene.agent_is("one", "Ready").await;
-    let secret =
-        |name: &str| -> Secret { serde_json::from_value(json!({"metadata": {"name": name}})).expect("a Secret") };
-    for name in ["two", "three"] {
-        assert_eq!(told(scene.api().create(&post, &secret(name)).await), None);
-    }
-    refused("secrets", told(scene.api().create(&post, &secret("four")).await));
-
-    scene
-        .patch(&scene.tenants(), &scene.id, json!({"spec": {"limits": {"runs": 3}}}))
-        .await;
-    scene.ready_tenant(&scene.id).await;
-    wait::until_true("one more run may be made", async || {
-        told(scene.api().create(&post, &run).await).is_none()
-    })
-    .await;
-    scene.settle().await;
-}
-
-/// A quota that was taken up by a controller that did not know our kinds yet refuses them all.
-#[tokio::test]
-async fn a_quota_that_was_not_counted_is_made_again() {
-    let scene = Scene::start().await;
-    // What the controller has counted is hidden from the operator.
-    let unseen = scene.proxy.add(
-        Rule::on_any(&[Verb::List, Verb::Watch, Verb::Get], "resourcequotas")
-            .objects(|o| o["metadata"]["name"] == "pinfold-counts")
-            .rewrite(|o| {
-                if let Some(used) = o["status"]["used"].as_object_mut() {
-                    used.remove("count/sandboxruns.pinfold.dev");
-                }
-            }),
-    );
-    scene.make_tenant(&scene.id, json!({})).await;
-    let told = scene.tenant_refused(&scene.id, "QuotaPending").await;
-    assert!(told.contains("is not enforced yet"), "{told}");
-    let quotas = scene.api::<ResourceQuota>();
-    let seen = wait::until(&quotas, "pinfold-counts", "the quota is there", |q| q.is_some()).await;
-    let first = seen.expect("the quota").uid();
-    wait::until(&quotas, "pinfold-counts", "the quota is made again", |q| {
-        q.is_some_and(|q| q.uid() != first)
-    })
-    .await;
-    scene.proxy.remove(unseen);
-    scene.ready_tenant(&scene.id).await;
-    scene.settle().await;
-}
-
-/// What somebody is told; nothing if it was done.
-fn told<T>(answer: Result<T, kube::Error>) -> Option<String> {
-    match answer {
-        Ok(_) => None,
-        Err(kube::Error::Api(status)) => Some(status.message.clone()),
-        Err(error) => Some(error.to_string()),
-    }
 }

@@ -1,7 +1,8 @@
 //! The deletion brake: an operator that sees a wrong world must not tidy it away.
 //!
-//! Deletions that follow from an object's own spec (an expired run, a canceled one) are not counted. What is
-//! counted is pruning: children that exist and are no longer wanted, tenant by tenant.
+//! Deletions that follow from an object's own spec (an expired run, a canceled one, the binding of a role that a Tenant
+//! gives nobody any more) are not counted: revocation is never held back. What is counted is the rest of pruning:
+//! children that carry our label and that nothing explains, tenant by tenant.
 
 use crds::labels;
 

@@ -134,26 +134,33 @@ impl Candidate {
         }
     }
 
-    /// Renews the lease for as long as it can; returns when the term is over.
+    /// Renews the lease for as long as it can; returns when the term is over, whatever the API server does meanwhile:
+    /// a call that hangs must not keep a process that may write nothing any more.
     pub async fn hold(&mut self) {
-        loop {
-            tokio::time::sleep(self.terms.renew_every()).await;
-            loop {
-                match self.try_hold().await {
-                    Ok(()) => break,
-                    Err(LeaseError::HeldBy(holder)) => {
-                        warn!(holder, "the lease was taken");
-                        self.leadership.set(None);
-                        return;
-                    }
-                    Err(error) => warn!(error = %chain(&error), "the lease was not renewed"),
-                }
-                if !self.leadership.is_held() {
-                    return;
-                }
-                tokio::time::sleep(self.terms.retry_every()).await;
+        let mut wait = self.terms.renew_every();
+        // A process that was stopped and wakes up after its term does not win the lease back: it ends.
+        while let Some(until) = self.leadership.until().filter(|until| Instant::now() < *until) {
+            tokio::time::sleep_until(until.min(Instant::now() + wait)).await;
+            if !self.leadership.is_held() {
+                break;
             }
+            wait = match tokio::time::timeout_at(until, self.try_hold()).await {
+                Ok(Ok(())) => self.terms.renew_every(),
+                Ok(Err(LeaseError::HeldBy(holder))) => {
+                    warn!(holder, "the lease was taken");
+                    break;
+                }
+                Ok(Err(error)) => {
+                    warn!(error = %chain(&error), "the lease was not renewed");
+                    self.terms.retry_every()
+                }
+                Err(_) => {
+                    warn!("the lease was not renewed: no answer before the end of the term");
+                    break;
+                }
+            };
         }
+        self.leadership.set(None);
     }
 
     /// Gives the lease up, so that a standby need not wait for its end.

@@ -1,15 +1,19 @@
 //! What the operator says of itself to the platform.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use telemetry::admin::Health;
 
 use crate::{cluster::lease::Leadership, runtime::FairQueue, shared::Shared};
 
-/// A queue whose oldest object has waited longer than this, while this process leads, does not move.
+/// A queue that had objects ready for longer than this and gave none out, while this process leads, does not move.
+/// However long its objects wait: a leader that is only busy must not be killed for it.
 const STUCK: Duration = Duration::from_mins(5);
 
-/// Liveness by progress, readiness by filled caches.
+/// Liveness by progress; readiness by filled caches, until the process is asked to stop.
 #[derive(Debug)]
 pub struct OperatorHealth {
     shared: Arc<Shared>,
@@ -38,20 +42,20 @@ impl Health for OperatorHealth {
         if !self.leadership.is_held() {
             return Ok(());
         }
-        let stuck = self
-            .queues()
-            .into_iter()
-            .find(|(_, queue)| queue.depth().oldest > STUCK);
+        let stuck = self.queues().into_iter().find(|(_, queue)| queue.stalled() > STUCK);
         match stuck {
             Some((kind, queue)) => Err(format!(
                 "the queue of {kind} has not moved for {} s",
-                queue.depth().oldest.as_secs()
+                queue.stalled().as_secs()
             )),
             None => Ok(()),
         }
     }
 
     fn ready(&self) -> Result<(), String> {
+        if self.shared.stopping.load(Ordering::Relaxed) {
+            return Err("stopping".to_owned());
+        }
         let missing: Vec<&str> = self
             .shared
             .caches
@@ -69,6 +73,8 @@ impl Health for OperatorHealth {
 
     fn refresh(&self) {
         let metrics = &self.shared.metrics;
+        // A term that is over counts before the process has noticed.
+        metrics.leading(self.leadership.is_held());
         for (kind, queue) in self.queues() {
             metrics.queue(kind, queue.depth(), queue.in_flight());
         }

@@ -50,6 +50,7 @@ struct Inner {
     running: HashMap<String, usize>,
     timers: BinaryHeap<Reverse<(Instant, Key)>>,
     closed: bool,
+    moved: Option<Instant>,
 }
 
 #[derive(Debug, Default)]
@@ -105,7 +106,9 @@ impl FairQueue {
                     return None;
                 }
                 inner.move_due(Instant::now());
+                inner.moved.get_or_insert_with(Instant::now);
                 if let Some(key) = inner.pop(self.per_scope) {
+                    inner.moved = Some(Instant::now());
                     // Another worker may be able to take the next one: wake-ups are not counted, keys are.
                     self.wake.notify_one();
                     return Some(key);
@@ -155,6 +158,13 @@ impl FairQueue {
             ready: inner.ready.values().map(VecDeque::len).sum(),
             oldest: since.map_or(Duration::ZERO, |at| at.elapsed()),
         }
+    }
+
+    /// For how long keys have been ready and none was given out, since workers first asked. A pass has a deadline, so
+    /// workers that are all busy, or all busy with one tenant, take the next key before long.
+    pub fn stalled(&self) -> Duration {
+        let since_last = self.lock().moved.map_or(Duration::ZERO, |at| at.elapsed());
+        self.depth().oldest.min(since_last)
     }
 
     /// How many passes are under way.
@@ -371,6 +381,34 @@ mod tests {
         queue.add(key("a", "poison"));
         assert!(queue.next().await.is_some());
         assert_eq!(queue.failed(&key("a", "poison"), wait), (1, wait(1)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_busy_queue_is_not_a_stalled_one() {
+        let queue = FairQueue::new(8);
+        for n in 0..20 {
+            queue.add(key("a", &n.to_string()));
+        }
+        tokio::time::advance(Duration::from_mins(10)).await;
+        assert_eq!(queue.stalled(), Duration::ZERO, "a standby has no workers yet");
+        for _ in 0..10 {
+            assert!(queue.next().await.is_some_and(|k| {
+                queue.succeeded(&k, None);
+                true
+            }));
+            tokio::time::advance(Duration::from_mins(1)).await;
+        }
+        assert!(queue.depth().oldest > Duration::from_mins(10));
+        assert_eq!(queue.stalled(), Duration::from_mins(1));
+        tokio::time::advance(Duration::from_mins(5)).await;
+        assert_eq!(queue.stalled(), Duration::from_mins(6), "nobody takes what is ready");
+        while queue.depth().ready > 0 {
+            assert!(queue.next().await.is_some());
+        }
+        tokio::time::advance(Duration::from_mins(9)).await;
+        assert_eq!(queue.stalled(), Duration::ZERO, "there is nothing to take");
+        queue.add(key("b", "late"));
+        assert_eq!(queue.stalled(), Duration::ZERO, "it has only just come");
     }
 
     #[tokio::test(start_paused = true)]

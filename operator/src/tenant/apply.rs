@@ -16,7 +16,7 @@ use crate::{
     shared::Shared,
     tenant::{
         MANAGER,
-        build::{Applied, Prepared, Resources, quota},
+        build::{Applied, Prepared, Resources, network_policy, quota, role_binding},
         fetch::Fetched,
     },
 };
@@ -118,6 +118,17 @@ async fn prune(
         .map(|b| &**b)
         .filter(|b| meta::is_ours(*b) && !keeps(b))
         .collect();
+
+    // What the tenant's own spec takes away goes at once: rights that were revoked are never held back.
+    let spec = &fetched.tenant.spec;
+    let (revoked, bindings): (Vec<_>, Vec<_>) = bindings.into_iter().partition(|b| role_binding::is_revoked(b, spec));
+    let (closed, policies): (Vec<_>, Vec<_>) = policies.into_iter().partition(|p| network_policy::is_closed(p, spec));
+    for binding in revoked {
+        applier.prune(binding).await?;
+    }
+    for policy in closed {
+        applier.prune(policy).await?;
+    }
 
     let planned = policies.len() + bindings.len();
     let existing = fetched.network_policies.len() + fetched.role_bindings.len();

@@ -4,7 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use crds::labels::{self, component};
+use crds::{
+    labels::{self, component},
+    tenant::TenantSpec,
+};
 use k8s_openapi::{
     api::networking::v1::{
         IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer,
@@ -23,6 +26,7 @@ use crate::{
 
 const INGRESS: &str = "Ingress";
 const EGRESS: &str = "Egress";
+const ALLOW_EGRESS: &str = "pinfold-allow-egress";
 
 /// Every policy of a tenant.
 pub fn build(tenant: &ValidatedTenant, dns: &Dns) -> Vec<NetworkPolicy> {
@@ -36,6 +40,15 @@ pub fn build(tenant: &ValidatedTenant, dns: &Dns) -> Vec<NetworkPolicy> {
         policies.push(allow_egress(tenant));
     }
     policies
+}
+
+/// Whether a policy allows what this spec does not ask for any more; see [`super::role_binding::is_revoked`].
+pub fn is_closed(policy: &NetworkPolicy, spec: &TenantSpec) -> bool {
+    policy.metadata.name.as_deref() == Some(ALLOW_EGRESS)
+        && spec
+            .network_policy
+            .as_ref()
+            .is_none_or(|allowed| allowed.allowed_egress.is_empty())
 }
 
 fn deny_all(tenant: &ValidatedTenant) -> NetworkPolicy {
@@ -108,7 +121,7 @@ fn reach_agents(tenant: &ValidatedTenant) -> NetworkPolicy {
 
 fn allow_egress(tenant: &ValidatedTenant) -> NetworkPolicy {
     let rules = tenant.egress.iter().map(egress_rule).collect();
-    policy(tenant, "pinfold-allow-egress", egress(LabelSelector::default(), rules))
+    policy(tenant, ALLOW_EGRESS, egress(LabelSelector::default(), rules))
 }
 
 fn egress_rule(rule: &Egress) -> NetworkPolicyEgressRule {
@@ -158,5 +171,25 @@ fn policy(tenant: &ValidatedTenant, name: &str, spec: NetworkPolicySpec) -> Netw
     NetworkPolicy {
         metadata: object_meta(tenant, name),
         spec: Some(spec),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::tenant;
+
+    #[test]
+    fn the_allowance_is_closed_when_nothing_is_allowed_any_more() {
+        let closed = |name: &str, spec: &str| {
+            let mut policy = NetworkPolicy::default();
+            policy.metadata.name = Some(name.to_owned());
+            is_closed(&policy, &tenant(spec).spec)
+        };
+        let some = "{networkPolicy: {allowedEgress: [{cidrs: [192.0.2.0/24]}]}}";
+        assert!(closed(ALLOW_EGRESS, "{}"));
+        assert!(closed(ALLOW_EGRESS, "{networkPolicy: {allowedEgress: []}}"));
+        assert!(!closed(ALLOW_EGRESS, some));
+        assert!(!closed("pinfold-deny-all", "{}"));
     }
 }

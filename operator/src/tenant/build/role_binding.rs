@@ -1,6 +1,6 @@
 //! Who may do what in the tenant's namespace: bindings to fixed roles, never roles of our own making.
 
-use crds::tenant::{Owner, OwnerKind, Role};
+use crds::tenant::{Owner, OwnerKind, Role, TenantSpec};
 use k8s_openapi::api::rbac::v1::{RoleBinding, RoleRef, Subject};
 
 use crate::{
@@ -19,14 +19,27 @@ pub fn build_owners(tenant: &ValidatedTenant) -> Vec<RoleBinding> {
         .owners
         .iter()
         .map(|(role, owners)| {
-            let (name, cluster_role) = match role {
-                Role::Admin => ("pinfold-admins", "pinfold-tenant-admin"),
-                Role::Developer => ("pinfold-developers", "pinfold-tenant-developer"),
-                Role::Viewer => ("pinfold-viewers", "pinfold-tenant-viewer"),
-            };
+            let (name, cluster_role) = names(*role);
             binding(tenant, name, cluster_role, owners.iter().map(subject).collect())
         })
         .collect()
+}
+
+/// Whether a binding is one of an owners' role that nobody has by this spec. Read off the spec itself and not off what
+/// was built from it: a release that builds too little revokes nothing.
+pub fn is_revoked(binding: &RoleBinding, spec: &TenantSpec) -> bool {
+    [Role::Admin, Role::Developer, Role::Viewer].into_iter().any(|role| {
+        binding.metadata.name.as_deref() == Some(names(role).0) && !spec.owners.iter().any(|o| o.role == role)
+    })
+}
+
+/// The binding of a role and the cluster role that it grants.
+fn names(role: Role) -> (&'static str, &'static str) {
+    match role {
+        Role::Admin => ("pinfold-admins", "pinfold-tenant-admin"),
+        Role::Developer => ("pinfold-developers", "pinfold-tenant-developer"),
+        Role::Viewer => ("pinfold-viewers", "pinfold-tenant-viewer"),
+    }
 }
 
 /// The operator's rights in this namespace: it has none of them cluster-wide.
@@ -61,5 +74,29 @@ fn binding(tenant: &ValidatedTenant, name: &str, cluster_role: &str, subjects: V
             name: cluster_role.to_owned(),
         },
         subjects: Some(subjects),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::tenant;
+
+    #[test]
+    fn a_role_is_revoked_when_nobody_has_it_any_more() {
+        let spec = tenant("{owners: [{kind: User, name: zoe, role: viewer}]}").spec;
+        let revoked = |name: &str| {
+            let mut binding = RoleBinding::default();
+            binding.metadata.name = Some(name.to_owned());
+            is_revoked(&binding, &spec)
+        };
+        let all = [
+            "pinfold-admins",
+            "pinfold-developers",
+            "pinfold-viewers",
+            OPERATOR,
+            "theirs",
+        ];
+        assert_eq!(all.map(revoked), [true, true, false, false, false]);
     }
 }
