@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use fault_proxy::{Rule, Verb};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
+use rustix::process::Signal;
 use sandbox_protocol::Outcome;
 use serde_json::json;
 use support::{
@@ -13,6 +14,90 @@ use support::{
 };
 
 use crate::run_end::program;
+
+const TERM: u32 = 2;
+
+/// An operator with short terms that holds its lease.
+async fn leader(scene: &Scene) -> OperatorProcess {
+    let leases: Api<Lease> = Api::namespaced(scene.admin.clone(), SYSTEM_NAMESPACE);
+    let settings = Settings {
+        lease_seconds: TERM,
+        ..scene.settings()
+    };
+    let leader = OperatorProcess::start(&settings);
+    holder_is(&leases, &settings.lease, &settings.identity).await;
+    leader
+}
+
+/// What it has written, leases apart.
+fn written(scene: &Scene) -> usize {
+    let writes = scene.proxy.writes();
+    writes.iter().filter(|w| w.request.resource != "leases").count()
+}
+
+/// Its lease cannot be renewed: it ends with its term, by itself, and writes nothing more.
+async fn ends_with_its_term(scene: &Scene, mut leader: OperatorProcess) {
+    let ended = wait::soon("the operator ends", leader.ended()).await;
+    assert!(!ended.success(), "{ended}");
+    let before = written(scene);
+    scene.make_tenant(&scene.id, json!({})).await;
+    scene.proxy.quiet(Duration::from_millis(500)).await;
+    assert_eq!(written(scene), before);
+}
+
+#[tokio::test]
+async fn one_whose_lease_is_refused_ends_with_its_term() {
+    let scene = Scene::without_operator().await;
+    let leader = leader(&scene).await;
+    scene
+        .proxy
+        .add(Rule::on_any(&[Verb::Update, Verb::Patch], "leases").refuse(503, "away"));
+    ends_with_its_term(&scene, leader).await;
+}
+
+#[tokio::test]
+async fn one_whose_renewal_hangs_ends_with_its_term() {
+    let scene = Scene::without_operator().await;
+    let leader = leader(&scene).await;
+    let asked = Instant::now();
+    scene
+        .proxy
+        .add(Rule::on_any(&[], "leases").delay(Duration::from_mins(1)));
+    ends_with_its_term(&scene, leader).await;
+    // The promise of the term, with room for a busy machine, and far from the deadline of a call.
+    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
+}
+
+#[tokio::test]
+async fn one_that_slept_through_its_term_wakes_up_to_end() {
+    let scene = Scene::without_operator().await;
+    let leader = leader(&scene).await;
+    scene.make_tenant(&format!("{}-asleep", scene.id), json!({})).await;
+    scene.ready_tenant(&format!("{}-asleep", scene.id)).await;
+    leader.signal(Signal::STOP);
+    // Its term passes by the lease itself: nobody renews it.
+    let leases: Api<Lease> = Api::namespaced(scene.admin.clone(), SYSTEM_NAMESPACE);
+    let name = scene.settings().lease;
+    wait::until_true("the term is over", async || {
+        let lease = leases.get(&name).await.expect("the lease");
+        let renewed = lease.spec.and_then(|s| s.renew_time).expect("a time").0;
+        jiff::Timestamp::now().duration_since(renewed).as_secs() > i64::from(TERM)
+    })
+    .await;
+    let before = written(&scene);
+    scene
+        .patch(
+            &scene.tenants(),
+            &format!("{}-asleep", scene.id),
+            json!({"spec": {"limits": {"pods": 7}}}),
+        )
+        .await;
+    leader.signal(Signal::CONT);
+    let mut leader = leader;
+    let ended = wait::soon("the operator ends", leader.ended()).await;
+    assert!(!ended.success(), "{ended}");
+    assert_eq!(written(&scene), before, "nothing is written by one that lost its lease");
+}
 
 async fn holder_is(leases: &Api<Lease>, name: &str, holder: &str) {
     let what = format!("the lease is held by {holder:?}");

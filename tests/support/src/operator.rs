@@ -74,14 +74,20 @@ impl OperatorProcess {
         self.child.kill().await.expect("kill the operator");
     }
 
+    /// Waits until it has ended by itself; gives how.
+    pub async fn ended(&mut self) -> ExitStatus {
+        self.child.wait().await.expect("wait for the operator")
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        let pid = self.child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+        kill_process(pid.expect("the operator runs"), signal).expect("signal the operator");
+    }
+
     /// Asks it to stop; gives how it ended.
     pub async fn terminate(mut self) -> ExitStatus {
-        let pid = self
-            .child
-            .id()
-            .and_then(|id| Pid::from_raw(id.cast_signed()))
-            .expect("the operator runs");
-        kill_process(pid, Signal::TERM).expect("signal the operator");
+        self.signal(Signal::TERM);
         crate::wait::soon("the operator ends", self.child.wait())
             .await
             .expect("wait for the operator")
