@@ -72,7 +72,7 @@ fn fields(page: &mut String, schema: &JSONSchemaProps, at: &str) -> Result<()> {
             .unwrap_or_default()
             .replace('\n', " ")
             .replace('|', "\\|");
-        if let Some(default) = &property.default {
+        if let Some(default) = property.default.as_ref().filter(|_| !text.contains("Default:")) {
             write!(text, " Default: `{}`.", default.0)?;
         }
         if let Some(values) = &property.enum_ {
