@@ -204,7 +204,7 @@ async fn the_operator_itself_makes_and_marks_tenants_namespaces_only() {
         ..DeleteParams::default()
     };
     let deleted = [
-        ("kube-system".to_owned(), rule("name")),
+        (install::SYSTEM_NAMESPACE.to_owned(), rule("name")),
         (plain, rule("name")),
         (foreign, rule("name")),
         (scene.namespace(), "nothing".to_owned()),
