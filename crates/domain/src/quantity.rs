@@ -34,6 +34,9 @@ const DECIMAL: [(&str, i128); 6] = [
     ("k", 1_000),
 ];
 
+/// More than any canonical form of what users may write takes.
+const MOST_DIGITS: usize = 36;
+
 impl Quantity {
     /// Nothing at all.
     pub const ZERO: Self = Self {
@@ -78,7 +81,7 @@ impl FromStr for Quantity {
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
         let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
         if whole.len() + fraction.len() == 0
-            || whole.len() > 18
+            || whole.len() > MOST_DIGITS
             || fraction.len() > 9
             || !digits(whole)
             || !digits(fraction)
@@ -87,7 +90,11 @@ impl FromStr for Quantity {
         }
         let shift = 10_i128.pow(u32::try_from(fraction.len()).map_err(|_| invalid())?);
         let parse = |part: &str| if part.is_empty() { Ok(0) } else { part.parse::<i128>() };
-        let value = parse(whole).map_err(|_| invalid())? * shift + parse(fraction).map_err(|_| invalid())?;
+        let value = parse(whole)
+            .map_err(|_| invalid())?
+            .checked_mul(shift)
+            .and_then(|v| v.checked_add(parse(fraction).ok()?))
+            .ok_or_else(invalid)?;
         let over = shift * divide;
         // Rounded up, as the API server does: a request may grow by less than a thousandth, never shrink.
         let milli = value
@@ -175,7 +182,7 @@ mod tests {
             "1e3",
             "+1",
             ".",
-            "99999999999999999999",
+            "9999999999999999999999999999999999999",
         ] {
             assert_eq!(bad.parse::<Quantity>(), Err(InvalidQuantity(bad.to_owned())), "{bad}");
         }
@@ -185,6 +192,17 @@ mod tests {
     fn compares_by_value() {
         assert!("1Gi".parse::<Quantity>().unwrap() > "1G".parse::<Quantity>().unwrap());
         assert_eq!("1000m".parse::<Quantity>().unwrap(), Quantity::units(1));
+    }
+
+    /// Many thousandths take more digits than what a user may write.
+    #[test]
+    fn a_long_canonical_form_is_read_again() {
+        let amount: Quantity = "954467.9Gi".parse().unwrap();
+        assert_eq!(amount.to_string().parse::<Quantity>(), Ok(amount));
+        assert_eq!(
+            "1024838907608432640m".parse::<Quantity>().unwrap().to_string(),
+            "1024838907608432640m"
+        );
     }
 
     proptest! {
