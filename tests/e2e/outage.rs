@@ -97,11 +97,7 @@ async fn a_run_ends_at_its_deadline_and_keeps_its_result_without_an_operator() {
         let list = events.list(&ListParams::default().fields(&started)).await.unwrap();
         let starts: i32 = list
             .iter()
-            .filter(|e| {
-                e.note
-                    .as_deref()
-                    .is_some_and(|note| note.contains("sandbox") && !note.contains("init"))
-            })
+            .filter(|e| e.regarding.as_ref().and_then(|r| r.field_path.as_deref()) == Some("spec.containers{sandbox}"))
             .map(|e| e.deprecated_count.unwrap_or(1))
             .sum();
         assert_eq!(starts, 1, "{list:?}");
