@@ -199,6 +199,8 @@ fn with_pod(fetched: &Fetched, pod: &Pod, now: Timestamp) -> Decision {
 fn under_way(fetched: &Fetched, pod: &Pod, progress: &Progress, intent: &Intent, now: Timestamp) -> Decision {
     let report = match progress {
         Progress::Running { begun, ready, since } if *begun || has_started(fetched) => running(pod, *since, *ready),
+        // A node that comes back may show a container as one that is still to come.
+        Progress::Starting(_) if has_started(fetched) => running(pod, None, false),
         Progress::Starting(trouble) => starting(pod, trouble.as_ref().or(fetched.trouble.as_ref())),
         _ => starting(pod, None),
     };
