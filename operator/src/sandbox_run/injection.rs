@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use crds::labels::component;
 use k8s_openapi::{
-    api::core::v1::{ConfigMap, Container, Pod, PodSpec, ResourceRequirements},
+    api::core::v1::{ConfigMap, Container, ContainerState, Pod, PodSpec, ResourceRequirements},
     apimachinery::pkg::api::resource::Quantity,
 };
 use kube::{
@@ -165,7 +165,7 @@ async fn canary_executes(shared: &Shared) -> Result<Option<bool>, Failure> {
         // Waiting for a node, or for its image: that says nothing. A container that cannot be made does.
         Err(_) => {
             let pod = pods.get_opt(CANARY).await.ok().flatten();
-            pod.as_ref().and_then(cannot_start).map(|()| false)
+            pod.as_ref().is_some_and(cannot_start).then_some(false)
         }
     };
     gone(pods.delete(CANARY, &DeleteParams::default().grace_period(0)).await)?;
@@ -178,21 +178,25 @@ fn verdict(pod: Option<&Pod>) -> Option<bool> {
     if status.phase.as_deref() == Some("Succeeded") {
         return Some(true);
     }
-    let state = status.container_statuses.as_ref()?.first()?.state.as_ref()?;
-    state.terminated.as_ref().map(|_| false)
+    state_of(pod?)?.terminated.as_ref().map(|_| false)
 }
 
-fn cannot_start(pod: &Pod) -> Option<()> {
-    let state = pod
-        .status
+fn cannot_start(pod: &Pod) -> bool {
+    let reason = state_of(pod).and_then(|state| state.waiting.as_ref()?.reason.as_deref());
+    matches!(
+        reason,
+        Some("CreateContainerError" | "RunContainerError" | "StartError")
+    )
+}
+
+fn state_of(pod: &Pod) -> Option<&ContainerState> {
+    pod.status
         .as_ref()?
         .container_statuses
         .as_ref()?
         .first()?
         .state
-        .as_ref()?;
-    let reason = state.waiting.as_ref()?.reason.as_deref()?;
-    matches!(reason, "CreateContainerError" | "RunContainerError" | "StartError").then_some(())
+        .as_ref()
 }
 
 fn canary(shared: &Shared) -> Pod {
