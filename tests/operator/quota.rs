@@ -1,9 +1,12 @@
 //! A tenant's quotas: enforced before anything else is, and counted.
 
-use crds::{Agent, SandboxRun, SandboxTemplate};
+use crds::{Agent, SandboxRun, SandboxTemplate, condition::ConditionStatus};
 use fault_proxy::{Rule, Verb};
 use k8s_openapi::api::core::v1::{ResourceQuota, Secret};
-use kube::{ResourceExt, api::PostParams};
+use kube::{
+    Api, ResourceExt,
+    api::{DeleteParams, PostParams},
+};
 use serde_json::json;
 use support::{Scene, wait};
 
@@ -96,6 +99,44 @@ async fn objects_are_counted() {
         told(scene.api().create(&post, &run).await).is_none()
     })
     .await;
+    scene.settle().await;
+}
+
+/// The Secret with an agent's key is one too many: the agent says so, and goes on once there is room.
+#[tokio::test]
+async fn an_agent_without_room_for_its_key_says_so() {
+    let scene = Scene::start().await;
+    scene.make_tenant(&scene.id, json!({"plan": "small"})).await;
+    scene.ready_tenant(&scene.id).await;
+    let secrets: Api<Secret> = scene.api();
+    for name in ["one", "two", "three"] {
+        let secret: Secret = serde_json::from_value(json!({"metadata": {"name": name}})).expect("a Secret");
+        assert_eq!(told(secrets.create(&PostParams::default(), &secret).await), None);
+    }
+    scene.make_agent("late", json!({"image": "x", "replicas": 0})).await;
+    let agent = scene.agent_is("late", "QuotaExceeded").await;
+    let status = agent.status.expect("a status");
+    let seen: Vec<(&str, ConditionStatus, &str)> = status
+        .conditions
+        .iter()
+        .map(|c| (c.type_.as_str(), c.status, c.reason.as_str()))
+        .collect();
+    let no = ConditionStatus::False;
+    assert_eq!(
+        seen,
+        [("IdentityReady", no, "QuotaExceeded"), ("Ready", no, "QuotaExceeded")]
+    );
+    let message = &status.conditions[1].message;
+    let wanted = "the tenant's quota leaves no room for the Secret pinfold-identity-late with this agent's key; delete a \
+                  Secret, or give the tenant a plan with more of them: ";
+    assert!(message.starts_with(wanted), "{message}");
+    assert_eq!(status.identity, None);
+
+    secrets
+        .delete("one", &DeleteParams::default())
+        .await
+        .expect("delete a Secret");
+    scene.agent_is("late", "Ready").await;
     scene.settle().await;
 }
 

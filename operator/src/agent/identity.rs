@@ -77,7 +77,10 @@ pub async fn ensure(shared: &Shared, agent: &Agent) -> Result<Result<Identity, T
         }
         (None, None) => match lost(agent) {
             Some(trouble) => return Ok(Err(trouble)),
-            None => generate(&secrets, agent, &name).await?,
+            None => match generate(&secrets, agent, &name).await? {
+                Ok(secret) => secret,
+                Err(trouble) => return Ok(Err(trouble)),
+            },
         },
     };
     Ok(read(&secret, provided.is_some()))
@@ -120,7 +123,7 @@ fn check_generated(agent: &Agent, secret: &Secret) -> Result<(), Trouble> {
     Ok(())
 }
 
-async fn generate(secrets: &Api<Secret>, agent: &Agent, name: &str) -> Result<Secret, Failure> {
+async fn generate(secrets: &Api<Secret>, agent: &Agent, name: &str) -> Result<Result<Secret, Trouble>, Failure> {
     let broken = |error: aws_lc_rs::error::Unspecified| Failure {
         attempt: "generate an Ed25519 key".to_owned(),
         class: FailureClass::Transient,
@@ -146,12 +149,23 @@ async fn generate(secrets: &Api<Secret>, agent: &Agent, name: &str) -> Result<Se
     match secrets.create(&parameters, &secret).await {
         Ok(made) => {
             info!(child.kind = "Secret", child.name = name, "identity generated");
-            Ok(made)
+            Ok(Ok(made))
         }
         Err(kube::Error::Api(answer)) if answer.code == 409 => secrets
             .get(name)
             .await
+            .map(Ok)
             .map_err(|e| failure(format!("read Secret {name}"), e)),
+        Err(kube::Error::Api(answer)) if answer.code == 403 && answer.message.contains("exceeded quota") => {
+            Ok(Err(Trouble {
+                reason: reason::QUOTA_EXCEEDED,
+                message: format!(
+                    "the tenant's quota leaves no room for the Secret {name} with this agent's key; delete a Secret, or give \
+                     the tenant a plan with more of them: {}",
+                    answer.message
+                ),
+            }))
+        }
         Err(error) => Err(failure(format!("create Secret {name}"), error)),
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crds::{
+    SandboxRun,
     condition::{self, ConditionStatus, Finding},
     labels,
     sandbox_run::{condition_type, reason},
@@ -86,6 +87,10 @@ impl Decision {
 /// Programs that run this long get a write of their own for their start.
 const NOTEWORTHY: SignedDuration = SignedDuration::from_secs(1);
 
+/// How long the pod of a run that is over keeps our finalizer if nobody wants it gone: where many runs end at once, their
+/// results are written before their pods are tidied.
+const TIDY: SignedDuration = SignedDuration::from_secs(10);
+
 /// A run that waits is looked at again after this time, events apart.
 pub const WAITING: Duration = Duration::from_secs(10);
 
@@ -102,28 +107,43 @@ pub fn decide(fetched: &Fetched, now: Timestamp) -> Decision {
 }
 
 fn after_the_end(fetched: &Fetched, now: Timestamp) -> Decision {
+    let run = &fetched.run;
+    let leaving = run.metadata.deletion_timestamp.is_some();
+    let finished = run.status.as_ref().and_then(|s| s.finish_time);
+    let end_of_life = match (run.spec.ttl_seconds_after_finished, finished) {
+        (Some(ttl), Some(finished)) if !leaving => {
+            Some(observe::plus(finished, SignedDuration::from_secs(i64::from(ttl))))
+        }
+        _ => None,
+    };
     if let PodState::There(pod) = &fetched.pod
         && pod.finalizers().iter().any(|f| f == labels::RESULT_FINALIZER)
     {
         // An end that was stored before the pod was seen, or one that its lost node did not report.
         let over = matches!(observe::progress(pod), Progress::Ended(_) | Progress::Failed { .. });
-        if !over && pod.metadata.deletion_timestamp.is_none() {
+        let deleted = pod.metadata.deletion_timestamp.is_some();
+        if !over && !deleted {
             return Decision::now(Step::DeletePod);
         }
-        return Decision::now(Step::ReleasePod);
+        let release = observe::plus(stored_at(run).unwrap_or(now), TIDY);
+        let wait = until(end_of_life.map_or(release, |end| end.min(release)), now);
+        return match wait {
+            Some(wait) if !leaving && !deleted => Decision::later(Some(wait)),
+            _ => Decision::now(Step::ReleasePod),
+        };
     }
-    let run = &fetched.run;
-    let finished = run.status.as_ref().and_then(|s| s.finish_time);
-    let (Some(ttl), Some(finished)) = (run.spec.ttl_seconds_after_finished, finished) else {
-        return Decision::later(None);
-    };
-    if run.metadata.deletion_timestamp.is_some() {
-        return Decision::later(None);
+    match end_of_life.map(|end| until(end, now)) {
+        None => Decision::later(None),
+        Some(None) => Decision::now(Step::DeleteRun),
+        Some(wait) => Decision::later(wait),
     }
-    match until(observe::plus(finished, SignedDuration::from_secs(i64::from(ttl))), now) {
-        None => Decision::now(Step::DeleteRun),
-        wait => Decision::later(wait),
-    }
+}
+
+/// When the run's end was stored.
+fn stored_at(run: &SandboxRun) -> Option<Timestamp> {
+    let status = run.status.as_ref()?;
+    let finished = condition::find(&status.conditions, condition_type::FINISHED)?;
+    Some(finished.last_transition_time)
 }
 
 fn before_the_pod(fetched: &Fetched) -> Decision {

@@ -70,14 +70,10 @@ fn merge(old: Option<&SandboxRunStatus>, report: &Report, run: &SandboxRun, shar
     status
 }
 
+/// Progress and success are in the conditions; an event tells of what somebody should look at.
 fn tell(shared: &Shared, run: &SandboxRun, report: &Report) {
     const EXPECTED: [&str; 4] = [reason::ADMITTED, reason::STARTING, reason::RUNNING, reason::COMPLETED];
-    if EXPECTED.contains(&report.reason.as_str()) {
-        // Progress is in the conditions; only the end is worth an event.
-        if report.ending.is_some() {
-            shared.events.normal(run, "Run", &report.reason, &report.message);
-        }
-    } else {
+    if !EXPECTED.contains(&report.reason.as_str()) {
         shared.events.warning(run, "Run", &report.reason, &report.message);
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use crds::{Agent, SandboxRun, Tenant};
 use futures::StreamExt;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::{apps::v1::Deployment, core::v1::Pod};
 use kube::{
     Api, Client, Resource,
     core::{ApiResource, DynamicObject},
@@ -43,6 +43,11 @@ impl Version {
                 .unwrap_or_default()
                 .to_owned(),
         )
+    }
+
+    /// The store's revision of this version: the API server compares resource versions as numbers, too.
+    fn revision(&self) -> u64 {
+        self.key().1.parse().unwrap_or(0)
     }
 
     fn name(&self) -> String {
@@ -123,12 +128,13 @@ impl Recorder {
     }
 }
 
-fn kinds() -> [ApiResource; 4] {
+fn kinds() -> [ApiResource; 5] {
     [
         ApiResource::erase::<Tenant>(&()),
         ApiResource::erase::<Agent>(&()),
         ApiResource::erase::<SandboxRun>(&()),
         ApiResource::erase::<Pod>(&()),
+        ApiResource::erase::<Deployment>(&()),
     ]
 }
 
@@ -180,7 +186,10 @@ async fn follow(
 /// What of the rules about status is broken, in words.
 pub fn violations(versions: &[Version]) -> Vec<String> {
     let mut by_object: BTreeMap<&str, Vec<&Version>> = BTreeMap::new();
-    for version in versions.iter().filter(|v| v.kind != "Pod") {
+    for version in versions
+        .iter()
+        .filter(|v| !matches!(v.kind.as_str(), "Pod" | "Deployment"))
+    {
         by_object.entry(version.uid()).or_default().push(version);
     }
     let mut found = Vec::new();
@@ -191,8 +200,47 @@ pub fn violations(versions: &[Version]) -> Vec<String> {
         for pair in history.windows(2) {
             check_step(pair[0], pair[1], &mut found);
         }
+        for version in history.iter().filter(|v| v.kind == "Agent" && !v.deleted) {
+            check_children(version, history, versions, &mut found);
+        }
     }
     found
+}
+
+/// An agent that is ready for a generation has the Deployment that this generation asks for.
+fn check_children(agent: &Version, history: &[&Version], versions: &[Version], found: &mut Vec<String>) {
+    let ready = conditions(agent)
+        .into_iter()
+        .any(|c| c["type"] == "Ready" && c["status"] == "True");
+    if !ready {
+        return;
+    }
+    let generation = &agent.object["status"]["observedGeneration"];
+    let Some(asked) = history
+        .iter()
+        .find(|v| &v.object["metadata"]["generation"] == generation)
+    else {
+        return;
+    };
+    let newest = versions
+        .iter()
+        .filter(|v| v.kind == "Deployment" && v.revision() < agent.revision())
+        .filter(|v| v.object["metadata"]["ownerReferences"][0]["uid"] == agent.uid())
+        .max_by_key(|v| v.revision())
+        .filter(|v| !v.deleted);
+    let seen = newest.map(|deployment| {
+        let spec = &deployment.object["spec"];
+        let container = &spec["template"]["spec"]["containers"][0];
+        (container["image"].clone(), spec["replicas"].clone())
+    });
+    let spec = &asked.object["spec"];
+    let wanted = (spec["image"].clone(), spec["replicas"].clone());
+    if seen.as_ref() != Some(&wanted) {
+        found.push(format!(
+            "{}: Ready is True for generation {generation}, which asks for {wanted:?}; the Deployment has {seen:?}",
+            agent.name()
+        ));
+    }
 }
 
 fn check_version(version: &Version, found: &mut Vec<String>) {

@@ -156,14 +156,16 @@ fn an_ordinary_life_takes_three_reports() {
         (reason::COMPLETED, Some("2.250s"))
     );
     let finished = after(&started, &finished);
+    let done = ended(Outcome::Exited(0), "Completed");
     assert_eq!(
-        decide(
-            &fetched(finished.clone(), ended(Outcome::Exited(0), "Completed")),
-            at(5)
-        )
-        .step,
-        Step::ReleasePod
+        decide(&fetched(finished.clone(), done.clone()), at(5)),
+        Decision {
+            step: Step::Nothing,
+            again: Some(Duration::from_secs(10))
+        },
+        "results come before tidiness"
     );
+    assert_eq!(decide(&fetched(finished.clone(), done), at(15)).step, Step::ReleasePod);
     assert_eq!(
         decide(&fetched(finished, PodState::NotMade), at(5)),
         Decision {
@@ -294,7 +296,7 @@ fn forged_times_are_kept_within_the_kubelets() {
 
     let mut stored = after(&run(spec), &report);
     stored.status.as_mut().unwrap().finish_time = Some(jiff::Timestamp::MAX);
-    assert_eq!(decide(&fetched(stored.clone(), pod), at(6)).step, Step::ReleasePod);
+    assert_eq!(decide(&fetched(stored.clone(), pod), at(15)).step, Step::ReleasePod);
     let never = decide(&fetched(stored, PodState::NotMade), at(6));
     assert_eq!(never.step, Step::Nothing);
 }
@@ -306,7 +308,7 @@ fn a_pod_that_was_seen_too_late_is_ended() {
     let over = after(&canceled, &told);
     assert_eq!(decide(&fetched(over.clone(), running()), at(1)).step, Step::DeletePod);
     let stopped = ended(Outcome::Stopped(None), "Error");
-    assert_eq!(decide(&fetched(over, stopped), at(2)).step, Step::ReleasePod);
+    assert_eq!(decide(&fetched(over, stopped), at(15)).step, Step::ReleasePod);
 }
 
 #[test]
@@ -443,6 +445,31 @@ fn refusals_wait_or_end() {
         (ends.reason.as_str(), ends.ending.map(|e| e.started)),
         (reason::INVALID_SPEC, Some(false))
     );
+}
+
+/// Whoever deletes the pod or the run, or gave the run no life after its end, does not wait for our tidying.
+#[test]
+fn a_pod_that_is_to_go_is_let_go_at_once() {
+    let finished = |spec: &str| {
+        after(
+            &run(spec),
+            &report_of(decide(&fetched(run(spec), PodState::Gone), at(5))),
+        )
+    };
+    let deleted = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(6)));
+    let done = || ended(Outcome::Exited(0), "Completed");
+    let step = |run: SandboxRun, pod: PodState, now: i64| decide(&fetched(run, pod), at(now)).step;
+    assert_eq!(step(finished(SPEC), done(), 6), Step::Nothing);
+    let PodState::There(pod) = done() else { panic!("a pod") };
+    let mut going = (*pod).clone();
+    going.metadata.deletion_timestamp.clone_from(&deleted);
+    assert_eq!(step(finished(SPEC), PodState::There(going.into()), 6), Step::ReleasePod);
+    let mut run = finished(SPEC);
+    run.metadata.deletion_timestamp = deleted;
+    assert_eq!(step(run, done(), 6), Step::ReleasePod);
+    let short = "{image: x, command: [a], ttlSecondsAfterFinished: 2}";
+    assert_eq!(step(finished(short), done(), 6), Step::Nothing);
+    assert_eq!(step(finished(short), done(), 7), Step::ReleasePod);
 }
 
 #[test]
