@@ -124,9 +124,9 @@ async fn an_agent_without_room_for_its_key_says_so() {
     let no = ConditionStatus::False;
     assert_eq!(
         seen,
-        [("IdentityReady", no, "QuotaExceeded"), ("Ready", no, "QuotaExceeded")]
+        [("Ready", no, "QuotaExceeded"), ("IdentityReady", no, "QuotaExceeded")]
     );
-    let message = &status.conditions[1].message;
+    let message = &status.conditions[0].message;
     let wanted = "the tenant's quota leaves no room for the Secret pinfold-identity-late with this agent's key; delete a \
                   Secret, or give the tenant a plan with more of them: ";
     assert!(message.starts_with(wanted), "{message}");

@@ -1,16 +1,26 @@
-//! `xtask generate`: the definitions, the chart that installs them and the reference, from the types in `crds`.
+//! `xtask generate`: the definitions, the chart that installs them, the reference of both programs, and what the API's
+//! queries mean to the database.
 
+use std::fs::{self, File};
 use std::path::Path;
+use std::time::SystemTime;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
-use crate::paths;
 use crate::stage::{Stage, Ui};
+use crate::{paths, postgres, preflight};
 
 /// The folders below the workspace that hold nothing but generated files.
 pub(crate) const FOLDERS: [&str; 3] = ["crds/yaml", "charts/pinfold-crds/templates", "docs/reference"];
 
 pub(crate) fn run(ui: &Ui) -> Result<()> {
+    preflight::root()?;
+    let database = postgres::start(ui)?;
+    ui.stage(
+        "queries",
+        "mend the query or the compiler's error in the log",
+        |stage| queries(stage, &database.url()),
+    )?;
     ui.stage("generate", "mend the compiler's error in the log", |stage| {
         into(stage, &paths::workspace())
     })
@@ -23,5 +33,43 @@ pub(crate) fn into(stage: &Stage, top: &Path) -> Result<()> {
         .args(["run", "--quiet", "--package", "crds", "--example", "generate", "--"])
         .arg(top)
         .dir(paths::workspace())
+        .run()?;
+    for (command, file) in [("settings", "api-settings.md"), ("openapi", "openapi.json")] {
+        let text = stage
+            .run("cargo")
+            .args(["run", "--quiet", "--package", "api", "--", command])
+            .dir(paths::workspace())
+            .output()?;
+        let path = top.join("docs/reference").join(file);
+        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Compiles the API against a database that has its schema. The compiler writes down what it learns of each query, and
+/// from then on needs no database.
+fn queries(stage: &Stage, url: &str) -> Result<()> {
+    let top = paths::workspace();
+    stage
+        .run("cargo")
+        .args(["run", "--quiet", "--package", "migrations", "--example", "apply"])
+        .dir(&top)
+        .env("DATABASE_URL", url)
+        .run()?;
+    let learned = top.join("api/.sqlx");
+    let _ = fs::remove_dir_all(&learned);
+    fs::create_dir_all(&learned).with_context(|| format!("cannot create {}", learned.display()))?;
+    // The queries are looked at when the crate is compiled, and the compiler sees no reason to.
+    let source = top.join("api/src/lib.rs");
+    File::open(&source)
+        .and_then(|file| file.set_modified(SystemTime::now()))
+        .with_context(|| format!("cannot touch {}", source.display()))?;
+    stage
+        .run("cargo")
+        .args(["check", "--package", "api", "--lib"])
+        .dir(&top)
+        .env("DATABASE_URL", url)
+        .env("SQLX_OFFLINE", "false")
+        .env("SQLX_OFFLINE_DIR", &learned)
         .run()
 }

@@ -17,6 +17,7 @@ mod kubeconfig;
 mod logs;
 mod packages;
 mod paths;
+mod postgres;
 mod preflight;
 mod stage;
 mod status;

@@ -11,7 +11,7 @@ use crate::cluster::{Cluster, stop};
 use crate::image::Optimised;
 use crate::stage::Ui;
 use crate::up::{self, Options as Up};
-use crate::{check, demo, install, packages, paths, preflight};
+use crate::{check, demo, install, packages, paths, postgres, preflight};
 
 /// Kept apart from the cluster of daily work, so that a suite neither sees nor breaks it.
 const OPERATOR_CLUSTER: &str = "suite";
@@ -35,7 +35,7 @@ pub(crate) struct Options {
 enum Suite {
     /// Lints, generated files, boundaries, charts
     Check,
-    /// Tests beside the code
+    /// Tests beside the code, with PostgreSQL
     Unit,
     /// The development cluster's own network policies
     Netpol,
@@ -50,7 +50,10 @@ const IN_ORDER: [Suite; 5] = [Suite::Check, Suite::Unit, Suite::Netpol, Suite::O
 pub(crate) fn run(ui: &Ui, options: &Options) -> Result<()> {
     let wanted = |suite: &Suite| options.suites.is_empty() || options.suites.contains(suite);
     let suites: Vec<Suite> = IN_ORDER.into_iter().filter(wanted).collect();
-    if suites.iter().any(|suite| matches!(suite, Suite::Operator | Suite::E2e)) {
+    if suites
+        .iter()
+        .any(|suite| matches!(suite, Suite::Unit | Suite::Operator | Suite::E2e))
+    {
         preflight::root()?;
     }
     require_go(options, &suites)?;
@@ -139,11 +142,13 @@ fn run_suite(ui: &Ui, options: &Options, suite: Suite) -> Result<()> {
 }
 
 fn unit(ui: &Ui) -> Result<()> {
+    let database = postgres::start(ui)?;
     ui.stage("unit tests", "mend the test or the code that the log names", |stage| {
         stage
             .run("cargo")
             .args(["test", "--workspace"])
             .dir(paths::workspace())
+            .env("PINFOLD_TEST_DATABASE_URL", database.url())
             .run()
     })
 }

@@ -199,9 +199,11 @@ pub fn violations(versions: &[Version]) -> Vec<String> {
         }
         for pair in history.windows(2) {
             check_step(pair[0], pair[1], &mut found);
-        }
-        for version in history.iter().filter(|v| v.kind == "Agent" && !v.deleted) {
-            check_children(version, history, versions, &mut found);
+            // An edit leaves the status as it was; what counts is what the operator says when it says it.
+            let said = pair[0].object["status"] != pair[1].object["status"];
+            if said && pair[1].kind == "Agent" && !pair[1].deleted {
+                check_children(pair[1], history, versions, &mut found);
+            }
         }
     }
     found

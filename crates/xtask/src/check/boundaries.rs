@@ -1,4 +1,4 @@
-//! What a crate may depend on, and which files may talk to a cluster.
+//! What a crate may depend on, and which files may talk to a cluster or a database.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -52,6 +52,7 @@ pub(super) fn check(stage: &Stage) -> Result<()> {
     let mut faults = dependency_faults(&metadata);
     faults.extend(banned_faults(&lock));
     faults.extend(client_faults(&paths::workspace())?);
+    faults.extend(database_faults(&paths::workspace())?);
     if !faults.is_empty() {
         bail!("{}", faults.join("; "));
     }
@@ -126,6 +127,32 @@ fn client_faults(top: &Path) -> Result<Vec<String>> {
     Ok(faults)
 }
 
+/// SQL has one place; whoever looks for a query knows where, and nobody steps around the tenant's transaction.
+fn database_faults(top: &Path) -> Result<Vec<String>> {
+    let mut faults = Vec::new();
+    for path in files(&top.join("api/src"))? {
+        let relative = path.strip_prefix(top).unwrap_or(&path);
+        if path.extension().is_none_or(|extension| extension != "rs") || may_use_database(relative) {
+            continue;
+        }
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        if code.into_iter().any(|line| line.contains("sqlx::")) {
+            faults.push(format!("{} names sqlx; SQL is in api/src/store", relative.display()));
+        }
+    }
+    Ok(faults)
+}
+
+/// The store, and tests, which look at what it stored.
+fn may_use_database(path: &Path) -> bool {
+    let in_store = path.starts_with("api/src/store") || path == Path::new("api/src/store.rs");
+    in_store
+        || path
+            .file_name()
+            .is_some_and(|name| name == "tests.rs" || name == "testing.rs")
+}
+
 fn may_use_client(path: &Path) -> bool {
     let text = path.to_string_lossy();
     // This tool cannot use a client, since it must not depend on one; but it spells the names, here.
@@ -174,6 +201,24 @@ mod tests {
             "api/src/app.rs",
         ] {
             assert!(!may_use_client(Path::new(path)), "{path}");
+        }
+    }
+
+    #[test]
+    fn sql_has_one_place() {
+        for path in [
+            "api/src/store.rs",
+            "api/src/store/agents.rs",
+            "api/src/routes/me/get/tests.rs",
+        ] {
+            assert!(may_use_database(Path::new(path)), "{path}");
+        }
+        for path in [
+            "api/src/service/tokens.rs",
+            "api/src/routes/me/get.rs",
+            "api/src/stores.rs",
+        ] {
+            assert!(!may_use_database(Path::new(path)), "{path}");
         }
     }
 

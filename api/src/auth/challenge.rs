@@ -1,0 +1,182 @@
+//! The challenge that an agent signs to prove that it holds its key.
+//!
+//! A challenge is kept nowhere until it is answered: it carries what it is for, until when, and a code of ours over all
+//! of that. So asking for one costs no write and tells nobody whether an agent exists. That an answer counts once is the
+//! replay store's work, and each challenge names the epoch of the store that will judge it.
+
+use aws_lc_rs::{constant_time, hmac};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use domain::{AgentId, AgentKeyId};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::auth::jws;
+
+/// What the signed bytes begin with, so that a signature for anything else is none for this.
+pub const TAG: &str = "pinfold-agent-challenge-v1";
+
+/// How long a challenge may be answered.
+pub const LIFETIME: SignedDuration = SignedDuration::from_secs(60);
+
+/// The purpose of the key that challenges are authenticated with.
+pub const PURPOSE: &str = "agent challenge";
+
+const RANDOM: usize = 16;
+const CODE: usize = 32;
+const LENGTH: usize = 16 + 8 + RANDOM + CODE;
+
+/// Which run of a replay store an answer is judged in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Epoch(pub [u8; 16]);
+
+/// Who a challenge is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Subject {
+    /// The agent.
+    pub agent: AgentId,
+    /// The key that signs.
+    pub key: AgentKeyId,
+}
+
+/// A challenge and its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Challenge {
+    /// What is sent to the agent and comes back from it.
+    pub text: String,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
+/// A challenge of ours that came back in time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Returned {
+    /// The store that judges whether it is the first answer.
+    pub epoch: Epoch,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
+/// Makes a challenge.
+pub fn mint(key: &hmac::Key, subject: Subject, epoch: Epoch, now: Timestamp, random: [u8; RANDOM]) -> Challenge {
+    let expires_at = now.checked_add(LIFETIME).unwrap_or(Timestamp::MAX);
+    let seconds = expires_at.as_second();
+    let mut bytes = Vec::with_capacity(LENGTH);
+    bytes.extend(epoch.0);
+    bytes.extend(seconds.to_be_bytes());
+    bytes.extend(random);
+    let code = code(key, subject, &bytes);
+    bytes.extend(code.as_ref());
+    Challenge {
+        text: URL_SAFE_NO_PAD.encode(bytes),
+        expires_at: Timestamp::from_second(seconds).unwrap_or(expires_at),
+    }
+}
+
+/// Reads a challenge that came back; nothing if it is not ours, is for somebody else, or has ended.
+pub fn read(key: &hmac::Key, subject: Subject, text: &str, now: Timestamp) -> Option<Returned> {
+    if text.len() > LENGTH * 2 {
+        return None;
+    }
+    let bytes: [u8; LENGTH] = jws::decode(text)?.try_into().ok()?;
+    let (body, given) = bytes.split_at_checked(LENGTH - CODE)?;
+    constant_time::verify_slices_are_equal(code(key, subject, body).as_ref(), given).ok()?;
+    let (epoch, rest) = body.split_first_chunk::<16>()?;
+    let seconds = i64::from_be_bytes(*rest.first_chunk::<8>()?);
+    let expires_at = Timestamp::from_second(seconds).ok()?;
+    (now < expires_at).then_some(Returned {
+        epoch: Epoch(*epoch),
+        expires_at,
+    })
+}
+
+/// What the agent signs with its Ed25519 key. None of the parts can hold the byte that separates them.
+pub fn signed_bytes(issuer: &str, subject: Subject, text: &str, expires_at: Timestamp) -> Vec<u8> {
+    let parts = [
+        TAG.to_owned(),
+        issuer.to_owned(),
+        subject.agent.to_string(),
+        subject.key.to_string(),
+        text.to_owned(),
+        expires_at.as_second().to_string(),
+    ];
+    parts.join("\0").into_bytes()
+}
+
+fn code(key: &hmac::Key, subject: Subject, body: &[u8]) -> hmac::Tag {
+    let mut context = hmac::Context::with_key(key);
+    context.update(subject.agent.as_bytes());
+    context.update(subject.key.as_bytes());
+    context.update(body);
+    context.sign()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> hmac::Key {
+        hmac::Key::new(hmac::HMAC_SHA256, &[3; 32])
+    }
+
+    fn subject(agent: u128, key: u128) -> Subject {
+        Subject {
+            agent: AgentId::from_u128(agent),
+            key: AgentKeyId::from_u128(key),
+        }
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + second).unwrap()
+    }
+
+    #[test]
+    fn comes_back_until_it_ends() {
+        let made = mint(&key(), subject(1, 2), Epoch([9; 16]), at(0), [4; 16]);
+        assert_eq!(made.expires_at, at(60));
+        let wanted = Returned {
+            epoch: Epoch([9; 16]),
+            expires_at: at(60),
+        };
+        assert_eq!(read(&key(), subject(1, 2), &made.text, at(59)), Some(wanted));
+        assert_eq!(read(&key(), subject(1, 2), &made.text, at(60)), None);
+    }
+
+    #[test]
+    fn is_nobody_elses() {
+        let made = mint(&key(), subject(1, 2), Epoch([9; 16]), at(0), [4; 16]);
+        assert_eq!(read(&key(), subject(1, 3), &made.text, at(1)), None);
+        assert_eq!(read(&key(), subject(2, 1), &made.text, at(1)), None);
+        let other = hmac::Key::new(hmac::HMAC_SHA256, &[4; 32]);
+        assert_eq!(read(&other, subject(1, 2), &made.text, at(1)), None);
+    }
+
+    #[test]
+    fn no_character_may_change() {
+        let made = mint(&key(), subject(1, 2), Epoch([9; 16]), at(0), [4; 16]);
+        for (place, _) in made.text.char_indices() {
+            for with in ["A", "B", "="] {
+                let mut text = made.text.clone();
+                text.replace_range(place..=place, with);
+                let same = text == made.text;
+                assert_eq!(read(&key(), subject(1, 2), &text, at(1)).is_some(), same, "{text}");
+            }
+        }
+        for bad in [
+            "",
+            "A",
+            &made.text[1..],
+            &format!("{}A", made.text),
+            &"A".repeat(100_000),
+        ] {
+            assert_eq!(read(&key(), subject(1, 2), bad, at(1)), None);
+        }
+    }
+
+    /// The vector of docs/auth.md.
+    #[test]
+    fn the_signed_bytes_are_what_the_documentation_says() {
+        let bytes = signed_bytes("https://pinfold.example", subject(1, 2), "challenge", at(60));
+        let text = "pinfold-agent-challenge-v1\0https://pinfold.example\x0000000000-0000-0000-0000-000000000001\0\
+                    00000000-0000-0000-0000-000000000002\0challenge\x001800000060";
+        assert_eq!(String::from_utf8(bytes).unwrap(), text);
+    }
+}

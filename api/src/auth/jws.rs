@@ -1,0 +1,118 @@
+//! Compact JWS (RFC 7515) with a detached choice of algorithm: a key says which algorithm it is used with (RFC 8725,
+//! section 3.1), and the header may only repeat it.
+
+use aws_lc_rs::signature::{self, Ed25519KeyPair, UnparsedPublicKey};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::{Map, Value, json};
+
+use crate::auth::strict_json;
+
+/// The longest token that is looked at.
+pub const LONGEST: usize = 8 * 1024;
+
+/// The longest key id that is looked up.
+const LONGEST_KEY_ID: usize = 128;
+
+/// A public key with the one algorithm it is used with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PublicKey {
+    /// Ed25519 (RFC 8037): the 32 bytes of the point.
+    Ed25519([u8; 32]),
+    /// P-256 with SHA-256 (RFC 7518, section 3.4): the uncompressed point, 65 bytes.
+    P256([u8; 65]),
+}
+
+impl PublicKey {
+    /// Whether a header names this key's algorithm. RFC 9864 gives the fully specified name `Ed25519` to what RFC 8037
+    /// calls `EdDSA` with this curve; clients send either.
+    fn goes_with(&self, algorithm: &str) -> bool {
+        match self {
+            Self::Ed25519(_) => matches!(algorithm, "EdDSA" | "Ed25519"),
+            Self::P256(_) => algorithm == "ES256",
+        }
+    }
+
+    fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
+        match self {
+            Self::Ed25519(key) => UnparsedPublicKey::new(&signature::ED25519, key).verify(message, signature),
+            Self::P256(key) => {
+                UnparsedPublicKey::new(&signature::ECDSA_P256_SHA256_FIXED, key).verify(message, signature)
+            }
+        }
+        .is_ok()
+    }
+}
+
+/// A token that is well formed. What it says is nobody's word until [`Parsed::verify`] has been asked.
+#[derive(Debug)]
+pub struct Parsed<'a> {
+    header: Map<String, Value>,
+    signed: &'a [u8],
+    payload: Vec<u8>,
+    signature: Vec<u8>,
+}
+
+/// Takes a token apart; nothing if it is not a compact JWS that we would ever accept.
+pub fn parse(token: &str) -> Option<Parsed<'_>> {
+    if token.len() > LONGEST {
+        return None;
+    }
+    let (signed, signature) = token.rsplit_once('.')?;
+    let (header, payload) = signed.split_once('.')?;
+    // A dot in the payload's place would be a fourth part; base64url has none, so decoding refuses it.
+    let header = strict_json::object(&decode(header)?)?;
+    // Extensions that must be understood: we understand none (RFC 7515, section 4.1.11).
+    if header.contains_key("crit") {
+        return None;
+    }
+    Some(Parsed {
+        header,
+        signed: signed.as_bytes(),
+        payload: decode(payload)?,
+        signature: decode(signature)?,
+    })
+}
+
+impl Parsed<'_> {
+    /// The key that the header names. Other ways to name one (`jwk`, `jku`, `x5u`) are for their own readers.
+    pub fn key_id(&self) -> Option<&str> {
+        let id = self.header.get("kid")?.as_str()?;
+        (id.len() <= LONGEST_KEY_ID).then_some(id)
+    }
+
+    /// The claims, if the header has this `typ` and the signature is this key's.
+    pub fn verify(&self, type_: &str, key: &PublicKey) -> Option<Map<String, Value>> {
+        let member = |name| self.header.get(name).and_then(Value::as_str);
+        // Media types compare without case, and `application/` may be left out (RFC 7515, section 4.1.9).
+        let typ = member("typ")?.to_ascii_lowercase();
+        if typ.strip_prefix("application/").unwrap_or(&typ) != type_ || !key.goes_with(member("alg")?) {
+            return None;
+        }
+        if !key.verify(self.signed, &self.signature) {
+            return None;
+        }
+        strict_json::object(&self.payload)
+    }
+}
+
+/// Signs claims as a compact JWS with `EdDSA`.
+pub fn sign(type_: &str, key_id: &str, key: &Ed25519KeyPair, claims: &impl serde::Serialize) -> String {
+    let header = json!({"alg": "EdDSA", "kid": key_id, "typ": type_});
+    // Claims are our own structures: maps with text for keys, which always serialise.
+    let claims = serde_json::to_vec(claims).unwrap_or_default();
+    let mut token = URL_SAFE_NO_PAD.encode(header.to_string());
+    token.push('.');
+    URL_SAFE_NO_PAD.encode_string(claims, &mut token);
+    let signature = key.sign(token.as_bytes());
+    token.push('.');
+    URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+    token
+}
+
+/// Base64url without padding, in its one canonical spelling: the engine refuses padding, white space and trailing bits.
+pub fn decode(text: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(text).ok()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! An agent that registers itself signs its request, so that nobody registers another's key.
+
+use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
+use jiff::{SignedDuration, Timestamp};
+
+/// What the signed bytes begin with.
+pub const TAG: &str = "pinfold-agent-registration-v1";
+
+/// How far the agent's clock may be off, both ways.
+pub const WINDOW: SignedDuration = SignedDuration::from_secs(300);
+
+/// What the agent signs: the tag, the issuer, its public key in base64url, the seconds of its clock and its name, with a zero byte
+/// between them.
+pub fn signed_bytes(issuer: &str, public_key: &str, at: i64, name: &str) -> Vec<u8> {
+    [TAG, issuer, public_key, &at.to_string(), name].join("\0").into_bytes()
+}
+
+/// Whether the agent's clock is near enough.
+pub fn is_recent(at: i64, now: Timestamp) -> bool {
+    let off = now.as_second().abs_diff(at);
+    off <= WINDOW.unsigned_abs().as_secs()
+}
+
+/// Whether the signature is the key's. Points of small order are no key: with them a signature fits many messages.
+pub fn verify(public_key: &[u8; 32], message: &[u8], signature: &[u8]) -> bool {
+    !is_of_small_order(public_key)
+        && UnparsedPublicKey::new(&ED25519, public_key)
+            .verify(message, signature)
+            .is_ok()
+}
+
+/// A key that is nobody's, to spend the same time on an agent that does not exist: the base point (RFC 8032, section 5.1).
+pub const NOBODYS: [u8; 32] = field(0x58, 0x66, 0x66);
+
+/// The encodings of the eight points of small order, and of their non-canonical twins, whatever the sign bit.
+fn is_of_small_order(public_key: &[u8; 32]) -> bool {
+    const PRIME: [u8; 32] = field(0xed, 0xff, 0x7f);
+    const ONE_BELOW: [u8; 32] = field(0xec, 0xff, 0x7f);
+    const ONE_ABOVE: [u8; 32] = field(0xee, 0xff, 0x7f);
+    const ZERO: [u8; 32] = [0; 32];
+    const ONE: [u8; 32] = field(1, 0, 0);
+    const ORDER_8: [u8; 32] = [
+        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf,
+        0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+    ];
+    const ORDER_8_TOO: [u8; 32] = [
+        0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a, 0x20,
+        0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
+    ];
+    let mut y = *public_key;
+    y[31] &= 0x7f;
+    [ZERO, ONE, ONE_BELOW, PRIME, ONE_ABOVE, ORDER_8, ORDER_8_TOO].contains(&y)
+}
+
+const fn field(first: u8, middle: u8, last: u8) -> [u8; 32] {
+    let mut bytes = [middle; 32];
+    bytes[0] = first;
+    bytes[31] = last;
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+
+    use super::*;
+
+    /// The vector of docs/auth.md.
+    #[test]
+    fn the_signed_bytes_are_what_the_documentation_says() {
+        let bytes = signed_bytes("https://pinfold.example", "key", 1_800_000_000, "scout");
+        let text = "pinfold-agent-registration-v1\0https://pinfold.example\0key\x001800000000\0scout";
+        assert_eq!(String::from_utf8(bytes).unwrap(), text);
+    }
+
+    #[test]
+    fn the_clock_may_be_off_by_the_window() {
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        let offs = [-301, -300, 0, 300, 301].map(|off| is_recent(1_800_000_000 + off, now));
+        assert_eq!(offs, [false, true, true, true, false]);
+        assert!(!is_recent(i64::MIN, now) && !is_recent(i64::MAX, now));
+    }
+
+    #[test]
+    fn a_signature_is_the_keys_for_the_message() {
+        let pair = Ed25519KeyPair::from_seed_unchecked(&[5; 32]).unwrap();
+        let key: [u8; 32] = pair.public_key().as_ref().try_into().unwrap();
+        let signature = pair.sign(b"message");
+        assert!(verify(&key, b"message", signature.as_ref()));
+        assert!(!verify(&key, b"massage", signature.as_ref()));
+        assert!(!verify(&[9; 32], b"message", signature.as_ref()));
+        assert!(!verify(&key, b"message", &signature.as_ref()[1..]));
+    }
+
+    /// With the point (0, 1) the signature (R = (0, 1), S = 0) fits every message.
+    #[test]
+    fn points_of_small_order_are_no_keys() {
+        let mut key = [0; 32];
+        key[0] = 1;
+        let mut signature = [0; 64];
+        signature[0] = 1;
+        assert!(!verify(&key, b"anything", &signature));
+        key[31] = 0x80;
+        assert!(!verify(&key, b"anything", &signature));
+    }
+}

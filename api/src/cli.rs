@@ -1,0 +1,79 @@
+//! The command line.
+
+use std::{collections::BTreeMap, env, path::PathBuf};
+
+use anyhow::{Context as _, Result};
+use clap::{Parser, Subcommand};
+use telemetry::logging::{self, Format};
+
+use crate::{
+    config::{self, Config},
+    router, serve,
+    store::migrations,
+};
+
+/// Pinfold's control-plane API
+#[derive(Debug, Parser)]
+#[command(name = "pinfold-api", version)]
+pub struct Cli {
+    /// A TOML file with settings; the environment wins over it
+    #[arg(long, env = "PINFOLD_CONFIG", global = true)]
+    config: Option<PathBuf>,
+    /// How log lines look
+    #[arg(long, env = "PINFOLD_LOG_FORMAT", value_enum, default_value_t, global = true)]
+    log_format: Format,
+    /// What is logged: a level, or targets with levels
+    #[arg(long, env = "PINFOLD_LOG", default_value = "info", global = true)]
+    log: String,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+enum Command {
+    /// Answer requests
+    Serve,
+    /// Bring the database's schema up to date
+    Migrate,
+    /// Say everything that is wrong with the configuration
+    CheckConfig,
+    /// Print the description of the API (OpenAPI 3.1)
+    Openapi,
+    /// Print the reference of settings (Markdown)
+    Settings,
+}
+
+/// Does what the command line says.
+#[expect(clippy::print_stdout, reason = "one-shot commands answer on standard output")]
+pub fn run(cli: &Cli) -> Result<()> {
+    match cli.command {
+        Command::Openapi => {
+            println!("{}", serde_json::to_string_pretty(&router::document())?);
+            return Ok(());
+        }
+        Command::Settings => {
+            print!("{}", config::reference());
+            return Ok(());
+        }
+        Command::Serve | Command::Migrate | Command::CheckConfig => {}
+    }
+    let environment: BTreeMap<String, String> = env::vars().collect();
+    let config = Config::load(cli.config.as_deref(), &environment)?;
+    logging::init(cli.log_format, &cli.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("start the runtime")?;
+    match cli.command {
+        Command::Serve => runtime.block_on(serve::serve(&config)),
+        Command::Migrate => {
+            let count = runtime.block_on(migrations::run(&config.database))?;
+            println!("the schema is up to date: {count} migrations");
+            Ok(())
+        }
+        _ => {
+            println!("the configuration can be used; the issuer is {}", config.http.issuer);
+            Ok(())
+        }
+    }
+}

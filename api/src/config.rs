@@ -1,0 +1,73 @@
+//! What the service is told: read from a file and the environment, checked as a whole before anything starts.
+//!
+//! Every setting stands once, in [`settings::ALL`], with its names, its default and its explanation; the reference in
+//! `docs/reference/api-settings.md` is made from that table. One struct per concern takes the texts it needs and says
+//! everything that is wrong with them, so that nobody mends a configuration one error at a time.
+
+use std::{collections::BTreeMap, fmt::Write as _, path::Path};
+
+mod auth;
+mod database;
+mod http;
+mod problems;
+pub mod settings;
+mod source;
+
+pub use auth::Auth;
+pub use database::Database;
+pub use http::{Environment, Http};
+pub use problems::{ConfigError, Problem};
+
+use problems::Problems;
+use source::Source;
+
+/// The whole configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where the service listens and what it calls itself.
+    pub http: Http,
+    /// PostgreSQL.
+    pub database: Database,
+    /// Keys and tokens.
+    pub auth: Auth,
+}
+
+impl Config {
+    /// Reads a file, if one is given, and the environment, which wins.
+    pub fn load(file: Option<&Path>, environment: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
+        let mut problems = Problems::default();
+        let source = Source::read(file, environment, &mut problems);
+        let http = Http::read(&source, &mut problems);
+        let database = Database::read(&source, &mut problems);
+        let auth = Auth::read(&source, &http, &mut problems);
+        problems.finish(|| Self { http, database, auth })
+    }
+}
+
+/// The settings as a page of the documentation.
+pub fn reference() -> String {
+    let mut page = String::from(
+        "# Settings of the control-plane API\n\n\
+         Each is read from the environment or, under its dotted name, from the TOML file that `--config` names; the \
+         environment wins. A secret can stand in a file of its own: the variable's name with `_FILE` at its end names \
+         that file, and one line break at the file's end is not part of the secret. `pinfold-api check-config` says everything that is wrong.\n\n\
+         | variable | in the file | default | what it is |\n|---|---|---|---|\n",
+    );
+    for setting in settings::ALL {
+        let names: Vec<String> = setting.names.iter().map(|name| format!("`{name}`")).collect();
+        let secret = if setting.secret { " Secret." } else { "" };
+        let default = setting.default.map_or_else(String::new, |d| format!("`{d}`"));
+        // Writing to a String does not fail.
+        let _ = writeln!(
+            page,
+            "| {} | `{}` | {default} | {}{secret} |",
+            names.join(", "),
+            setting.path,
+            setting.about
+        );
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests;

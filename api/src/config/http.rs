@@ -1,0 +1,108 @@
+//! Where the service listens and what it calls itself.
+
+use std::net::{IpAddr, SocketAddr};
+
+use url::{Host, Url};
+
+use crate::config::{
+    problems::Problems,
+    settings::{ADDRESS, ADMIN_ADDRESS, ENVIRONMENT, SERVICE_URL},
+    source::Source,
+};
+
+/// Whether the service may help itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Environment {
+    /// On somebody's own machine.
+    Development,
+    /// Anywhere else.
+    Production,
+}
+
+/// Where the service listens and what it calls itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Http {
+    /// Where the API listens.
+    pub address: SocketAddr,
+    /// Where the platform's questions are answered.
+    pub admin_address: SocketAddr,
+    /// The issuer: the service's own address without a slash at its end.
+    pub issuer: String,
+    /// Development or production.
+    pub environment: Environment,
+}
+
+const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+
+impl Http {
+    pub(super) fn read(source: &Source, problems: &mut Problems) -> Self {
+        let wanted = "an address and a port, as 127.0.0.1:8080 or [::1]:8080";
+        let address = source.read_as(&ADDRESS, wanted, problems).unwrap_or(LOOPBACK);
+        let admin_address = source.read_as(&ADMIN_ADDRESS, wanted, problems).unwrap_or(LOOPBACK);
+        let environment = match source.text(&ENVIRONMENT).as_deref() {
+            Some("development") => Environment::Development,
+            Some("production") | None => Environment::Production,
+            Some(other) => {
+                problems.with(&ENVIRONMENT, format!("{other:?} is neither production nor development"));
+                Environment::Production
+            }
+        };
+        let issuer = issuer(source, environment, address, problems);
+        Self {
+            address,
+            admin_address,
+            issuer,
+            environment,
+        }
+    }
+}
+
+fn issuer(source: &Source, environment: Environment, address: SocketAddr, problems: &mut Problems) -> String {
+    let Some(text) = source.text(&SERVICE_URL) else {
+        if environment == Environment::Production {
+            problems.with(
+                &SERVICE_URL,
+                "is required in production: the address that clients reach this service by, as https://pinfold.example.com",
+            );
+        }
+        return format!("http://{address}");
+    };
+    let Ok(url) = Url::parse(&text) else {
+        problems.with(
+            &SERVICE_URL,
+            format!("{text:?} is not a URL, as https://pinfold.example.com"),
+        );
+        return text;
+    };
+    let has_more = url.path() != "/"
+        || url.query().is_some()
+        || url.fragment().is_some()
+        || !url.username().is_empty()
+        || url.password().is_some();
+    if has_more {
+        problems.with(
+            &SERVICE_URL,
+            "write scheme, host and port only: no path, user, query or fragment",
+        );
+    }
+    let loopback = match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    match url.scheme() {
+        "https" => {}
+        "http" if loopback && environment == Environment::Development => {}
+        "http" => problems.with(
+            &SERVICE_URL,
+            format!("{text:?} must begin with https://; plain HTTP is for loopback in development"),
+        ),
+        other => problems.with(
+            &SERVICE_URL,
+            format!("{other:?} is not a scheme of this service; write https://"),
+        ),
+    }
+    // RFC 8414, section 2: the issuer is compared as text, so it has one spelling.
+    url.as_str().trim_end_matches('/').to_owned()
+}

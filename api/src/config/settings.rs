@@ -1,0 +1,133 @@
+//! The table of settings.
+
+/// One setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Setting {
+    /// Its dotted name in the file.
+    pub path: &'static str,
+    /// The variables that set it; the first is its own, others are what the systems that this replaces call it.
+    pub names: &'static [&'static str],
+    /// What it is when nobody sets it.
+    pub default: Option<&'static str>,
+    /// Whether its value is never shown, and may stand in a file that `<NAME>_FILE` names.
+    pub secret: bool,
+    /// What it is, in a sentence.
+    pub about: &'static str,
+}
+
+/// Where to listen.
+pub const ADDRESS: Setting = Setting {
+    path: "http.address",
+    names: &["PINFOLD_HTTP_ADDRESS"],
+    default: Some("127.0.0.1:8080"),
+    secret: false,
+    about: "Address and port on which the API listens.",
+};
+
+/// The port for the platform's questions.
+pub const ADMIN_ADDRESS: Setting = Setting {
+    path: "http.admin_address",
+    names: &["PINFOLD_HTTP_ADMIN_ADDRESS"],
+    default: Some("127.0.0.1:8081"),
+    secret: false,
+    about: "Address and port of `/healthz`, `/readyz` and `/metrics`.",
+};
+
+/// The service's own address.
+pub const SERVICE_URL: Setting = Setting {
+    path: "http.service_url",
+    names: &["SERVICE_URL", "BACKEND_URL", "NEXT_PUBLIC_BACKEND_URL"],
+    default: None,
+    secret: false,
+    about: "The service's own address as its clients know it, without a path: the issuer of tokens (RFC 9068) and the \
+            base of what proofs are compared with. Never taken from a request. Required in production; in development it is made of `http.address`.",
+};
+
+/// Development or production.
+pub const ENVIRONMENT: Setting = Setting {
+    path: "http.environment",
+    names: &["ENVIRONMENT"],
+    default: Some("production"),
+    secret: false,
+    about: "`production` or `development`. Only in development may the service be reached by plain HTTP on loopback, and \
+            make what it was not given (its address, its master key).",
+};
+
+/// The database.
+pub const DATABASE_URL: Setting = Setting {
+    path: "database.url",
+    names: &["DATABASE_URL"],
+    default: None,
+    secret: true,
+    about: "PostgreSQL 16 or later, `postgresql://user:password@host:port/name`. `postgresql+asyncpg://` and `ssl=` are read as well.",
+};
+
+/// The database, for who changes its schema.
+pub const MIGRATION_URL: Setting = Setting {
+    path: "database.migration_url",
+    names: &["PINFOLD_DATABASE_MIGRATION_URL"],
+    default: None,
+    secret: true,
+    about: "The same database for the user who owns its tables; `migrate` uses it. Default: `database.url`.",
+};
+
+/// The size of the pool.
+pub const CONNECTIONS: Setting = Setting {
+    path: "database.connections",
+    names: &["PINFOLD_DATABASE_CONNECTIONS"],
+    default: Some("10"),
+    secret: false,
+    about: "Connections to PostgreSQL that each replica holds at most, 2 to 1000.",
+};
+
+/// The master key.
+pub const MASTER_KEY: Setting = Setting {
+    path: "auth.master_key",
+    names: &["PINFOLD_MASTER_KEY"],
+    default: None,
+    secret: true,
+    about: "32 random bytes in base64 (`openssl rand -base64 32`), from which the keys are derived that seal secrets in the \
+            database. Required in production; development makes a file with mode 0600 at `auth.master_key_path`.",
+};
+
+/// Where development keeps its master key.
+pub const MASTER_KEY_PATH: Setting = Setting {
+    path: "auth.master_key_path",
+    names: &["PINFOLD_MASTER_KEY_PATH"],
+    default: Some("pinfold-master.key"),
+    secret: false,
+    about: "Where development keeps the master key that it makes.",
+};
+
+/// What shadow overseers are derived with.
+pub const SHADOW_SECRET: Setting = Setting {
+    path: "auth.shadow_secret",
+    names: &["SHADOW_SECRET"],
+    default: None,
+    secret: true,
+    about: "At least 32 bytes of text with which the stand-in owner of an agent is derived that registered itself. Default: derived from the master key.",
+};
+
+/// How long access tokens live.
+pub const TOKEN_SECONDS: Setting = Setting {
+    path: "auth.access_token_seconds",
+    names: &["PINFOLD_ACCESS_TOKEN_SECONDS"],
+    default: Some("600"),
+    secret: false,
+    about: "How long an access token is valid, in seconds, 60 to 3600.",
+};
+
+/// All of them, in the order of the reference.
+pub const ALL: &[Setting] = &[
+    ADDRESS,
+    ADMIN_ADDRESS,
+    SERVICE_URL,
+    ENVIRONMENT,
+    DATABASE_URL,
+    MIGRATION_URL,
+    CONNECTIONS,
+    MASTER_KEY,
+    MASTER_KEY_PATH,
+    SHADOW_SECRET,
+    TOKEN_SECONDS,
+];

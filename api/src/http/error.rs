@@ -1,0 +1,189 @@
+//! Errors as RFC 9457 problem details. What the client hears and what the log holds are kept apart; a 5xx body is
+//! always the same.
+
+use axum::{
+    body::Body,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use tracing::{error, warn};
+use utoipa::ToSchema;
+
+use crate::store::StoreError;
+
+/// After how many seconds a client may come again that was told 503.
+const RETRY_AFTER: &str = "1";
+
+/// Why a request is not done.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// A member of the body, a parameter or a header is wrong.
+    #[error("invalid {field}: {message}")]
+    Invalid {
+        /// Which one.
+        field: String,
+        /// What is wrong and what to write instead.
+        message: String,
+    },
+    /// The body is not what the route reads.
+    #[error("{message}")]
+    Body {
+        /// 400, 413 or 415.
+        status: StatusCode,
+        /// What is wrong and what to send instead.
+        message: String,
+    },
+    /// Nobody, or somebody whose proof is none.
+    #[error("not authenticated")]
+    Unauthenticated {
+        /// Whether a token came that was refused (RFC 6750, section 3.1).
+        invalid_token: bool,
+    },
+    /// It cannot be done as things are.
+    #[error("{message}")]
+    Conflict {
+        /// The stable code.
+        code: &'static str,
+        /// What stands in the way.
+        message: String,
+    },
+    /// There is no such thing, or none that the caller may know of.
+    #[error("not found")]
+    NotFound,
+    /// Something this service needs is away.
+    #[error("unavailable: {0}")]
+    Unavailable(String),
+    /// Our own fault.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+/// The body of an error (RFC 9457).
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Problem {
+    /// Where the error is explained.
+    #[schema(example = "/docs/errors#invalid_request")]
+    pub r#type: String,
+    /// The stable name of the error.
+    #[schema(example = "invalid_request")]
+    pub code: &'static str,
+    /// What it means in general.
+    #[schema(example = "The request is not valid.")]
+    pub title: &'static str,
+    /// The HTTP status.
+    #[schema(example = 400)]
+    pub status: u16,
+    /// What is wrong this time and what to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "write 32 bytes in base64url without padding")]
+    pub detail: Option<String>,
+    /// The member of the body, the parameter or the header at fault.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "public_key")]
+    pub field: Option<String>,
+}
+
+impl ApiError {
+    /// A member of the body is wrong.
+    pub fn invalid(field: &str, message: impl Into<String>) -> Self {
+        Self::Invalid {
+            field: field.to_owned(),
+            message: message.into(),
+        }
+    }
+
+    fn parts(&self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Self::Invalid { .. } => (StatusCode::BAD_REQUEST, "invalid_request", "The request is not valid."),
+            Self::Body { status, .. } => match *status {
+                StatusCode::PAYLOAD_TOO_LARGE => (*status, "body_too_large", "The body is too large."),
+                StatusCode::UNSUPPORTED_MEDIA_TYPE => (
+                    *status,
+                    "unsupported_media_type",
+                    "The body is of a type that is not read here.",
+                ),
+                _ => (StatusCode::BAD_REQUEST, "invalid_body", "The body cannot be read."),
+            },
+            Self::Unauthenticated { .. } => (
+                StatusCode::UNAUTHORIZED,
+                "unauthenticated",
+                "A valid access token is needed.",
+            ),
+            Self::Conflict { code, .. } => (StatusCode::CONFLICT, code, "The request cannot be done as things are."),
+            Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "There is nothing here."),
+            Self::Unavailable(_) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unavailable",
+                "The service cannot answer at the moment; come again.",
+            ),
+            Self::Internal(_) => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal",
+                "Something went wrong on our side; the request id helps to find it.",
+            ),
+        }
+    }
+
+    fn log(&self) {
+        match self {
+            Self::Internal(why) => error!(error = why, "a request failed"),
+            Self::Unavailable(why) => warn!(error = why, "a request was turned away"),
+            _ => {}
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        self.log();
+        let (status, code, title) = self.parts();
+        let (detail, field) = match &self {
+            Self::Invalid { field, message } => (Some(message.clone()), Some(field.clone())),
+            Self::Body { message, .. } | Self::Conflict { message, .. } => (Some(message.clone()), None),
+            Self::Unauthenticated { .. } | Self::NotFound | Self::Unavailable(_) | Self::Internal(_) => (None, None),
+        };
+        let problem = Problem {
+            r#type: format!("/docs/errors#{code}"),
+            code,
+            title,
+            status: status.as_u16(),
+            detail,
+            field,
+        };
+        // Text and numbers always serialise.
+        let body = serde_json::to_vec(&problem).unwrap_or_default();
+        let mut response = (status, Body::from(body)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        match self {
+            Self::Unavailable(_) => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
+            }
+            Self::Unauthenticated { invalid_token } => {
+                let challenge = if invalid_token {
+                    r#"Bearer realm="pinfold", error="invalid_token""#
+                } else {
+                    r#"Bearer realm="pinfold""#
+                };
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        if error.is_transient() {
+            Self::Unavailable(error.chain())
+        } else {
+            Self::Internal(error.chain())
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! A JSON body as a type, or an error that names the member at fault.
+
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, Request},
+    http::{StatusCode, header},
+};
+use serde::de::DeserializeOwned;
+
+use crate::http::error::ApiError;
+
+/// The body of a request.
+#[derive(Debug)]
+pub struct Json<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let type_ = request
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .and_then(|t| t.to_str().ok());
+        if !type_.is_some_and(is_json) {
+            return Err(ApiError::Body {
+                status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                message: "send JSON with the header Content-Type: application/json".to_owned(),
+            });
+        }
+        let bytes = body(request, state).await?;
+        let mut reader = serde_json::Deserializer::from_slice(&bytes);
+        let read = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+            let field = error.path().to_string();
+            let message = error.into_inner().to_string();
+            if field == "." || field == "?" {
+                ApiError::Body {
+                    status: StatusCode::BAD_REQUEST,
+                    message,
+                }
+            } else {
+                ApiError::Invalid { field, message }
+            }
+        })?;
+        reader.end().map_err(|_| ApiError::Body {
+            status: StatusCode::BAD_REQUEST,
+            message: "something follows the JSON object; send one object".to_owned(),
+        })?;
+        Ok(Self(read))
+    }
+}
+
+/// The bytes of a body within the limit of the router.
+pub async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
+    Bytes::from_request(request, state).await.map_err(|rejection| {
+        let status = rejection.status();
+        let message = if status == StatusCode::PAYLOAD_TOO_LARGE {
+            "send a smaller body; the route's documentation has the limit".to_owned()
+        } else {
+            "the body ended before its end".to_owned()
+        };
+        ApiError::Body { status, message }
+    })
+}
+
+fn is_json(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/json")
+}

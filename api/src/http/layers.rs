@@ -1,0 +1,57 @@
+//! What every request passes, from the outside in: its id, a limit of time, a limit of size, headers of the answer.
+
+use std::time::Duration;
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Request},
+    http::{HeaderName, HeaderValue, header},
+    middleware::{self, Next},
+    response::{IntoResponse as _, Response},
+};
+
+use crate::http::{error::ApiError, request_id};
+
+/// How long an answer may take.
+const TIME: Duration = Duration::from_secs(10);
+
+/// How large a body may be: no route reads more than a key and some names.
+const BODY: usize = 64 * 1024;
+
+/// Wraps a router.
+pub fn wrap(router: Router) -> Router {
+    router
+        .fallback(async || ApiError::NotFound)
+        .layer(DefaultBodyLimit::max(BODY))
+        .layer(middleware::from_fn(timely))
+        .layer(middleware::from_fn(safe))
+        .layer(middleware::from_fn(request_id::layer))
+}
+
+async fn timely(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(TIME, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => ApiError::Unavailable("the answer took too long".to_owned()).into_response(),
+    }
+}
+
+/// The headers of answers that no page is made of.
+async fn safe(request: Request, next: Next) -> Response {
+    const HEADERS: [(HeaderName, &str); 4] = [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; frame-ancestors 'none'",
+        ),
+        (header::STRICT_TRANSPORT_SECURITY, "max-age=31536000"),
+    ];
+    let mut response = next.run(request).await;
+    for (name, value) in HEADERS {
+        response
+            .headers_mut()
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
+    }
+    response
+}

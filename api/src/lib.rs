@@ -1,0 +1,14 @@
+//! Pinfold's control-plane API: one program, a subcommand for each thing it does.
+
+pub mod app;
+pub mod auth;
+pub mod cli;
+pub mod config;
+pub mod http;
+pub mod router;
+pub mod routes;
+pub mod serve;
+pub mod service;
+pub mod store;
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,43 @@
+//! The whole route table. A route mounts through its documentation, so one without any does not mount.
+
+use axum::Router;
+use utoipa::OpenApi as _;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{app::AppState, http::layers, routes};
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Pinfold control-plane API",
+        description = "People, agents and their resources. Errors are RFC 9457 problem details; those of the token endpoint are RFC 6749's.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    tags(
+        (name = "agents", description = "Agents and their proof of who they are"),
+        (name = "tokens", description = "Access tokens and the keys that sign them")
+    )
+)]
+struct Document;
+
+fn table() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(routes::agents::register::register))
+        .routes(routes!(routes::agents::challenge::challenge))
+        .routes(routes!(routes::oauth::token::token))
+        .routes(routes!(routes::well_known::jwks::jwks))
+        .routes(routes!(routes::me::get::get))
+        .routes(routes!(routes::well_known::openapi::openapi))
+}
+
+/// The service.
+pub fn router(state: AppState) -> Router {
+    let (router, _) = table().split_for_parts();
+    layers::wrap(router.with_state(state))
+}
+
+/// The description of the service (OpenAPI 3.1).
+pub fn document() -> utoipa::openapi::OpenApi {
+    let (_, document) = table().split_for_parts();
+    document
+}

@@ -1,0 +1,110 @@
+//! Errors of the token endpoint (RFC 6749, section 5.2).
+
+use axum::{
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use tracing::{error, warn};
+use utoipa::ToSchema;
+
+use crate::{http::error::ApiError, service::tokens::Refused};
+
+/// Why there is no token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OAuthError {
+    status: StatusCode,
+    code: &'static str,
+    description: String,
+}
+
+/// The body of an error.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ErrorBody<'a> {
+    /// The RFC's code.
+    #[schema(example = "invalid_grant")]
+    error: &'a str,
+    /// What is wrong and what to do about it.
+    #[schema(example = "the answer proves nothing; ask for a new challenge and sign that")]
+    error_description: &'a str,
+}
+
+impl OAuthError {
+    /// An error with the RFC's code and the status 400.
+    pub fn new(code: &'static str, description: impl Into<String>) -> Self {
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            code,
+            description: description.into(),
+        }
+    }
+}
+
+impl From<Refused> for OAuthError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Unproven => Self::new(
+                "invalid_grant",
+                "the answer proves nothing; ask for a new challenge and sign that",
+            ),
+            Refused::NoKey => {
+                error!("no signing key is in force");
+                Self::unavailable()
+            }
+            Refused::Store(store) if store.is_transient() => {
+                warn!(error = store.chain(), "a token was not issued");
+                Self::unavailable()
+            }
+            Refused::Store(store) => {
+                error!(error = store.chain(), "a token was not issued");
+                Self {
+                    status: StatusCode::INTERNAL_SERVER_ERROR,
+                    code: "server_error",
+                    description: "something went wrong on our side; the request id helps to find it".to_owned(),
+                }
+            }
+        }
+    }
+}
+
+impl OAuthError {
+    fn unavailable() -> Self {
+        Self {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            code: "temporarily_unavailable",
+            description: "the service cannot answer at the moment; come again".to_owned(),
+        }
+    }
+}
+
+impl From<ApiError> for OAuthError {
+    /// What the body's reader says; RFC 6749 knows one code for it.
+    fn from(error: ApiError) -> Self {
+        let status = match &error {
+            ApiError::Body { status, .. } => *status,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        Self {
+            status,
+            code: "invalid_request",
+            description: error.to_string(),
+        }
+    }
+}
+
+impl IntoResponse for OAuthError {
+    fn into_response(self) -> Response {
+        let body = ErrorBody {
+            error: self.code,
+            error_description: &self.description,
+        };
+        let headers = [(header::CACHE_CONTROL, "no-store")];
+        let mut response = (self.status, headers, axum::Json(body)).into_response();
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
+        }
+        response
+    }
+}

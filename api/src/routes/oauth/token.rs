@@ -1,0 +1,172 @@
+//! `POST /oauth/token`: an access token for a proof (RFC 6749, section 3.2).
+
+use std::collections::BTreeMap;
+
+use axum::{
+    extract::{Request, State},
+    http::header,
+    response::IntoResponse,
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    app::{self, AppState},
+    auth::{challenge::Subject, jws},
+    http::{json, request_id::RequestId},
+    routes::oauth::error::{ErrorBody, OAuthError},
+    service::tokens::{self, Answer, SCOPE},
+};
+
+/// The grant type of a signed challenge (RFC 6749, section 4.5: an extension grant's name is a URI).
+pub const GRANT: &str = "urn:pinfold:params:oauth:grant-type:agent-challenge";
+
+/// What the endpoint reads, as a form.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "it describes the form, whose members are read one by one")]
+pub struct TokenRequest {
+    /// `urn:pinfold:params:oauth:grant-type:agent-challenge`.
+    #[schema(example = "urn:pinfold:params:oauth:grant-type:agent-challenge")]
+    grant_type: String,
+    /// The agent.
+    agent_id: String,
+    /// The key that signed.
+    key_id: String,
+    /// The challenge, as it was given.
+    challenge: String,
+    /// The signature: 64 bytes in base64url without padding.
+    signature: String,
+    /// What the token is to be used for (RFC 6749, section 3.3); `self` is all there is.
+    scope: Option<String>,
+    /// For which resource (RFC 8707); the issuer is all there is.
+    resource: Option<String>,
+}
+
+/// A token (RFC 6749, section 5.1).
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Token)]
+pub struct Issued {
+    /// The access token: a JWT (RFC 9068), signed with Ed25519.
+    access_token: String,
+    /// How to use it (RFC 6750).
+    #[schema(example = "Bearer")]
+    token_type: &'static str,
+    /// How long it is valid, in seconds.
+    #[schema(example = 600)]
+    expires_in: i64,
+    /// What it may be used for.
+    #[schema(example = "self")]
+    scope: &'static str,
+}
+
+/// Exchange a proof for an access token.
+#[utoipa::path(
+    post,
+    path = "/oauth/token",
+    tag = "tokens",
+    request_body(content = TokenRequest, content_type = "application/x-www-form-urlencoded"),
+    responses(
+        (status = 200, description = "A token.", body = Issued),
+        (status = 400, description = "RFC 6749, section 5.2.", body = ErrorBody),
+        (status = 503, description = "Come again.", body = ErrorBody),
+    ),
+    security(())
+)]
+pub async fn token(
+    State(state): State<AppState>,
+    RequestId(request_id): RequestId,
+    request: Request,
+) -> Result<impl IntoResponse, OAuthError> {
+    let form = form(request, &state).await?;
+    match form.get("grant_type").map(String::as_str) {
+        Some(GRANT) => {}
+        Some(_) => {
+            return Err(OAuthError::new(
+                "unsupported_grant_type",
+                format!("grant_type: write {GRANT}"),
+            ));
+        }
+        None => return Err(missing("grant_type")),
+    }
+    if form.get("scope").is_some_and(|scope| scope != SCOPE) {
+        return Err(OAuthError::new(
+            "invalid_scope",
+            format!("scope: leave it out, or write {SCOPE}"),
+        ));
+    }
+    if form
+        .get("resource")
+        .is_some_and(|r| r.trim_end_matches('/') != &*state.issuer)
+    {
+        return Err(OAuthError::new(
+            "invalid_target",
+            format!("resource: leave it out, or write {}", state.issuer),
+        ));
+    }
+    let field = |name: &'static str| form.get(name).map(String::as_str).ok_or_else(|| missing(name));
+    let id =
+        |name: &'static str, error: domain::IdError| OAuthError::new("invalid_request", format!("{name}: {error}"));
+    let subject = Subject {
+        agent: field("agent_id")?.parse().map_err(|e| id("agent_id", e))?,
+        key: field("key_id")?.parse().map_err(|e| id("key_id", e))?,
+    };
+    let signature = jws::decode(field("signature")?)
+        .filter(|bytes| bytes.len() == 64)
+        .ok_or_else(|| {
+            OAuthError::new(
+                "invalid_request",
+                "signature: write 64 bytes in base64url without padding",
+            )
+        })?;
+    let answer = Answer {
+        subject,
+        challenge: field("challenge")?,
+        signature: &signature,
+        request_id: &request_id,
+    };
+    let random = app::random().map_err(|_| tokens::Refused::NoKey)?;
+    let access_token = tokens::issue(state.tokens(), answer, state.clock.now(), random).await?;
+    let issued = Issued {
+        access_token,
+        token_type: "Bearer",
+        expires_in: state.access_token().as_secs(),
+        scope: SCOPE,
+    };
+    Ok(([(header::CACHE_CONTROL, "no-store")], axum::Json(issued)))
+}
+
+/// The form. Parameters without a value count as left out, and none may come twice (RFC 6749, section 3.2).
+async fn form(request: Request, state: &AppState) -> Result<BTreeMap<String, String>, OAuthError> {
+    let invalid = |what: &str| OAuthError::new("invalid_request", what);
+    let type_ = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|t| t.to_str().ok());
+    let essence = type_.and_then(|t| t.split(';').next()).unwrap_or_default().trim();
+    if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        return Err(invalid(
+            "send a form with the header Content-Type: application/x-www-form-urlencoded",
+        ));
+    }
+    if request.uri().query().is_some() {
+        return Err(invalid("parameters go into the body, not into the URL"));
+    }
+    let bytes = json::body(request, state).await?;
+    let mut members = BTreeMap::new();
+    for (name, value) in url::form_urlencoded::parse(&bytes) {
+        if value.is_empty() {
+            continue;
+        }
+        if members.insert(name.clone().into_owned(), value.into_owned()).is_some() {
+            return Err(invalid(&format!("{name:?} comes twice; send it once")));
+        }
+    }
+    Ok(members)
+}
+
+fn missing(name: &str) -> OAuthError {
+    OAuthError::new("invalid_request", format!("{name} is missing"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,214 @@
+use axum::{
+    body::Body,
+    http::{Request, header},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    auth::{
+        jws::{self, PublicKey},
+        token::TYPE,
+    },
+    testing::{Answer, ISSUER, START, TestAgent, TestApp, borrowed},
+};
+
+/// The error of the answer to a challenge that proves nothing.
+fn unproven() -> Value {
+    json!({
+        "error": "invalid_grant",
+        "error_description": "the answer proves nothing; ask for a new challenge and sign that",
+    })
+}
+
+async fn answer(app: &TestApp, agent: &TestAgent, challenge: &Value) -> Answer {
+    app.form("/oauth/token", &borrowed(&agent.answer(challenge))).await
+}
+
+#[tokio::test]
+async fn a_signed_challenge_becomes_a_token_that_others_can_verify() {
+    let app = TestApp::start().await;
+    let agent = app.agent().await;
+    let challenge = app.challenge(&agent).await;
+    assert_eq!(challenge["expires_at"], json!(START + 60));
+    let answer = answer(&app, &agent, &challenge).await;
+    let access_token = answer.body["access_token"].as_str().unwrap().to_owned();
+    let wanted = json!({
+        "access_token": access_token, "token_type": "Bearer", "expires_in": 600, "scope": "self",
+    });
+    assert_eq!(answer.told(), (200, &wanted));
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+
+    // As a stranger verifies it: by the published keys.
+    let published = app.get("/.well-known/jwks.json", None).await;
+    assert_eq!(published.header("content-type"), Some("application/jwk-set+json"));
+    assert_eq!(published.header("cache-control"), Some("public, max-age=300"));
+    let key = &published.body["keys"][0];
+    let parsed = jws::parse(&access_token).unwrap();
+    assert_eq!(parsed.key_id(), key["kid"].as_str());
+    let point = jws::decode(key["x"].as_str().unwrap()).unwrap();
+    let claims = parsed
+        .verify(TYPE, &PublicKey::Ed25519(point.try_into().unwrap()))
+        .unwrap();
+    let claims = Value::Object(claims);
+    let wanted = json!({
+        "iss": ISSUER, "aud": ISSUER, "sub": agent.id, "client_id": agent.id, "scope": "self",
+        "iat": START, "exp": START + 600, "jti": claims["jti"],
+        "pinfold_key": agent.key_id, "pinfold_owner": claims["pinfold_owner"],
+        "pinfold_tenant": "00000000-0000-8000-8000-000000000001",
+    });
+    assert_eq!(claims, wanted);
+
+    let (action, detail) =
+        sqlx::query_as::<_, (String, Value)>("SELECT action, detail FROM audit_events ORDER BY id DESC LIMIT 1")
+            .fetch_one(&app.owner)
+            .await
+            .unwrap();
+    let recorded = json!({"grant": "agent_challenge", "key_id": agent.key_id, "jti": claims["jti"]});
+    assert_eq!((action.as_str(), detail), ("token.issue", recorded));
+}
+
+#[tokio::test]
+async fn an_answer_counts_once_whichever_replica_hears_it() {
+    let app = TestApp::start().await;
+    let replica = app.replica();
+    replica.refresh_keys().await;
+    let agent = app.agent().await;
+    let challenge = app.challenge(&agent).await;
+    let answers = futures::future::join_all((0..20).map(|n| {
+        let to = if n % 2 == 0 { &app } else { &replica };
+        answer(to, &agent, &challenge)
+    }))
+    .await;
+    let (good, bad): (Vec<_>, Vec<_>) = answers.iter().partition(|a| a.status == 200);
+    assert_eq!(good.len(), 1);
+    for answer in bad {
+        assert_eq!(answer.told(), (400, &unproven()));
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_lost_its_memory_judges_nothing_from_before() {
+    let app = TestApp::start().await;
+    let agent = app.agent().await;
+    let used = app.challenge(&agent).await;
+    let unused = app.challenge(&agent).await;
+    assert_eq!(answer(&app, &agent, &used).await.status, 200);
+    // As after a crash of the server.
+    for table in ["TRUNCATE replay_epoch", "TRUNCATE replay_spent"] {
+        sqlx::query(table).execute(&app.owner).await.unwrap();
+    }
+    for challenge in [&used, &unused] {
+        assert_eq!(answer(&app, &agent, challenge).await.told(), (400, &unproven()));
+    }
+    assert_eq!(answer(&app, &agent, &app.challenge(&agent).await).await.status, 200);
+}
+
+/// Unknown agents, revoked keys, other agents' challenges and wrong signatures look alike.
+#[tokio::test]
+async fn what_proves_nothing_looks_alike() {
+    let app = TestApp::start().await;
+    let (agent, other) = (app.agent().await, app.agent().await);
+    let unknown = TestAgent {
+        id: "0198c5b4-5a0e-7000-8000-00000000000a".to_owned(),
+        key_id: "0198c5b4-5a0e-7000-8000-00000000000b".to_owned(),
+        ..TestAgent::new()
+    };
+    let challenge = app.challenge(&unknown).await;
+    assert_eq!(answer(&app, &unknown, &challenge).await.told(), (400, &unproven()));
+
+    let challenge = app.challenge(&agent).await;
+    let as_other = TestAgent {
+        id: agent.id.clone(),
+        key_id: agent.key_id.clone(),
+        ..TestAgent::new()
+    };
+    assert_eq!(answer(&app, &as_other, &challenge).await.told(), (400, &unproven()));
+    assert_eq!(answer(&app, &other, &challenge).await.told(), (400, &unproven()));
+    let mut another_end = challenge.clone();
+    another_end["expires_at"] = json!(START + 61);
+    assert_eq!(answer(&app, &agent, &another_end).await.told(), (400, &unproven()));
+
+    // None of these used the challenge up.
+    app.wait(59);
+    assert_eq!(answer(&app, &agent, &challenge).await.status, 200);
+    let late = app.challenge(&agent).await;
+    app.wait(60);
+    assert_eq!(answer(&app, &agent, &late).await.told(), (400, &unproven()));
+
+    let challenge = app.challenge(&agent).await;
+    sqlx::query("UPDATE agent_keys SET revoked_at = now()")
+        .execute(&app.owner)
+        .await
+        .unwrap();
+    assert_eq!(answer(&app, &agent, &challenge).await.told(), (400, &unproven()));
+}
+
+#[tokio::test]
+async fn what_is_no_request_is_told_so() {
+    let app = TestApp::start().await;
+    let agent = app.agent().await;
+    let challenge = app.challenge(&agent).await;
+    let good = agent.answer(&challenge);
+    let with = |name: &'static str, value: &str| {
+        let mut form = good.clone();
+        form.retain(|(member, _)| *member != name);
+        form.push((name, value.to_owned()));
+        form
+    };
+    let cases = [
+        (with("grant_type", ""), "invalid_request", "grant_type is missing"),
+        (
+            with("grant_type", "password"),
+            "unsupported_grant_type",
+            "grant_type: write urn:pinfold:params:oauth:grant-type:agent-challenge",
+        ),
+        (
+            with("scope", "admin"),
+            "invalid_scope",
+            "scope: leave it out, or write self",
+        ),
+        (
+            with("resource", "https://other.example"),
+            "invalid_target",
+            "resource: leave it out, or write https://pinfold.example",
+        ),
+        (
+            with("agent_id", "x"),
+            "invalid_request",
+            "agent_id: not an id: write a UUID as 8-4-4-4-12 lower-case hexadecimal digits",
+        ),
+        (with("key_id", ""), "invalid_request", "key_id is missing"),
+        (
+            with("signature", "AA=="),
+            "invalid_request",
+            "signature: write 64 bytes in base64url without padding",
+        ),
+        (with("challenge", ""), "invalid_request", "challenge is missing"),
+    ];
+    for (form, error, description) in cases {
+        let answer = app.form("/oauth/token", &borrowed(&form)).await;
+        let wanted = json!({"error": error, "error_description": description});
+        assert_eq!(answer.told(), (400, &wanted));
+    }
+    let mut twice = good.clone();
+    twice.push(("key_id", agent.key_id.clone()));
+    let answer = app.form("/oauth/token", &borrowed(&twice)).await;
+    let wanted = json!({"error": "invalid_request", "error_description": "\"key_id\" comes twice; send it once"});
+    assert_eq!(answer.told(), (400, &wanted));
+    let answer = app.form("/oauth/token?grant_type=x", &borrowed(&good)).await;
+    let wanted = "parameters go into the body, not into the URL";
+    assert_eq!(answer.body["error_description"], wanted);
+    let request = Request::post("/oauth/token").header(header::CONTENT_TYPE, "application/json");
+    let answer = app.send(request.body(Body::from("{}")).unwrap()).await;
+    let wanted = "send a form with the header Content-Type: application/x-www-form-urlencoded";
+    assert_eq!(answer.body["error_description"], wanted);
+    let answer = app
+        .form("/oauth/token", &[("grant_type", &"x".repeat(65 * 1024))])
+        .await;
+    assert_eq!(
+        (answer.status.as_u16(), &answer.body["error"]),
+        (413, &json!("invalid_request"))
+    );
+
+    assert_eq!(app.form("/oauth/token", &borrowed(&good)).await.status, 200);
+}

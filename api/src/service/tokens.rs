@@ -1,0 +1,117 @@
+//! The token of an agent that answered a challenge.
+
+use aws_lc_rs::{
+    digest::{SHA256, digest},
+    hmac,
+};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use crate::{
+    auth::{
+        challenge::{self, Subject},
+        jws, registration,
+        token::{self, AgentClaims},
+    },
+    service::keyring::Keyring,
+    store::{Database, StoreError, agents, audit, replay},
+};
+
+/// What an agent may do with a token of its own, until there is more.
+pub const SCOPE: &str = "self";
+
+/// An answer to a challenge.
+#[derive(Debug)]
+pub struct Answer<'a> {
+    /// Who answers.
+    pub subject: Subject,
+    /// The challenge, as it was given.
+    pub challenge: &'a str,
+    /// The signature over [`challenge::signed_bytes`].
+    pub signature: &'a [u8],
+    /// The request's id.
+    pub request_id: &'a str,
+}
+
+/// What tokens are made with.
+#[derive(Debug, Clone, Copy)]
+pub struct Maker<'a> {
+    /// The database.
+    pub database: &'a Database,
+    /// The signing keys.
+    pub keyring: &'a Keyring,
+    /// The key that challenges are authenticated with.
+    pub challenge_key: &'a hmac::Key,
+    /// The issuer, which is also the one resource there is.
+    pub issuer: &'a str,
+    /// How long a token is valid.
+    pub lifetime: SignedDuration,
+}
+
+/// Why there is no token.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// The answer proves nothing. Why is not told: it would tell which agents and keys there are.
+    #[error("the answer proves nothing")]
+    Unproven,
+    /// No key signs at the moment.
+    #[error("no key signs at the moment")]
+    NoKey,
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Judges an answer and issues a token. The challenge is used up, and the issue recorded, before the token leaves.
+pub async fn issue(maker: Maker<'_>, answer: Answer<'_>, now: Timestamp, random: [u8; 16]) -> Result<String, Refused> {
+    let subject = answer.subject;
+    let returned = challenge::read(maker.challenge_key, subject, answer.challenge, now).ok_or(Refused::Unproven)?;
+    let holder = agents::find_holder(maker.database.pool(), subject.agent, subject.key).await?;
+    let signed = challenge::signed_bytes(maker.issuer, subject, answer.challenge, returned.expires_at);
+    // An unknown key costs a verification like a known one.
+    let key = holder.as_ref().map_or(registration::NOBODYS, |h| h.public_key);
+    let good = registration::verify(&key, &signed, answer.signature);
+    let holder = holder
+        .filter(|h| good && !h.revoked && h.expires_at.is_none_or(|end| now < end))
+        .ok_or(Refused::Unproven)?;
+    let signing = maker.keyring.signing(now).ok_or(Refused::NoKey)?;
+
+    let mut tx = maker.database.tenant(holder.tenant).await?;
+    if !replay::spend(&mut tx, returned.epoch, sha256(answer.challenge), returned.expires_at).await? {
+        return Err(Refused::Unproven);
+    }
+    let jti = URL_SAFE_NO_PAD.encode(random);
+    let event = audit::Event {
+        at: now,
+        actor: subject.agent,
+        action: "token.issue",
+        target: subject.agent,
+        request_id: answer.request_id,
+        detail: json!({"grant": "agent_challenge", "key_id": subject.key.to_string(), "jti": jti}),
+    };
+    audit::append(&mut tx, &event).await?;
+    tx.commit().await?;
+
+    let until = now.checked_add(maker.lifetime).unwrap_or(Timestamp::MAX);
+    let claims = AgentClaims {
+        iss: maker.issuer.to_owned(),
+        sub: subject.agent.to_string(),
+        aud: maker.issuer.to_owned(),
+        exp: until.as_second(),
+        iat: now.as_second(),
+        jti,
+        client_id: subject.agent.to_string(),
+        scope: SCOPE.to_owned(),
+        pinfold_tenant: holder.tenant.to_string(),
+        pinfold_owner: holder.owner.to_string(),
+        pinfold_key: subject.key.to_string(),
+    };
+    Ok(jws::sign(token::TYPE, &signing.id, &signing.pair, &claims))
+}
+
+fn sha256(text: &str) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
+    bytes
+}

@@ -1,0 +1,140 @@
+//! The only SQL. Each family of tables has a file of functions that take a transaction; rows stay private to it.
+
+use std::time::Duration;
+
+use domain::TenantId;
+use secrecy::ExposeSecret as _;
+use sqlx::{
+    PgPool, Postgres, Transaction,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+use crate::config;
+
+pub mod agents;
+pub mod audit;
+mod error;
+pub mod migrations;
+pub mod replay;
+pub mod signing_keys;
+pub mod tenants;
+
+pub use error::StoreError;
+
+/// How long a request waits for a connection before it is told to come again.
+const ACQUIRE: Duration = Duration::from_millis(800);
+
+/// How long a statement may take.
+const STATEMENT: &str = "5s";
+
+/// How long a transaction may lie idle: a request that was given up leaves none behind.
+const IDLE_TRANSACTION: &str = "5s";
+
+/// The database, seen through the role that row-level security binds.
+#[derive(Debug, Clone)]
+pub struct Database {
+    pool: PgPool,
+}
+
+/// A transaction that sees the rows of one tenant.
+#[derive(Debug)]
+pub struct TenantTransaction {
+    inner: Transaction<'static, Postgres>,
+    tenant: TenantId,
+}
+
+impl Database {
+    /// Makes the pool. Nothing is connected yet: a database that is away makes requests fail, not the start.
+    pub fn open(config: &config::Database) -> Result<Self, StoreError> {
+        let options: PgConnectOptions = config
+            .url
+            .expose_secret()
+            .parse()
+            .map_err(|source| StoreError::new("read the database's address", source))?;
+        let options = options.application_name("pinfold-api").options([
+            ("statement_timeout", STATEMENT),
+            ("idle_in_transaction_session_timeout", IDLE_TRANSACTION),
+        ]);
+        let pool = PgPoolOptions::new()
+            .max_connections(config.connections)
+            .acquire_timeout(ACQUIRE)
+            .after_connect(|connection, _| {
+                Box::pin(async move {
+                    sqlx::query!("SET ROLE pinfold_app").execute(connection).await?;
+                    Ok(())
+                })
+            })
+            .connect_lazy_with(options);
+        Ok(Self { pool })
+    }
+
+    /// A pool that somebody else made, of the role `pinfold_app`.
+    #[cfg(test)]
+    pub fn of(pool: PgPool) -> Self {
+        Self { pool }
+    }
+
+    /// A transaction of one tenant; row-level security hides all others'.
+    pub async fn tenant(&self, tenant: TenantId) -> Result<TenantTransaction, StoreError> {
+        let mut inner = self.platform().await?;
+        sqlx::query_scalar!("SELECT set_config('pinfold.tenant', $1, true)", tenant.to_string())
+            .fetch_one(&mut *inner)
+            .await
+            .map_err(|source| StoreError::new("choose the tenant", source))?;
+        Ok(TenantTransaction { inner, tenant })
+    }
+
+    /// A transaction that sees no tenant's rows.
+    pub async fn platform(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
+        self.pool
+            .begin()
+            .await
+            .map_err(|source| StoreError::new("begin a transaction", source))
+    }
+
+    /// For one statement that needs no transaction.
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// Checks that the role cannot step around row-level security, and that the schema is the one this release knows.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        let role = sqlx::query!(
+            r#"
+            SELECT
+                rolsuper OR rolbypassrls AS "unbound!",
+                EXISTS (
+                    SELECT FROM pg_class
+                    WHERE relowner = r.oid AND relnamespace = 'public'::regnamespace AND relkind = 'r'
+                ) AS "owner!"
+            FROM pg_roles AS r
+            WHERE rolname = current_user
+            "#
+        )
+        .fetch_one(&self.pool)
+        .await
+        .map_err(|source| StoreError::new("look at the database role", source))?;
+        if role.unbound || role.owner {
+            return Err(StoreError::Role);
+        }
+        migrations::check(&self.pool).await
+    }
+}
+
+impl TenantTransaction {
+    /// Whose rows it sees.
+    pub fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    /// Stores everything.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        self.inner
+            .commit()
+            .await
+            .map_err(|source| StoreError::new("commit a transaction", source))
+    }
+}
+
+#[cfg(test)]
+mod tests;

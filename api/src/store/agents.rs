@@ -1,0 +1,172 @@
+//! Agents, their owners and their keys.
+
+use domain::{AgentId, AgentKeyId, OverseerId, TenantId};
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx as _;
+use sqlx::PgPool;
+
+use crate::store::{StoreError, TenantTransaction};
+
+/// A new agent with its first key.
+#[derive(Debug, Clone)]
+pub struct NewAgent {
+    /// Its id.
+    pub id: AgentId,
+    /// Who owns it.
+    pub owner: OverseerId,
+    /// What people call it.
+    pub name: String,
+    /// When it goes if nobody claims it.
+    pub expires_at: Option<Timestamp>,
+    /// The id of its key.
+    pub key: AgentKeyId,
+    /// The key.
+    pub public_key: [u8; 32],
+    /// The key's thumbprint.
+    pub thumbprint: String,
+    /// Now.
+    pub at: Timestamp,
+}
+
+/// An agent as its key knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registered {
+    /// The agent.
+    pub id: AgentId,
+    /// The key.
+    pub key: AgentKeyId,
+    /// What people call it.
+    pub name: String,
+    /// When it goes if nobody claims it.
+    pub expires_at: Option<Timestamp>,
+    /// Whether the key was revoked.
+    pub revoked: bool,
+}
+
+/// Whose a key is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// The agent's tenant.
+    pub tenant: TenantId,
+    /// The agent's owner.
+    pub owner: OverseerId,
+    /// The key.
+    pub public_key: [u8; 32],
+    /// When the agent goes.
+    pub expires_at: Option<Timestamp>,
+    /// Whether the key was revoked.
+    pub revoked: bool,
+}
+
+/// Makes sure that the stand-in of an owner is there.
+pub async fn ensure_shadow_owner(tx: &mut TenantTransaction, id: OverseerId, at: Timestamp) -> Result<(), StoreError> {
+    sqlx::query!(
+        r#"
+        INSERT INTO overseers (id, kind, created_at)
+        VALUES ($1, 'shadow', $2)
+        ON CONFLICT (id) DO NOTHING
+        "#,
+        id.uuid(),
+        at.to_sqlx() as _,
+    )
+    .execute(&mut *tx.inner)
+    .await
+    .map_err(|source| StoreError::new("store a shadow overseer", source))?;
+    Ok(())
+}
+
+/// Stores an agent with its first key; false if the key is somebody's already.
+pub async fn insert(tx: &mut TenantTransaction, new: &NewAgent) -> Result<bool, StoreError> {
+    let tenant = tx.tenant.uuid();
+    sqlx::query!(
+        r#"
+        INSERT INTO agents (tenant_id, id, owner_id, name, created_at, expires_at)
+        VALUES ($1, $2, $3, $4, $5, $6)
+        "#,
+        tenant,
+        new.id.uuid(),
+        new.owner.uuid(),
+        new.name,
+        new.at.to_sqlx() as _,
+        new.expires_at.map(jiff_sqlx::ToSqlx::to_sqlx) as _,
+    )
+    .execute(&mut *tx.inner)
+    .await
+    .map_err(|source| StoreError::new("store an agent", source))?;
+    let stored = sqlx::query!(
+        r#"
+        INSERT INTO agent_keys (tenant_id, agent_id, id, public_key, thumbprint, created_at)
+        VALUES ($1, $2, $3, $4, $5, $6)
+        ON CONFLICT (thumbprint) DO NOTHING
+        "#,
+        tenant,
+        new.id.uuid(),
+        new.key.uuid(),
+        &new.public_key[..],
+        new.thumbprint,
+        new.at.to_sqlx() as _,
+    )
+    .execute(&mut *tx.inner)
+    .await
+    .map_err(|source| StoreError::new("store an agent's key", source))?;
+    Ok(stored.rows_affected() == 1)
+}
+
+/// The agent of the tenant that has a key.
+pub async fn find_by_thumbprint(
+    tx: &mut TenantTransaction,
+    thumbprint: &str,
+) -> Result<Option<Registered>, StoreError> {
+    let row = sqlx::query!(
+        r#"
+        SELECT
+            a.id,
+            a.name,
+            a.expires_at AS "expires_at: jiff_sqlx::Timestamp",
+            k.id AS key_id,
+            k.revoked_at IS NOT NULL AS "revoked!"
+        FROM agent_keys AS k
+        JOIN agents AS a ON a.tenant_id = k.tenant_id AND a.id = k.agent_id
+        WHERE k.thumbprint = $1
+        "#,
+        thumbprint,
+    )
+    .fetch_optional(&mut *tx.inner)
+    .await
+    .map_err(|source| StoreError::new("look for a key", source))?;
+    Ok(row.map(|row| Registered {
+        id: AgentId::of_uuid(row.id),
+        key: AgentKeyId::of_uuid(row.key_id),
+        name: row.name,
+        expires_at: row.expires_at.map(jiff_sqlx::Timestamp::to_jiff),
+        revoked: row.revoked,
+    }))
+}
+
+/// Whose a key is, before the tenant is known.
+pub async fn find_holder(pool: &PgPool, agent: AgentId, key: AgentKeyId) -> Result<Option<Holder>, StoreError> {
+    let row = sqlx::query!(
+        r#"
+        SELECT
+            tenant_id AS "tenant_id!",
+            owner_id AS "owner_id!",
+            public_key AS "public_key!",
+            expires_at AS "expires_at: jiff_sqlx::Timestamp",
+            revoked_at IS NOT NULL AS "revoked!"
+        FROM lookup.agent_of_key($1, $2)
+        "#,
+        agent.uuid(),
+        key.uuid(),
+    )
+    .fetch_optional(pool)
+    .await
+    .map_err(|source| StoreError::new("look for a key's agent", source))?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(Holder {
+        tenant: TenantId::of_uuid(row.tenant_id),
+        owner: OverseerId::of_uuid(row.owner_id),
+        public_key: row.public_key.try_into().map_err(|_| StoreError::Row("agent_keys"))?,
+        expires_at: row.expires_at.map(jiff_sqlx::Timestamp::to_jiff),
+        revoked: row.revoked,
+    }))
+}

@@ -1,0 +1,86 @@
+//! What can go wrong with the database.
+
+use std::error::Error as _;
+
+/// Why something was not read or stored.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// PostgreSQL refused, or was not there.
+    #[error("could not {attempt}")]
+    Sql {
+        /// What was tried.
+        attempt: &'static str,
+        /// Why it failed.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// The migrations and the database do not go together.
+    #[error("could not {attempt}")]
+    Migration {
+        /// What was tried.
+        attempt: &'static str,
+        /// Why it failed.
+        #[source]
+        source: sqlx::migrate::MigrateError,
+    },
+    /// The schema is older than this release needs.
+    #[error("the database lacks the migration {0}; run `pinfold-api migrate`")]
+    Outdated(i64),
+    /// The service would work under a role that row-level security does not bind.
+    #[error(
+        "the role pinfold_app is a superuser, has BYPASSRLS or owns tables; row-level security does not bind it: \
+         take that from it"
+    )]
+    Role,
+    /// What was sealed does not open.
+    #[error(transparent)]
+    Sealed(#[from] crate::auth::seal::NotOurs),
+    /// A row says something that this release does not understand.
+    #[error("a row of {0} cannot be read")]
+    Row(&'static str),
+}
+
+impl StoreError {
+    /// Something that was tried failed.
+    pub fn new(attempt: &'static str, source: sqlx::Error) -> Self {
+        Self::Sql { attempt, source }
+    }
+
+    /// Whether the same thing may work a little later: the database is away, starting, or has no room.
+    pub fn is_transient(&self) -> bool {
+        let Self::Sql { source, .. } = self else {
+            return false;
+        };
+        match source {
+            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) | sqlx::Error::Tls(_) => true,
+            // Classes of PostgreSQL's appendix A: connections, lack of resources, intervention, conflicts.
+            sqlx::Error::Database(error) => error
+                .code()
+                .is_some_and(|code| ["08", "53", "57", "40"].iter().any(|class| code.starts_with(class))),
+            _ => false,
+        }
+    }
+
+    /// The constraint that refused a write.
+    pub fn constraint(&self) -> Option<&str> {
+        match self {
+            Self::Sql {
+                source: sqlx::Error::Database(error),
+                ..
+            } => error.constraint(),
+            _ => None,
+        }
+    }
+
+    /// The whole chain, for the log.
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = self.source();
+        while let Some(cause) = source {
+            text.push_str(": ");
+            text.push_str(&cause.to_string());
+            source = cause.source();
+        }
+        text
+    }
+}

@@ -1,0 +1,105 @@
+//! The keys that sign our tokens.
+
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx as _;
+use sqlx::{PgPool, Postgres, Transaction};
+
+use crate::store::StoreError;
+
+/// The advisory lock of who makes keys: the bytes of `pinfoldk`.
+const LOCK: i64 = 0x7069_6e66_6f6c_646b;
+
+/// A key as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// Its id, the `kid`.
+    pub id: String,
+    /// Its public half.
+    pub public_key: [u8; 32],
+    /// Its private half, sealed.
+    pub sealed_seed: Vec<u8>,
+    /// When it was made, and published.
+    pub created_at: Timestamp,
+    /// When it begins to sign.
+    pub signs_from: Timestamp,
+    /// When it stops.
+    pub signs_until: Timestamp,
+    /// When the last token that it signed has ended.
+    pub published_until: Timestamp,
+}
+
+/// Waits until nobody else makes keys; until the transaction ends nobody else does.
+pub async fn lock(tx: &mut Transaction<'static, Postgres>) -> Result<(), StoreError> {
+    sqlx::query!("SELECT pg_advisory_xact_lock($1)", LOCK)
+        .execute(&mut **tx)
+        .await
+        .map_err(|source| StoreError::new("wait for the signing keys", source))?;
+    Ok(())
+}
+
+/// The keys that are published at a moment, the newest first.
+pub async fn published(pool: &PgPool, at: Timestamp) -> Result<Vec<Stored>, StoreError> {
+    let rows = sqlx::query!(
+        r#"
+        SELECT
+            id,
+            public_key,
+            sealed_seed,
+            created_at AS "created_at: jiff_sqlx::Timestamp",
+            signs_from AS "signs_from: jiff_sqlx::Timestamp",
+            signs_until AS "signs_until: jiff_sqlx::Timestamp",
+            published_until AS "published_until: jiff_sqlx::Timestamp"
+        FROM signing_keys
+        WHERE published_until > $1
+        ORDER BY signs_from DESC, id
+        "#,
+        at.to_sqlx() as _,
+    )
+    .fetch_all(pool)
+    .await
+    .map_err(|source| StoreError::new("read the signing keys", source))?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(Stored {
+                id: row.id,
+                public_key: row.public_key.try_into().map_err(|_| StoreError::Row("signing_keys"))?,
+                sealed_seed: row.sealed_seed,
+                created_at: row.created_at.to_jiff(),
+                signs_from: row.signs_from.to_jiff(),
+                signs_until: row.signs_until.to_jiff(),
+                published_until: row.published_until.to_jiff(),
+            })
+        })
+        .collect()
+}
+
+/// Until when there is a key that signs.
+pub async fn signed_until(tx: &mut Transaction<'static, Postgres>) -> Result<Option<Timestamp>, StoreError> {
+    let until = sqlx::query_scalar!(r#"SELECT max(signs_until) AS "until: jiff_sqlx::Timestamp" FROM signing_keys"#)
+        .fetch_one(&mut **tx)
+        .await
+        .map_err(|source| StoreError::new("look for the last signing key", source))?;
+    Ok(until.map(jiff_sqlx::Timestamp::to_jiff))
+}
+
+/// Stores a key.
+pub async fn insert(tx: &mut Transaction<'static, Postgres>, key: &Stored) -> Result<(), StoreError> {
+    sqlx::query!(
+        r#"
+        INSERT INTO signing_keys
+            (id, public_key, sealed_seed, created_at, signs_from, signs_until, published_until)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        "#,
+        key.id,
+        &key.public_key[..],
+        key.sealed_seed,
+        key.created_at.to_sqlx() as _,
+        key.signs_from.to_sqlx() as _,
+        key.signs_until.to_sqlx() as _,
+        key.published_until.to_sqlx() as _,
+    )
+    .execute(&mut **tx)
+    .await
+    .map_err(|source| StoreError::new("store a signing key", source))?;
+    Ok(())
+}

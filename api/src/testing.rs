@@ -1,0 +1,329 @@
+//! The service as tests see it: a real database for each test, a clock that stands still, requests through the router.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+};
+
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderMap, Request, StatusCode, header},
+};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use domain::Clock;
+use http_body_util::BodyExt as _;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use sqlx::{Connection as _, Executor as _, PgConnection, PgPool};
+use tokio::sync::OnceCell;
+use tower::ServiceExt as _;
+
+use crate::{
+    app::{AppState, random},
+    auth::{challenge, registration},
+    config::Config,
+    router,
+    routes::oauth::token::GRANT,
+};
+
+/// The issuer of every test.
+pub const ISSUER: &str = "https://pinfold.example";
+
+/// When every test begins.
+pub const START: i64 = 1_800_000_000;
+
+/// A clock that goes when it is told to.
+#[derive(Debug)]
+pub struct TestClock(AtomicI64);
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_second(self.0.load(Ordering::Relaxed)).unwrap_or(Timestamp::MAX)
+    }
+}
+
+/// The service with a database of its own.
+#[derive(Debug)]
+pub struct TestApp {
+    pub router: Router,
+    pub state: AppState,
+    clock: Arc<TestClock>,
+    /// The database as its owner sees it.
+    pub owner: PgPool,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Value,
+}
+
+impl Answer {
+    /// The status with the body.
+    pub fn told(&self) -> (u16, &Value) {
+        (self.status.as_u16(), &self.body)
+    }
+
+    /// A header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+}
+
+impl TestApp {
+    /// A service with a migrated database and a signing key.
+    pub async fn start() -> Self {
+        let app = Self::without_keys().await;
+        app.refresh_keys().await;
+        app
+    }
+
+    /// The same before the first signing key was made.
+    pub async fn without_keys() -> Self {
+        let url = database().await;
+        let owner = PgPool::connect(&url).await.expect("connect to the test's database");
+        Self::over(&url, owner, 1)
+    }
+
+    /// Another replica of the same service.
+    pub fn replica(&self) -> Self {
+        let options = self.owner.connect_options();
+        let name = options.get_database().unwrap_or_default();
+        let mut replica = Self::over(&url_of(name), self.owner.clone(), 1);
+        replica.clock = self.clock.clone();
+        replica.state.clock = self.clock.clone();
+        replica.router = router::router(replica.state.clone());
+        replica
+    }
+
+    fn over(url: &str, owner: PgPool, master: u8) -> Self {
+        let environment = BTreeMap::from(
+            [
+                ("DATABASE_URL", url.to_owned()),
+                ("SERVICE_URL", ISSUER.to_owned()),
+                (
+                    "PINFOLD_MASTER_KEY",
+                    base64::engine::general_purpose::STANDARD.encode([master; 32]),
+                ),
+            ]
+            .map(|(name, value)| (name.to_owned(), value)),
+        );
+        let config = Config::load(None, &environment).expect("the tests' configuration");
+        let clock = Arc::new(TestClock(AtomicI64::new(START)));
+        let mut state = AppState::new(&config).expect("a state");
+        state.clock = clock.clone();
+        Self {
+            router: router::router(state.clone()),
+            state,
+            clock,
+            owner,
+        }
+    }
+
+    /// Lets time pass.
+    pub fn wait(&self, seconds: i64) {
+        self.clock.0.fetch_add(seconds, Ordering::Relaxed);
+    }
+
+    /// Reads the signing keys, and makes the one that is due.
+    pub async fn refresh_keys(&self) {
+        let state = &self.state;
+        state
+            .keyring
+            .refresh(&state.database, &state.master, state.clock.now())
+            .await
+            .expect("refresh the signing keys");
+    }
+
+    /// Sends a request.
+    pub async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.expect("an answer");
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.expect("a body").to_bytes();
+        let body = if bytes.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_slice(&bytes).unwrap_or_else(|_| json!(String::from_utf8_lossy(&bytes)))
+        };
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body,
+        }
+    }
+
+    /// Sends JSON.
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        let request = Request::post(path)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Body::from(body.to_string()));
+        self.send(request.expect("a request")).await
+    }
+
+    /// Sends a form.
+    pub async fn form(&self, path: &str, members: &[(&str, &str)]) -> Answer {
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        form.extend_pairs(members);
+        let request = Request::post(path)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Body::from(form.finish()));
+        self.send(request.expect("a request")).await
+    }
+
+    /// Reads, with a token if there is one.
+    pub async fn get(&self, path: &str, token: Option<&str>) -> Answer {
+        let mut request = Request::get(path);
+        if let Some(token) = token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        self.send(request.body(Body::empty()).expect("a request")).await
+    }
+
+    /// Registers an agent with a new key.
+    pub async fn agent(&self) -> TestAgent {
+        let mut agent = TestAgent::new();
+        let answer = self.post("/v1/agents", &agent.registration("scout", self.now())).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{:?}", answer.body);
+        let text = |name: &str| answer.body[name].as_str().unwrap_or_default().to_owned();
+        agent.id = text("agent_id");
+        agent.key_id = text("key_id");
+        agent
+    }
+
+    /// The seconds of the clock.
+    pub fn now(&self) -> i64 {
+        self.clock.now().as_second()
+    }
+
+    /// A token of an agent.
+    pub async fn token(&self, agent: &TestAgent) -> String {
+        let form = agent.answer(&self.challenge(agent).await);
+        let answer = self.form("/oauth/token", &borrowed(&form)).await;
+        assert_eq!(answer.status, StatusCode::OK, "{:?}", answer.body);
+        answer.body["access_token"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// A challenge for an agent.
+    pub async fn challenge(&self, agent: &TestAgent) -> Value {
+        let path = format!("/v1/agents/{}/challenges", agent.id);
+        let answer = self.post(&path, &json!({"key_id": agent.key_id})).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{:?}", answer.body);
+        answer.body
+    }
+}
+
+/// A form as the client sends it.
+pub fn borrowed<'a>(form: &'a [(&'static str, String)]) -> Vec<(&'static str, &'a str)> {
+    form.iter().map(|(name, value)| (*name, value.as_str())).collect()
+}
+
+/// An agent with its key.
+#[derive(Debug)]
+pub struct TestAgent {
+    pub pair: Ed25519KeyPair,
+    pub id: String,
+    pub key_id: String,
+}
+
+impl TestAgent {
+    /// A new key.
+    pub fn new() -> Self {
+        let seed: [u8; 32] = random().expect("random bytes");
+        Self {
+            pair: Ed25519KeyPair::from_seed_unchecked(&seed).expect("a key"),
+            id: String::new(),
+            key_id: String::new(),
+        }
+    }
+
+    /// The public key as it is sent.
+    pub fn public_key(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.pair.public_key())
+    }
+
+    /// The body of a registration.
+    pub fn registration(&self, name: &str, at: i64) -> Value {
+        let message = registration::signed_bytes(ISSUER, &self.public_key(), at, name);
+        json!({
+            "name": name,
+            "public_key": self.public_key(),
+            "signed_at": at,
+            "signature": self.sign(&message),
+        })
+    }
+
+    /// The form that answers a challenge.
+    pub fn answer(&self, challenge: &Value) -> Vec<(&'static str, String)> {
+        let text = challenge["challenge"].as_str().unwrap_or_default();
+        let end = Timestamp::from_second(challenge["expires_at"].as_i64().unwrap_or_default());
+        let subject = challenge::Subject {
+            agent: self.id.parse().expect("an agent's id"),
+            key: self.key_id.parse().expect("a key's id"),
+        };
+        let message = challenge::signed_bytes(ISSUER, subject, text, end.expect("a moment"));
+        vec![
+            ("grant_type", GRANT.to_owned()),
+            ("agent_id", self.id.clone()),
+            ("key_id", self.key_id.clone()),
+            ("challenge", text.to_owned()),
+            ("signature", self.sign(&message)),
+        ]
+    }
+
+    /// A signature as it is sent.
+    pub fn sign(&self, message: &[u8]) -> String {
+        URL_SAFE_NO_PAD.encode(self.pair.sign(message))
+    }
+}
+
+/// The server's address, for its superuser.
+fn server() -> String {
+    std::env::var("PINFOLD_TEST_DATABASE_URL").expect(
+        "these tests need PostgreSQL: run them by `cargo xtask test unit`, or name a superuser's database in PINFOLD_TEST_DATABASE_URL",
+    )
+}
+
+fn url_of(database: &str) -> String {
+    let mut url = url::Url::parse(&server()).expect("PINFOLD_TEST_DATABASE_URL is a URL");
+    url.set_path(database);
+    url.into()
+}
+
+/// A database of the test's own, a copy of one that was migrated once.
+async fn database() -> String {
+    static TEMPLATE: OnceCell<String> = OnceCell::const_new();
+    let template = TEMPLATE.get_or_init(template).await;
+    let name = format!("test_{:032x}", u128::from_be_bytes(random().expect("random bytes")));
+    let mut server = PgConnection::connect(&server()).await.expect("connect to PostgreSQL");
+    let copy = format!("CREATE DATABASE {name} TEMPLATE {template}");
+    server
+        .execute(sqlx::AssertSqlSafe(copy))
+        .await
+        .expect("copy the template");
+    url_of(&name)
+}
+
+async fn template() -> String {
+    let name = format!("template_{:032x}", u128::from_be_bytes(random().expect("random bytes")));
+    let mut server = PgConnection::connect(&server()).await.expect("connect to PostgreSQL");
+    server
+        .execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}")))
+        .await
+        .expect("make the template");
+    let mut fresh = PgConnection::connect(&url_of(&name))
+        .await
+        .expect("connect to the template");
+    migrations::MIGRATOR
+        .run(&mut fresh)
+        .await
+        .expect("migrate the template");
+    fresh.close().await.expect("leave the template");
+    name
+}

@@ -1,0 +1,173 @@
+//! A PostgreSQL server for as long as somebody needs it: its data in a folder of its own, reached through a socket that
+//! root and the server's user alone can open, ended with whoever started it.
+
+use std::fs;
+use std::os::unix::fs::chown;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::build::postgres;
+use crate::command::Run;
+use crate::paths;
+use crate::stage::{Stage, Ui};
+
+/// The server refuses to run as root.
+const USER: &str = "pinfold-dev";
+const PATIENCE: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// A running server.
+#[derive(Debug)]
+pub(crate) struct Server {
+    folder: PathBuf,
+    process: Child,
+}
+
+/// Starts a server with nothing in it.
+pub(crate) fn start(ui: &Ui) -> Result<Server> {
+    let programs = postgres::ensure(ui)?;
+    ui.stage("start postgres", "read the log beside this one", |stage| {
+        ensure_user(stage)?;
+        // Sockets lie in it, whose paths end at 107 characters.
+        let folder = paths::clusters().join(format!("postgres-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        // The cache lies in somebody's home, which the server's user may not enter.
+        let own = folder.join("programs");
+        stage
+            .run("cp")
+            .args(["-a", "--reflink=auto"])
+            .arg(&programs)
+            .arg(&own)
+            .run()?;
+        let (user, group) = (id("-u")?, id("-g")?);
+        chown(&folder, Some(user), Some(group)).with_context(|| format!("cannot give {} away", folder.display()))?;
+        let server = run(stage, &own, &folder, user, group);
+        if server.is_err() {
+            let _ = fs::remove_dir_all(&folder);
+        }
+        server
+    })
+}
+
+fn run(stage: &Stage, programs: &Path, folder: &Path, user: u32, group: u32) -> Result<Server> {
+    let data = folder.join("data");
+    let (user, group) = (user.to_string(), group.to_string());
+    // Nobody reads what a crash would lose: durability is the production server's.
+    stage
+        .run("setpriv")
+        .args(["--reuid", &user, "--regid", &group, "--clear-groups", "--"])
+        .arg(programs.join("bin/initdb"))
+        .args([
+            "--username=postgres",
+            "--auth=trust",
+            "--encoding=UTF8",
+            "--no-sync",
+            "--locale=C.UTF-8",
+        ])
+        .arg("-D")
+        .arg(&data)
+        .run()?;
+    let log = fs::File::create(folder.join("server.log")).context("cannot write the server's log")?;
+    let process = Command::new("setpriv")
+        .args([
+            "--reuid",
+            &user,
+            "--regid",
+            &group,
+            "--clear-groups",
+            "--pdeathsig",
+            "INT",
+            "--",
+        ])
+        .arg(programs.join("bin/postgres"))
+        .arg("-D")
+        .arg(&data)
+        .args([
+            "-c",
+            "listen_addresses=",
+            "-c",
+            "fsync=off",
+            "-c",
+            "max_connections=300",
+        ])
+        .args(["-c", "max_wal_size=256MB", "-c", "shared_buffers=64MB"])
+        .arg("-c")
+        .arg(format!("unix_socket_directories={}", folder.display()))
+        .stdin(Stdio::null())
+        .stdout(Stdio::from(log.try_clone()?))
+        .stderr(Stdio::from(log))
+        .spawn()
+        .context("cannot start postgres")?;
+    let mut server = Server {
+        folder: folder.to_owned(),
+        process,
+    };
+    server.wait_until_it_answers()?;
+    Ok(server)
+}
+
+impl Server {
+    /// The address of the database `postgres` for the server's superuser.
+    pub(crate) fn url(&self) -> String {
+        format!("postgresql:///postgres?host={}&user=postgres", self.folder.display())
+    }
+
+    /// The server writes a line into its lock file once it takes connections.
+    fn wait_until_it_answers(&mut self) -> Result<()> {
+        let started = Instant::now();
+        loop {
+            let pid = fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap_or_default();
+            if pid.lines().any(|line| line.trim() == "ready") {
+                return Ok(());
+            }
+            if let Some(status) = self.process.try_wait()? {
+                let log = fs::read_to_string(self.folder.join("server.log")).unwrap_or_default();
+                bail!("postgres ended with {status}: {}", log.trim());
+            }
+            ensure!(
+                started.elapsed() < PATIENCE,
+                "postgres does not answer after {} s",
+                PATIENCE.as_secs()
+            );
+            thread::sleep(PAUSE);
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // SIGINT is the fast way down: sessions are ended, data is written.
+        if let Some(pid) = rustix::process::Pid::from_raw(self.process.id().cast_signed()) {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::INT);
+        }
+        let _ = self.process.wait();
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn ensure_user(stage: &Stage) -> Result<()> {
+    if Run::new("id").arg(USER).succeeds() {
+        return Ok(());
+    }
+    stage
+        .run("useradd")
+        .args([
+            "--system",
+            "--user-group",
+            "--no-create-home",
+            "--shell",
+            "/usr/sbin/nologin",
+            USER,
+        ])
+        .run()
+}
+
+fn id(which: &str) -> Result<u32> {
+    let text = Run::new("id").args([which, USER]).output()?;
+    text.trim().parse().with_context(|| format!("{text:?} is no id"))
+}

@@ -1,0 +1,5 @@
+//! The migrations are read when this crate is compiled.
+
+fn main() {
+    println!("cargo:rerun-if-changed=.");
+}
