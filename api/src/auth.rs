@@ -3,7 +3,7 @@
 pub mod challenge;
 pub mod jwk;
 pub mod jws;
-pub mod registration;
+pub mod possession;
 pub mod rotation;
 pub mod seal;
 pub mod shadow;

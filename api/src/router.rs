@@ -27,6 +27,8 @@ fn table() -> OpenApiRouter<AppState> {
         .routes(routes!(routes::oauth::token::token))
         .routes(routes!(routes::well_known::jwks::jwks))
         .routes(routes!(routes::me::get::get))
+        .routes(routes!(routes::me::keys::list::list, routes::me::keys::add::add))
+        .routes(routes!(routes::me::keys::revoke::revoke))
         .routes(routes!(routes::well_known::openapi::openapi))
 }
 

@@ -8,6 +8,7 @@ pub mod agents {
 pub mod me {
     //! Who asks.
     pub mod get;
+    pub mod keys;
 }
 pub mod oauth {
     //! RFC 6749 and what builds on it: errors here are the RFC's, not problem details.

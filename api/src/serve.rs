@@ -9,6 +9,12 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use axum::{
+    extract::{Request, State},
+    http::{HeaderValue, header},
+    middleware::{self, Next},
+    response::Response,
+};
 use prometheus_client::registry::Registry;
 use telemetry::{
     admin::{self, Health},
@@ -68,6 +74,8 @@ pub async fn serve(config: &Config) -> Result<()> {
     };
     let listener = bind(config.http.address, "http.address").await?;
     let admin_listener = bind(config.http.admin_address, "http.admin_address").await?;
+    // Port 0 asks for any that is free; the log says which it is.
+    let (address, admin_address) = (listener.local_addr()?, admin_listener.local_addr()?);
     let stopping = Arc::new(AtomicBool::new(false));
     let health = Arc::new(ApiHealth {
         state: state.clone(),
@@ -84,9 +92,15 @@ pub async fn serve(config: &Config) -> Result<()> {
     let forgetting = state.clone();
     background.spawn(async move { forget(&forgetting).await });
 
-    info!(http.address = %config.http.address, issuer = config.http.issuer, "serving");
+    info!(
+        http.address = %address,
+        http.admin_address = %admin_address,
+        issuer = config.http.issuer,
+        "serving"
+    );
     let (told, asked) = tokio::sync::oneshot::channel();
-    let server = axum::serve(listener, router::router(state)).with_graceful_shutdown(async move {
+    let router = router::router(state).layer(middleware::from_fn_with_state(stopping.clone(), last_answers));
+    let server = axum::serve(listener, router).with_graceful_shutdown(async move {
         match shutdown::requested().await {
             Ok(signal) => info!(signal, "stopping"),
             Err(error) => error!(%error, "signals are not heard; stopping"),
@@ -103,6 +117,18 @@ pub async fn serve(config: &Config) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// From the request to stop on, each answer is its connection's last: a connection that is kept open might be closed
+/// just when its client sends the next request.
+async fn last_answers(State(stopping): State<Arc<AtomicBool>>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    if stopping.load(Ordering::Relaxed) {
+        response
+            .headers_mut()
+            .insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 async fn forget(state: &AppState) {

@@ -11,6 +11,7 @@ use sqlx::{
 
 use crate::config;
 
+pub mod agent_keys;
 pub mod agents;
 pub mod audit;
 mod error;

@@ -12,7 +12,7 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use axum::{
     Router,
     body::Body,
-    http::{HeaderMap, Request, StatusCode, header},
+    http::{HeaderMap, Method, Request, StatusCode, header},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::Clock;
@@ -25,7 +25,10 @@ use tower::ServiceExt as _;
 
 use crate::{
     app::{AppState, random},
-    auth::{challenge, registration},
+    auth::{
+        challenge,
+        possession::{self, KEY_TAG, REGISTRATION_TAG},
+    },
     config::Config,
     router,
     routes::oauth::token::GRANT,
@@ -167,6 +170,17 @@ impl TestApp {
         self.send(request.expect("a request")).await
     }
 
+    /// Sends JSON, or nothing, with a token.
+    pub async fn with_token(&self, method: Method, path: &str, token: &str, body: Option<&Value>) -> Answer {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(body.map_or_else(Body::empty, |body| Body::from(body.to_string())));
+        self.send(request.expect("a request")).await
+    }
+
     /// Sends a form.
     pub async fn form(&self, path: &str, members: &[(&str, &str)]) -> Answer {
         let mut form = url::form_urlencoded::Serializer::new(String::new());
@@ -250,13 +264,19 @@ impl TestAgent {
 
     /// The body of a registration.
     pub fn registration(&self, name: &str, at: i64) -> Value {
-        let message = registration::signed_bytes(ISSUER, &self.public_key(), at, name);
+        let message = possession::signed_bytes(&[REGISTRATION_TAG, ISSUER, &self.public_key(), &at.to_string(), name]);
         json!({
             "name": name,
             "public_key": self.public_key(),
             "signed_at": at,
             "signature": self.sign(&message),
         })
+    }
+
+    /// The body that gives this key to an agent.
+    pub fn addition(&self, agent: &str, at: i64) -> Value {
+        let message = possession::signed_bytes(&[KEY_TAG, ISSUER, agent, &self.public_key(), &at.to_string()]);
+        json!({"public_key": self.public_key(), "signed_at": at, "signature": self.sign(&message)})
     }
 
     /// The form that answers a challenge.

@@ -132,6 +132,13 @@ pub fn trim(run: &mut SandboxRun) {
     }
 }
 
+/// A run from an answer of the API server, as the cache keeps it.
+fn trimmed(mut run: SandboxRun) -> SandboxRun {
+    run.managed_fields_mut().clear();
+    trim(&mut run);
+    run
+}
+
 /// The API of runs' pods in a namespace.
 fn pods(shared: &Shared, namespace: &str) -> Api<Pod> {
     Api::namespaced(shared.client.clone(), namespace)

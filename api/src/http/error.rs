@@ -10,7 +10,7 @@ use serde::Serialize;
 use tracing::{error, warn};
 use utoipa::ToSchema;
 
-use crate::store::StoreError;
+use crate::{auth::possession::ProofError, store::StoreError};
 
 /// After how many seconds a client may come again that was told 503.
 const RETRY_AFTER: &str = "1";
@@ -175,6 +175,12 @@ impl IntoResponse for ApiError {
             _ => {}
         }
         response
+    }
+}
+
+impl From<ProofError> for ApiError {
+    fn from(error: ProofError) -> Self {
+        Self::invalid(error.field, error.message)
     }
 }
 

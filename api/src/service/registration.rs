@@ -8,6 +8,7 @@ use crate::{
     auth::{jwk, shadow},
     store::{
         Database, StoreError,
+        agent_keys::{self, NewKey},
         agents::{self, NewAgent, Registered},
         audit, tenants,
     },
@@ -54,17 +55,22 @@ pub async fn register(
         owner,
         name: request.name.to_owned(),
         expires_at: now.checked_add(UNCLAIMED).ok(),
-        key: AgentKeyId::new(now, for_key),
+        at: now,
+    };
+    let key = NewKey {
+        agent: new.id,
+        id: AgentKeyId::new(now, for_key),
         public_key: request.public_key,
         thumbprint,
         at: now,
     };
     let mut tx = database.tenant(tenants::SHADOW).await?;
     agents::ensure_shadow_owner(&mut tx, owner, now).await?;
-    if !agents::insert(&mut tx, &new).await? {
+    agents::insert(&mut tx, &new).await?;
+    if !agent_keys::insert(&mut tx, &key).await? {
         // Rolled back: the agent that was to have the key goes with it.
         drop(tx);
-        return known(database, &new.thumbprint, now).await;
+        return known(database, &key.thumbprint, now).await;
     }
     let event = audit::Event {
         at: now,
@@ -72,13 +78,13 @@ pub async fn register(
         action: "agent.register",
         target: new.id,
         request_id: request.request_id,
-        detail: json!({"key_id": new.key.to_string(), "thumbprint": new.thumbprint, "owner_id": owner.to_string()}),
+        detail: json!({"key_id": key.id.to_string(), "thumbprint": key.thumbprint, "owner_id": owner.to_string()}),
     };
     audit::append(&mut tx, &event).await?;
     tx.commit().await?;
     Ok(Outcome::Made(Registered {
         id: new.id,
-        key: new.key,
+        key: key.id,
         name: new.name,
         expires_at: new.expires_at,
         revoked: false,

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::{
     auth::{
         challenge::{self, Subject},
-        jws, registration,
+        jws, possession,
         token::{self, AgentClaims},
     },
     service::keyring::Keyring,
@@ -70,8 +70,8 @@ pub async fn issue(maker: Maker<'_>, answer: Answer<'_>, now: Timestamp, random:
     let holder = agents::find_holder(maker.database.pool(), subject.agent, subject.key).await?;
     let signed = challenge::signed_bytes(maker.issuer, subject, answer.challenge, returned.expires_at);
     // An unknown key costs a verification like a known one.
-    let key = holder.as_ref().map_or(registration::NOBODYS, |h| h.public_key);
-    let good = registration::verify(&key, &signed, answer.signature);
+    let key = holder.as_ref().map_or(possession::NOBODYS, |h| h.public_key);
+    let good = possession::verify(&key, &signed, answer.signature);
     let holder = holder
         .filter(|h| good && !h.revoked && h.expires_at.is_none_or(|end| now < end))
         .ok_or(Refused::Unproven)?;

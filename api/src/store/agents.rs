@@ -7,7 +7,7 @@ use sqlx::PgPool;
 
 use crate::store::{StoreError, TenantTransaction};
 
-/// A new agent with its first key.
+/// A new agent.
 #[derive(Debug, Clone)]
 pub struct NewAgent {
     /// Its id.
@@ -18,12 +18,6 @@ pub struct NewAgent {
     pub name: String,
     /// When it goes if nobody claims it.
     pub expires_at: Option<Timestamp>,
-    /// The id of its key.
-    pub key: AgentKeyId,
-    /// The key.
-    pub public_key: [u8; 32],
-    /// The key's thumbprint.
-    pub thumbprint: String,
     /// Now.
     pub at: Timestamp,
 }
@@ -75,15 +69,14 @@ pub async fn ensure_shadow_owner(tx: &mut TenantTransaction, id: OverseerId, at:
     Ok(())
 }
 
-/// Stores an agent with its first key; false if the key is somebody's already.
-pub async fn insert(tx: &mut TenantTransaction, new: &NewAgent) -> Result<bool, StoreError> {
-    let tenant = tx.tenant.uuid();
+/// Stores an agent.
+pub async fn insert(tx: &mut TenantTransaction, new: &NewAgent) -> Result<(), StoreError> {
     sqlx::query!(
         r#"
         INSERT INTO agents (tenant_id, id, owner_id, name, created_at, expires_at)
         VALUES ($1, $2, $3, $4, $5, $6)
         "#,
-        tenant,
+        tx.tenant.uuid(),
         new.id.uuid(),
         new.owner.uuid(),
         new.name,
@@ -93,23 +86,7 @@ pub async fn insert(tx: &mut TenantTransaction, new: &NewAgent) -> Result<bool, 
     .execute(&mut *tx.inner)
     .await
     .map_err(|source| StoreError::new("store an agent", source))?;
-    let stored = sqlx::query!(
-        r#"
-        INSERT INTO agent_keys (tenant_id, agent_id, id, public_key, thumbprint, created_at)
-        VALUES ($1, $2, $3, $4, $5, $6)
-        ON CONFLICT (thumbprint) DO NOTHING
-        "#,
-        tenant,
-        new.id.uuid(),
-        new.key.uuid(),
-        &new.public_key[..],
-        new.thumbprint,
-        new.at.to_sqlx() as _,
-    )
-    .execute(&mut *tx.inner)
-    .await
-    .map_err(|source| StoreError::new("store an agent's key", source))?;
-    Ok(stored.rows_affected() == 1)
+    Ok(())
 }
 
 /// The agent of the tenant that has a key.

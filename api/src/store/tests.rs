@@ -6,6 +6,7 @@ use crate::{
     auth::jwk,
     store::{
         Database,
+        agent_keys::{self, NewKey},
         agents::{self, NewAgent},
         tenants,
     },
@@ -72,12 +73,17 @@ async fn two() -> Two {
         owner,
         name: "theirs".to_owned(),
         expires_at: None,
-        key: AgentKeyId::from_u128(10),
+        at,
+    };
+    agents::insert(&mut tx, &agent).await.unwrap();
+    let key = NewKey {
+        agent: their_agent,
+        id: AgentKeyId::from_u128(10),
         public_key: [3; 32],
         thumbprint: jwk::thumbprint(&[3; 32]),
         at,
     };
-    assert!(agents::insert(&mut tx, &agent).await.unwrap());
+    assert!(agent_keys::insert(&mut tx, &key).await.unwrap());
     tx.commit().await.unwrap();
     sqlx::query(
         "INSERT INTO audit_events (tenant_id, at, actor_kind, action, request_id, detail) \

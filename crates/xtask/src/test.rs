@@ -37,6 +37,8 @@ enum Suite {
     Check,
     /// Tests beside the code, with PostgreSQL
     Unit,
+    /// The control-plane API's program on PostgreSQL
+    Api,
     /// The development cluster's own network policies
     Netpol,
     /// The operator against a real API server without nodes
@@ -45,14 +47,23 @@ enum Suite {
     E2e,
 }
 
-const IN_ORDER: [Suite; 5] = [Suite::Check, Suite::Unit, Suite::Netpol, Suite::Operator, Suite::E2e];
+const IN_ORDER: [Suite; 6] = [
+    Suite::Check,
+    Suite::Unit,
+    Suite::Api,
+    Suite::Netpol,
+    Suite::Operator,
+    Suite::E2e,
+];
+/// The rest needs a cluster.
+const SOURCES: [Suite; 4] = [Suite::Check, Suite::Unit, Suite::Api, Suite::Netpol];
 
 pub(crate) fn run(ui: &Ui, options: &Options) -> Result<()> {
     let wanted = |suite: &Suite| options.suites.is_empty() || options.suites.contains(suite);
     let suites: Vec<Suite> = IN_ORDER.into_iter().filter(wanted).collect();
     if suites
         .iter()
-        .any(|suite| matches!(suite, Suite::Unit | Suite::Operator | Suite::E2e))
+        .any(|suite| !matches!(suite, Suite::Check | Suite::Netpol))
     {
         preflight::root()?;
     }
@@ -65,9 +76,7 @@ pub(crate) fn run(ui: &Ui, options: &Options) -> Result<()> {
         let clusters = suites.iter().any(|suite| matches!(suite, Suite::Operator | Suite::E2e));
         let nodes = suites.contains(&Suite::E2e);
         let programs = clusters.then(|| scope.spawn(move || prepare(ui, nodes)));
-        let (sources, systems): (Vec<Suite>, Vec<Suite>) = suites
-            .iter()
-            .partition(|suite| matches!(suite, Suite::Check | Suite::Unit | Suite::Netpol));
+        let (sources, systems): (Vec<Suite>, Vec<Suite>) = suites.iter().partition(|suite| SOURCES.contains(suite));
         let result = sources.into_iter().try_for_each(|suite| run_suite(ui, options, suite));
         if let Some(programs) = programs {
             programs
@@ -108,6 +117,7 @@ fn run_suite(ui: &Ui, options: &Options, suite: Suite) -> Result<()> {
     match suite {
         Suite::Check => check::run(ui, &check::Options { full: options.full }),
         Suite::Unit => unit(ui),
+        Suite::Api => api(ui),
         Suite::Netpol => netpol(ui),
         Suite::Operator => {
             let mut up = Up::named(OPERATOR_CLUSTER);
@@ -149,6 +159,26 @@ fn unit(ui: &Ui) -> Result<()> {
             .args(["test", "--workspace"])
             .dir(paths::workspace())
             .env("PINFOLD_TEST_DATABASE_URL", database.url())
+            .run()
+    })
+}
+
+fn api(ui: &Ui) -> Result<()> {
+    let database = postgres::start(ui)?;
+    ui.stage("api suite", "the log names the test", |stage| {
+        stage.note("build the API");
+        stage
+            .run("cargo")
+            .args(["build", "--package", "api"])
+            .dir(paths::workspace())
+            .run()?;
+        stage.note("");
+        stage
+            .run("cargo")
+            .args(["test", "--package", "system-tests", "--test", "api"])
+            .dir(paths::workspace())
+            .env("PINFOLD_TEST_DATABASE_URL", database.url())
+            .env("PINFOLD_API_BIN", paths::target().join("debug/pinfold-api"))
             .run()
     })
 }

@@ -144,9 +144,7 @@ pub async fn live_run(shared: &Shared, run: &SandboxRun) -> Result<Option<Sandbo
         return Ok(Some(live));
     }
     let key = super::key(&live);
-    let mut live = live;
-    super::trim(&mut live);
-    live.managed_fields_mut().clear();
+    let live = super::trimmed(live);
     shared.admissions.observe_run(&live, false);
     shared.caches.runs.insert(live);
     shared.queues.runs.add(key);

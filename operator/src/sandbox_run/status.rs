@@ -12,7 +12,7 @@ use kube::{Api, ResourceExt};
 use crate::{
     cluster::status,
     runtime::Failure,
-    sandbox_run::{MANAGER, fetch::Fetched, is_finished, phase::Report, trim},
+    sandbox_run::{MANAGER, fetch::Fetched, is_finished, phase::Report, trimmed},
     shared::Shared,
 };
 
@@ -27,9 +27,8 @@ pub async fn write(shared: &Shared, fetched: &mut Fetched, report: &Report) -> R
         tell(shared, &run, report);
     }
     match written {
-        Some(mut written) => {
-            trim(&mut written);
-            written.managed_fields_mut().clear();
+        Some(written) => {
+            let written = trimmed(written);
             shared.admissions.observe_run(&written, false);
             shared.caches.runs.insert(written.clone());
             fetched.run = Arc::new(written);

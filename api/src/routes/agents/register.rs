@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::{
     app::{self, AppState},
-    auth::{jws, registration as proof},
+    auth::possession::{Proof, REGISTRATION_TAG},
     http::{
         error::{ApiError, Problem},
         json::Json,
@@ -117,32 +117,18 @@ fn check(asked: &Registration, issuer: &str, now: jiff::Timestamp) -> Result<[u8
             format!("write 1 to {NAME} characters, none of them a control character"),
         ));
     }
-    let public_key = jws::decode(&asked.public_key)
-        .and_then(|bytes| bytes.try_into().ok())
-        .ok_or_else(|| ApiError::invalid("public_key", "write 32 bytes in base64url without padding"))?;
-    if !proof::is_recent(asked.signed_at, now) {
-        return Err(ApiError::invalid(
-            "signed_at",
-            format!(
-                "is not within 300 seconds of this service's clock, which says {}",
-                now.as_second()
-            ),
-        ));
-    }
-    let signature = jws::decode(&asked.signature)
-        .filter(|bytes| bytes.len() == 64)
-        .ok_or_else(|| ApiError::invalid("signature", "write 64 bytes in base64url without padding"))?;
-    let message = proof::signed_bytes(issuer, &asked.public_key, asked.signed_at, &asked.name);
-    if !proof::verify(&public_key, &message, &signature) {
-        return Err(ApiError::invalid(
-            "signature",
-            format!(
-                "is not this key's over {:?}, {issuer:?}, public_key, signed_at and name, joined by zero bytes",
-                proof::TAG
-            ),
-        ));
-    }
-    Ok(public_key)
+    let proof = Proof {
+        public_key: &asked.public_key,
+        signed_at: asked.signed_at,
+        signature: &asked.signature,
+    };
+    let at = asked.signed_at.to_string();
+    let members = [
+        ("public_key", asked.public_key.as_str()),
+        ("signed_at", &at),
+        ("name", &asked.name),
+    ];
+    Ok(proof.check(&[REGISTRATION_TAG, issuer], &members, now)?)
 }
 
 #[cfg(test)]

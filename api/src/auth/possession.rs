@@ -1,22 +1,89 @@
-//! An agent that registers itself signs its request, so that nobody registers another's key.
+//! Whoever brings a key signs with it, so that nobody brings another's.
 
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use jiff::{SignedDuration, Timestamp};
 
-/// What the signed bytes begin with.
-pub const TAG: &str = "pinfold-agent-registration-v1";
+use crate::auth::jws;
+
+/// What the signed bytes of an agent's registration begin with.
+pub const REGISTRATION_TAG: &str = "pinfold-agent-registration-v1";
+
+/// What the signed bytes of an agent's further key begin with.
+pub const KEY_TAG: &str = "pinfold-agent-key-v1";
 
 /// How far the agent's clock may be off, both ways.
 pub const WINDOW: SignedDuration = SignedDuration::from_secs(300);
 
-/// What the agent signs: the tag, the issuer, its public key in base64url, the seconds of its clock and its name, with a zero byte
-/// between them.
-pub fn signed_bytes(issuer: &str, public_key: &str, at: i64, name: &str) -> Vec<u8> {
-    [TAG, issuer, public_key, &at.to_string(), name].join("\0").into_bytes()
+/// A key with a signature by it, as they are sent.
+#[derive(Debug, Clone, Copy)]
+pub struct Proof<'a> {
+    /// 32 bytes in base64url.
+    pub public_key: &'a str,
+    /// The seconds of the agent's clock.
+    pub signed_at: i64,
+    /// 64 bytes in base64url.
+    pub signature: &'a str,
+}
+
+/// What of a proof is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {message}")]
+pub struct ProofError {
+    /// The member at fault.
+    pub field: &'static str,
+    /// What is wrong with it and what to write instead.
+    pub message: String,
+}
+
+impl Proof<'_> {
+    /// The key, if the signature is its own over `fixed` (the tag first) and then the values of `members`, in this order and
+    /// joined by zero bytes, which none of them may hold.
+    pub fn check(
+        &self,
+        fixed: &[&str],
+        members: &[(&'static str, &str)],
+        now: Timestamp,
+    ) -> Result<[u8; 32], ProofError> {
+        let wrong = |field, message: String| ProofError { field, message };
+        let public_key = jws::decode(self.public_key)
+            .and_then(|bytes| bytes.try_into().ok())
+            .ok_or_else(|| wrong("public_key", "write 32 bytes in base64url without padding".to_owned()))?;
+        if !is_recent(self.signed_at, now) {
+            let message = format!(
+                "is not within {} seconds of this service's clock, which says {}",
+                WINDOW.as_secs(),
+                now.as_second()
+            );
+            return Err(wrong("signed_at", message));
+        }
+        let signature = jws::decode(self.signature)
+            .filter(|bytes| bytes.len() == 64)
+            .ok_or_else(|| wrong("signature", "write 64 bytes in base64url without padding".to_owned()))?;
+        let values: Vec<&str> = fixed
+            .iter()
+            .copied()
+            .chain(members.iter().map(|(_, value)| *value))
+            .collect();
+        if verify(&public_key, &signed_bytes(&values), &signature) {
+            return Ok(public_key);
+        }
+        let names: Vec<String> = fixed
+            .iter()
+            .map(|text| format!("{text:?}"))
+            .chain(members.iter().map(|(name, _)| (*name).to_owned()))
+            .collect();
+        let message = format!("is not this key's over {}, joined by zero bytes", names.join(", "));
+        Err(wrong("signature", message))
+    }
+}
+
+/// What is signed: the parts with a zero byte between them.
+pub fn signed_bytes(parts: &[&str]) -> Vec<u8> {
+    parts.join("\0").into_bytes()
 }
 
 /// Whether the agent's clock is near enough.
-pub fn is_recent(at: i64, now: Timestamp) -> bool {
+fn is_recent(at: i64, now: Timestamp) -> bool {
     let off = now.as_second().abs_diff(at);
     off <= WINDOW.unsigned_abs().as_secs()
 }
@@ -65,11 +132,22 @@ mod tests {
 
     use super::*;
 
-    /// The vector of docs/auth.md.
+    /// The vectors of docs/auth.md.
     #[test]
     fn the_signed_bytes_are_what_the_documentation_says() {
-        let bytes = signed_bytes("https://pinfold.example", "key", 1_800_000_000, "scout");
+        let bytes = signed_bytes(&[
+            REGISTRATION_TAG,
+            "https://pinfold.example",
+            "key",
+            "1800000000",
+            "scout",
+        ]);
         let text = "pinfold-agent-registration-v1\0https://pinfold.example\0key\x001800000000\0scout";
+        assert_eq!(String::from_utf8(bytes).unwrap(), text);
+        let agent = "00000000-0000-0000-0000-000000000001";
+        let bytes = signed_bytes(&[KEY_TAG, "https://pinfold.example", agent, "key", "1800000000"]);
+        let text =
+            "pinfold-agent-key-v1\0https://pinfold.example\x0000000000-0000-0000-0000-000000000001\0key\x001800000000";
         assert_eq!(String::from_utf8(bytes).unwrap(), text);
     }
 

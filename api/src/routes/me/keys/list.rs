@@ -1,0 +1,42 @@
+//! `GET /v1/me/keys`.
+
+use axum::{extract::State, http::header, response::IntoResponse};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    app::AppState,
+    http::{
+        caller::Caller,
+        error::{ApiError, Problem},
+    },
+    routes::me::keys::Key,
+    service::agent_keys,
+};
+
+/// The caller's keys.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Keys {
+    /// The oldest first. There are few, so there is one page.
+    keys: Vec<Key>,
+}
+
+/// List my keys.
+#[utoipa::path(
+    get,
+    path = "/v1/me/keys",
+    tag = "agents",
+    responses(
+        (status = 200, description = "The keys, revoked ones among them.", body = Keys),
+        (status = 401, description = "A valid access token is needed.", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Come again.", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("access_token" = []))
+)]
+pub async fn list(State(state): State<AppState>, Caller(agent): Caller) -> Result<impl IntoResponse, ApiError> {
+    let keys = agent_keys::list(&state.database, &agent).await?;
+    let body = Keys {
+        keys: keys.into_iter().map(Key::from).collect(),
+    };
+    Ok(([(header::CACHE_CONTROL, "no-store")], axum::Json(body)))
+}

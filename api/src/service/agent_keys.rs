@@ -1,0 +1,140 @@
+//! An agent changes its keys: it adds a new one, and then revokes the old.
+
+use domain::{AgentId, AgentKeyId};
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::{
+    auth::{jwk, token::AgentToken},
+    store::{
+        Database, StoreError,
+        agent_keys::{self, Key, NewKey},
+        audit::{self, Event},
+    },
+};
+
+/// How many keys an agent may have in force.
+pub const MOST: usize = 10;
+
+/// What came of the addition of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Addition {
+    /// It is the agent's key now, or was before.
+    Done(Key),
+    /// It is another agent's key, or was revoked. It is not taken again.
+    Used,
+    /// The agent has as many keys in force as it may.
+    TooMany,
+}
+
+/// What came of a revocation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Revocation {
+    /// The key is revoked.
+    Done,
+    /// The agent has no such key in force.
+    NotFound,
+    /// Without it the agent could never prove itself again.
+    Last,
+}
+
+/// The agent's keys.
+pub async fn list(database: &Database, caller: &AgentToken) -> Result<Vec<Key>, StoreError> {
+    let mut tx = database.tenant(caller.tenant).await?;
+    agent_keys::list(&mut tx, caller.agent).await
+}
+
+/// Adds a key. Twice the same gives twice the same, so a lost answer does no harm.
+pub async fn add(
+    database: &Database,
+    caller: &AgentToken,
+    public_key: [u8; 32],
+    request_id: &str,
+    now: Timestamp,
+    random: [u8; 10],
+) -> Result<Addition, StoreError> {
+    let mut tx = database.tenant(caller.tenant).await?;
+    agent_keys::lock(&mut tx, caller.agent).await?;
+    let thumbprint = jwk::thumbprint(&public_key);
+    let known = agent_keys::list(&mut tx, caller.agent).await?;
+    match known.iter().find(|key| key.thumbprint == thumbprint) {
+        Some(key) if key.revoked_at.is_none() => return Ok(Addition::Done(key.clone())),
+        Some(_) => return Ok(Addition::Used),
+        None if in_force(&known).count() >= MOST => return Ok(Addition::TooMany),
+        None => {}
+    }
+    let new = NewKey {
+        agent: caller.agent,
+        id: AgentKeyId::new(now, random),
+        public_key,
+        thumbprint,
+        at: now,
+    };
+    if !agent_keys::insert(&mut tx, &new).await? {
+        return Ok(Addition::Used);
+    }
+    let event = event(caller.agent, "agent_key.add", request_id, now, new.id, &new.thumbprint);
+    audit::append(&mut tx, &event).await?;
+    tx.commit().await?;
+    Ok(Addition::Done(Key {
+        id: new.id,
+        thumbprint: new.thumbprint,
+        created_at: now,
+        revoked_at: None,
+    }))
+}
+
+/// Revokes a key; what was proved with it ends with the next request.
+pub async fn revoke(
+    database: &Database,
+    caller: &AgentToken,
+    key: AgentKeyId,
+    request_id: &str,
+    now: Timestamp,
+) -> Result<Revocation, StoreError> {
+    let mut tx = database.tenant(caller.tenant).await?;
+    agent_keys::lock(&mut tx, caller.agent).await?;
+    let known = agent_keys::list(&mut tx, caller.agent).await?;
+    let Some(found) = in_force(&known).find(|k| k.id == key) else {
+        return Ok(Revocation::NotFound);
+    };
+    if in_force(&known).count() == 1 {
+        return Ok(Revocation::Last);
+    }
+    if !agent_keys::revoke(&mut tx, caller.agent, key, now).await? {
+        return Ok(Revocation::NotFound);
+    }
+    let event = event(
+        caller.agent,
+        "agent_key.revoke",
+        request_id,
+        now,
+        key,
+        &found.thumbprint,
+    );
+    audit::append(&mut tx, &event).await?;
+    tx.commit().await?;
+    Ok(Revocation::Done)
+}
+
+fn in_force(keys: &[Key]) -> impl Iterator<Item = &Key> {
+    keys.iter().filter(|key| key.revoked_at.is_none())
+}
+
+fn event<'a>(
+    agent: AgentId,
+    action: &'static str,
+    request_id: &'a str,
+    at: Timestamp,
+    key: AgentKeyId,
+    thumbprint: &str,
+) -> Event<'a> {
+    Event {
+        at,
+        actor: agent,
+        action,
+        target: agent,
+        request_id,
+        detail: json!({"key_id": key.to_string(), "thumbprint": thumbprint}),
+    }
+}

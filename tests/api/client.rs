@@ -1,0 +1,156 @@
+//! A client that knows of the API what docs/auth.md says.
+
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use http_body_util::{BodyExt as _, Full};
+use hyper::{HeaderMap, Request, StatusCode, body::Bytes, header};
+use hyper_util::{
+    client::legacy::{Client as Http, Error, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use serde_json::{Value, json};
+
+use crate::world::ISSUER;
+
+/// Speaks to one address.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: Http<HttpConnector, Full<Bytes>>,
+    base: String,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Value,
+}
+
+impl Answer {
+    /// The status with the body.
+    pub fn told(&self) -> (u16, &Value) {
+        (self.status.as_u16(), &self.body)
+    }
+}
+
+impl Client {
+    pub fn new(address: &str) -> Self {
+        Self {
+            http: Http::builder(TokioExecutor::new()).build_http(),
+            base: format!("http://{address}"),
+        }
+    }
+
+    /// Sends a request; an error is one of the connection.
+    pub async fn try_send(&self, request: Request<Full<Bytes>>) -> Result<Answer, Error> {
+        let response = self.http.request(request).await?;
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.expect("a whole body").to_bytes();
+        let text = || Value::String(String::from_utf8_lossy(&bytes).into_owned());
+        Ok(Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body: serde_json::from_slice(&bytes).unwrap_or_else(|_| text()),
+        })
+    }
+
+    async fn send(&self, request: Request<Full<Bytes>>) -> Answer {
+        self.try_send(request).await.expect("an answer")
+    }
+
+    /// A request to read.
+    pub fn reading(&self, path: &str, token: Option<&str>) -> Request<Full<Bytes>> {
+        let mut request = Request::get(format!("{}{path}", self.base));
+        if let Some(token) = token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        request.body(Full::default()).expect("a request")
+    }
+
+    pub async fn get(&self, path: &str, token: Option<&str>) -> Answer {
+        self.send(self.reading(path, token)).await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        let request = Request::post(format!("{}{path}", self.base))
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::from(body.to_string()));
+        self.send(request.expect("a request")).await
+    }
+
+    pub async fn form(&self, path: &str, members: &[(&str, &str)]) -> Answer {
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        form.extend_pairs(members);
+        let request = Request::post(format!("{}{path}", self.base))
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Full::from(form.finish()));
+        self.send(request.expect("a request")).await
+    }
+}
+
+/// An agent with its key.
+#[derive(Debug)]
+pub struct Agent {
+    pair: Ed25519KeyPair,
+    pub id: String,
+    pub key_id: String,
+}
+
+impl Agent {
+    /// Makes a key and registers it.
+    pub async fn register(client: &Client, name: &str) -> Self {
+        let pair = Ed25519KeyPair::generate().expect("a key");
+        let public_key = URL_SAFE_NO_PAD.encode(pair.public_key());
+        let now = jiff::Timestamp::now().as_second();
+        let message = format!("pinfold-agent-registration-v1\0{ISSUER}\0{public_key}\0{now}\0{name}");
+        let body = json!({
+            "name": name, "public_key": public_key, "signed_at": now,
+            "signature": URL_SAFE_NO_PAD.encode(pair.sign(message.as_bytes())),
+        });
+        let answer = client.post("/v1/agents", &body).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{:?}", answer.body);
+        let text = |name: &str| answer.body[name].as_str().unwrap_or_default().to_owned();
+        Self {
+            id: text("agent_id"),
+            key_id: text("key_id"),
+            pair,
+        }
+    }
+
+    /// Asks for a challenge, signs it and sends the answer.
+    pub async fn prove(&self, client: &Client) -> Answer {
+        let asked = client
+            .post(
+                &format!("/v1/agents/{}/challenges", self.id),
+                &json!({"key_id": self.key_id}),
+            )
+            .await;
+        assert_eq!(asked.status, StatusCode::CREATED, "{:?}", asked.body);
+        let challenge = asked.body["challenge"].as_str().unwrap_or_default();
+        let message = format!(
+            "pinfold-agent-challenge-v1\0{ISSUER}\0{}\0{}\0{challenge}\0{}",
+            self.id, self.key_id, asked.body["expires_at"]
+        );
+        let signature = URL_SAFE_NO_PAD.encode(self.pair.sign(message.as_bytes()));
+        client
+            .form(
+                "/oauth/token",
+                &[
+                    ("grant_type", "urn:pinfold:params:oauth:grant-type:agent-challenge"),
+                    ("agent_id", &self.id),
+                    ("key_id", &self.key_id),
+                    ("challenge", challenge),
+                    ("signature", &signature),
+                ],
+            )
+            .await
+    }
+
+    /// A token.
+    pub async fn token(&self, client: &Client) -> String {
+        let answer = self.prove(client).await;
+        assert_eq!(answer.status, StatusCode::OK, "{:?}", answer.body);
+        answer.body["access_token"].as_str().unwrap_or_default().to_owned()
+    }
+}
