@@ -9,6 +9,7 @@ use jiff::SignedDuration;
 use crate::{
     auth::{challenge, seal::MasterKey},
     config::Config,
+    http::limits::Limits,
     service::{keyring::Keyring, tokens::Maker},
     store::{Database, StoreError},
 };
@@ -22,6 +23,8 @@ pub struct AppState {
     pub keyring: Arc<Keyring>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// How much one client may ask for.
+    pub limits: Arc<Limits>,
     /// The issuer.
     pub issuer: Arc<str>,
     /// What all keys are derived from.
@@ -52,6 +55,7 @@ impl AppState {
         Self {
             database,
             keyring: Arc::default(),
+            limits: Arc::new(Limits::new(&config.limits, clock.clone())),
             clock,
             issuer: config.http.issuer.as_str().into(),
             challenge_key: master.mac(challenge::PURPOSE),

@@ -9,6 +9,7 @@ use std::{collections::BTreeMap, fmt::Write as _, path::Path};
 mod auth;
 mod database;
 mod http;
+mod limits;
 mod problems;
 pub mod settings;
 mod source;
@@ -16,6 +17,7 @@ mod source;
 pub use auth::Auth;
 pub use database::Database;
 pub use http::{Environment, Http};
+pub use limits::Limits;
 pub use problems::{ConfigError, Problem};
 
 use problems::Problems;
@@ -30,6 +32,8 @@ pub struct Config {
     pub database: Database,
     /// Keys and tokens.
     pub auth: Auth,
+    /// How much one client may ask for.
+    pub limits: Limits,
 }
 
 impl Config {
@@ -40,7 +44,13 @@ impl Config {
         let http = Http::read(&source, &mut problems);
         let database = Database::read(&source, &mut problems);
         let auth = Auth::read(&source, &http, &mut problems);
-        problems.finish(|| Self { http, database, auth })
+        let limits = Limits::read(&source, &mut problems);
+        problems.finish(|| Self {
+            http,
+            database,
+            auth,
+            limits,
+        })
     }
 }
 

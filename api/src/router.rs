@@ -1,10 +1,14 @@
 //! The whole route table. A route mounts through its documentation, so one without any does not mount.
 
-use axum::Router;
+use axum::{Extension, Router, middleware};
 use utoipa::OpenApi as _;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{app::AppState, http::layers, routes};
+use crate::{
+    app::AppState,
+    http::{layers, limits},
+    routes,
+};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -21,21 +25,29 @@ use crate::{app::AppState, http::layers, routes};
 struct Document;
 
 fn table() -> OpenApiRouter<AppState> {
-    OpenApiRouter::with_openapi(Document::openapi())
+    // Who may call a route without a token, and what counts the calls.
+    let registrations = OpenApiRouter::new()
         .routes(routes!(routes::agents::register::register))
+        .route_layer(middleware::from_fn(limits::registrations));
+    let anonymous = OpenApiRouter::new()
         .routes(routes!(routes::agents::challenge::challenge))
         .routes(routes!(routes::oauth::token::token))
         .routes(routes!(routes::well_known::jwks::jwks))
+        .routes(routes!(routes::well_known::openapi::openapi))
+        .route_layer(middleware::from_fn(limits::anonymous));
+    OpenApiRouter::with_openapi(Document::openapi())
+        .merge(registrations)
+        .merge(anonymous)
         .routes(routes!(routes::me::get::get))
         .routes(routes!(routes::me::keys::list::list, routes::me::keys::add::add))
         .routes(routes!(routes::me::keys::revoke::revoke))
-        .routes(routes!(routes::well_known::openapi::openapi))
 }
 
 /// The service.
 pub fn router(state: AppState) -> Router {
     let (router, _) = table().split_for_parts();
-    layers::wrap(router.with_state(state))
+    let limits = Extension(state.limits.clone());
+    layers::wrap(router.with_state(state).layer(limits))
 }
 
 /// The description of the service (OpenAPI 3.1).

@@ -1,6 +1,7 @@
 //! `pinfold-api serve`: answers requests until it is asked to stop.
 
 use std::{
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -67,7 +68,7 @@ pub async fn serve(config: &Config) -> Result<()> {
         .refresh(&state.database, &state.master, state.clock.now())
         .await
         .context("read the signing keys")?;
-    let bind = |address: std::net::SocketAddr, name: &'static str| async move {
+    let bind = |address: SocketAddr, name: &'static str| async move {
         TcpListener::bind(address)
             .await
             .with_context(|| format!("listen on {address} ({name})"))
@@ -100,16 +101,17 @@ pub async fn serve(config: &Config) -> Result<()> {
     );
     let (told, asked) = tokio::sync::oneshot::channel();
     let router = router::router(state).layer(middleware::from_fn_with_state(stopping.clone(), last_answers));
-    let server = axum::serve(listener, router).with_graceful_shutdown(async move {
-        match shutdown::requested().await {
-            Ok(signal) => info!(signal, "stopping"),
-            Err(error) => error!(%error, "signals are not heard; stopping"),
-        }
-        stopping.store(true, Ordering::Relaxed);
-        tokio::time::sleep(NOTICE).await;
-        // The receiver lives until the server has ended.
-        let _ = told.send(());
-    });
+    let server = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
+        .with_graceful_shutdown(async move {
+            match shutdown::requested().await {
+                Ok(signal) => info!(signal, "stopping"),
+                Err(error) => error!(%error, "signals are not heard; stopping"),
+            }
+            stopping.store(true, Ordering::Relaxed);
+            tokio::time::sleep(NOTICE).await;
+            // The receiver lives until the server has ended.
+            let _ = told.send(());
+        });
     tokio::select! {
         ended = server => ended.context("serve")?,
         () = async { if asked.await.is_ok() { tokio::time::sleep(FAREWELL).await } else { std::future::pending().await } } => {
@@ -135,6 +137,7 @@ async fn forget(state: &AppState) {
     let mut ticks = tokio::time::interval(FORGET);
     loop {
         ticks.tick().await;
+        state.limits.forget();
         if let Err(error) = replay::forget(state.database.pool(), state.clock.now()).await {
             tracing::warn!(error = error.chain(), "what has ended was not forgotten");
         }

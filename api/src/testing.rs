@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
@@ -12,6 +13,7 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use axum::{
     Router,
     body::Body,
+    extract::connect_info::MockConnectInfo,
     http::{HeaderMap, Method, Request, StatusCode, header},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -32,6 +34,7 @@ use crate::{
     config::Config,
     router,
     routes::oauth::token::GRANT,
+    store::Database,
 };
 
 /// The issuer of every test.
@@ -92,38 +95,37 @@ impl TestApp {
     pub async fn without_keys() -> Self {
         let url = database().await;
         let owner = PgPool::connect(&url).await.expect("connect to the test's database");
-        Self::over(&url, owner, 1)
+        let clock = Arc::new(TestClock(AtomicI64::new(START)));
+        Self::over(&url, owner, clock)
     }
 
     /// Another replica of the same service.
     pub fn replica(&self) -> Self {
         let options = self.owner.connect_options();
         let name = options.get_database().unwrap_or_default();
-        let mut replica = Self::over(&url_of(name), self.owner.clone(), 1);
-        replica.clock = self.clock.clone();
-        replica.state.clock = self.clock.clone();
-        replica.router = router::router(replica.state.clone());
-        replica
+        Self::over(&url_of(name), self.owner.clone(), self.clock.clone())
     }
 
-    fn over(url: &str, owner: PgPool, master: u8) -> Self {
+    fn over(url: &str, owner: PgPool, clock: Arc<TestClock>) -> Self {
         let environment = BTreeMap::from(
             [
                 ("DATABASE_URL", url.to_owned()),
                 ("SERVICE_URL", ISSUER.to_owned()),
                 (
                     "PINFOLD_MASTER_KEY",
-                    base64::engine::general_purpose::STANDARD.encode([master; 32]),
+                    base64::engine::general_purpose::STANDARD.encode([1; 32]),
                 ),
+                ("PINFOLD_TRUSTED_PROXIES", "10.0.0.0/8".to_owned()),
+                ("PINFOLD_REGISTRATIONS_PER_HOUR", "30".to_owned()),
+                ("PINFOLD_REQUESTS_PER_MINUTE", "60".to_owned()),
             ]
             .map(|(name, value)| (name.to_owned(), value)),
         );
         let config = Config::load(None, &environment).expect("the tests' configuration");
-        let clock = Arc::new(TestClock(AtomicI64::new(START)));
-        let mut state = AppState::new(&config).expect("a state");
-        state.clock = clock.clone();
+        let database = Database::open(&config.database).expect("a pool");
+        let state = AppState::assemble(&config, database, clock.clone());
         Self {
-            router: router::router(state.clone()),
+            router: router::router(state.clone()).layer(MockConnectInfo(SocketAddr::from(([10, 0, 0, 1], 1)))),
             state,
             clock,
             owner,

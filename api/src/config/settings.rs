@@ -117,6 +117,34 @@ pub const TOKEN_SECONDS: Setting = Setting {
     about: "How long an access token is valid, in seconds, 60 to 3600.",
 };
 
+/// Whose word on the client's address is believed.
+pub const TRUSTED_PROXIES: Setting = Setting {
+    path: "limits.trusted_proxies",
+    names: &["PINFOLD_TRUSTED_PROXIES"],
+    default: Some(""),
+    secret: false,
+    about: "Ranges of addresses, separated by commas, of the proxies before this service. `X-Forwarded-For` is read from \
+            its end and believed only as far as these wrote it.",
+};
+
+/// Registrations.
+pub const REGISTRATIONS_PER_HOUR: Setting = Setting {
+    path: "limits.registrations_per_hour",
+    names: &["PINFOLD_REGISTRATIONS_PER_HOUR"],
+    default: Some("20"),
+    secret: false,
+    about: "How many agents one address may register in an hour, 1 to 1000000; counted by each replica. An IPv6 network of 64 bits is one address.",
+};
+
+/// Requests of nobody.
+pub const REQUESTS_PER_MINUTE: Setting = Setting {
+    path: "limits.requests_per_minute",
+    names: &["PINFOLD_REQUESTS_PER_MINUTE"],
+    default: Some("600"),
+    secret: false,
+    about: "How many requests one address may send in a minute to routes that need no token, 1 to 1000000; counted by each replica.",
+};
+
 /// All of them, in the order of the reference.
 pub const ALL: &[Setting] = &[
     ADDRESS,
@@ -130,4 +158,7 @@ pub const ALL: &[Setting] = &[
     MASTER_KEY_PATH,
     SHADOW_SECRET,
     TOKEN_SECONDS,
+    TRUSTED_PROXIES,
+    REGISTRATIONS_PER_HOUR,
+    REQUESTS_PER_MINUTE,
 ];

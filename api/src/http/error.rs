@@ -51,6 +51,9 @@ pub enum ApiError {
     /// There is no such thing, or none that the caller may know of.
     #[error("not found")]
     NotFound,
+    /// The client asks for more than it may.
+    #[error("too many requests")]
+    TooMany,
     /// Something this service needs is away.
     #[error("unavailable: {0}")]
     Unavailable(String),
@@ -112,6 +115,11 @@ impl ApiError {
             ),
             Self::Conflict { code, .. } => (StatusCode::CONFLICT, code, "The request cannot be done as things are."),
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "There is nothing here."),
+            Self::TooMany => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "rate_limited",
+                "Too many requests; come again later.",
+            ),
             Self::Unavailable(_) => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "unavailable",
@@ -141,7 +149,11 @@ impl IntoResponse for ApiError {
         let (detail, field) = match &self {
             Self::Invalid { field, message } => (Some(message.clone()), Some(field.clone())),
             Self::Body { message, .. } | Self::Conflict { message, .. } => (Some(message.clone()), None),
-            Self::Unauthenticated { .. } | Self::NotFound | Self::Unavailable(_) | Self::Internal(_) => (None, None),
+            Self::Unauthenticated { .. }
+            | Self::NotFound
+            | Self::TooMany
+            | Self::Unavailable(_)
+            | Self::Internal(_) => (None, None),
         };
         let problem = Problem {
             r#type: format!("/docs/errors#{code}"),

@@ -51,6 +51,7 @@ pub struct Challenge {
     responses(
         (status = 201, description = "A challenge.", body = Challenge),
         (status = 400, description = "The agent or the key is no id.", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too many requests; come again after `Retry-After` seconds.", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Come again.", body = Problem, content_type = "application/problem+json"),
     ),
     security(())

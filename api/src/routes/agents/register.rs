@@ -72,6 +72,7 @@ pub struct Registered {
         (status = 200, description = "The key was registered before; this is its agent.", body = Registered),
         (status = 400, description = "A member is wrong, or the signature is not the key's.", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The key belongs to an agent that cannot register itself any more.", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too many requests; come again after `Retry-After` seconds.", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Come again.", body = Problem, content_type = "application/problem+json"),
     ),
     security(())

@@ -1,0 +1,86 @@
+use axum::{body::Body, http::Request};
+use serde_json::json;
+
+use crate::testing::{Answer, TestAgent, TestApp};
+
+/// What a client hears of its limit: the status, `RateLimit`, and when to come again.
+fn told(answer: &Answer) -> (u16, Option<&str>, Option<&str>) {
+    (
+        answer.status.as_u16(),
+        answer.header("ratelimit"),
+        answer.header("retry-after"),
+    )
+}
+
+async fn from(app: &TestApp, forwarded: &str) -> Answer {
+    let request = Request::get("/.well-known/jwks.json").header("x-forwarded-for", forwarded);
+    app.send(request.body(Body::empty()).unwrap()).await
+}
+
+#[tokio::test]
+async fn one_address_has_so_many_requests_and_no_more() {
+    let app = TestApp::start().await;
+    let first = from(&app, "203.0.113.9").await;
+    assert_eq!(told(&first), (200, Some(r#""anonymous";r=59;t=60"#), None));
+    assert_eq!(first.header("ratelimit-policy"), Some(r#""anonymous";q=60;w=60"#));
+    for _ in 0..59 {
+        assert_eq!(from(&app, "203.0.113.9").await.status, 200);
+    }
+    let refused = from(&app, "203.0.113.9").await;
+    assert_eq!(told(&refused), (429, Some(r#""anonymous";r=0;t=1"#), Some("2")));
+    let body = json!({
+        "type": "/docs/errors#rate_limited", "code": "rate_limited", "status": 429,
+        "title": "Too many requests; come again later.",
+    });
+    assert_eq!(refused.body, body);
+    // What the client itself wrote moves no bucket; another client has one of its own.
+    assert_eq!(from(&app, "198.51.100.1, 203.0.113.9").await.status, 429);
+    assert_eq!(from(&app, "203.0.113.10").await.status, 200);
+    app.wait(1);
+    assert_eq!(
+        told(&from(&app, "203.0.113.9").await),
+        (200, Some(r#""anonymous";r=0;t=60"#), None)
+    );
+    assert_eq!(from(&app, "203.0.113.9").await.status, 429);
+    app.wait(3600);
+    app.state.limits.forget();
+    let later = from(&app, "203.0.113.9").await;
+    assert_eq!(told(&later), (200, Some(r#""anonymous";r=59;t=60"#), None));
+}
+
+#[tokio::test]
+async fn one_network_of_ipv6_is_one_address() {
+    let app = TestApp::start().await;
+    for n in 0..60 {
+        assert_eq!(from(&app, &format!("2001:db8:1:2::{n:x}")).await.status, 200);
+    }
+    assert_eq!(from(&app, "2001:db8:1:2:ffff::1").await.status, 429);
+    assert_eq!(from(&app, "2001:db8:1:3::1").await.status, 200);
+}
+
+#[tokio::test]
+async fn registrations_are_counted_apart() {
+    let app = TestApp::start().await;
+    let register = async || {
+        let body = TestAgent::new().registration("scout", app.now());
+        app.post("/v1/agents", &body).await
+    };
+    for _ in 0..30 {
+        assert_eq!(register().await.status, 201);
+    }
+    let refused = register().await;
+    assert_eq!(told(&refused), (429, Some(r#""registrations";r=0;t=120"#), Some("121")));
+    assert_eq!(app.get("/.well-known/jwks.json", None).await.status, 200);
+    app.wait(121);
+    assert_eq!(register().await.status, 201);
+    assert_eq!(register().await.status, 429);
+}
+
+#[tokio::test]
+async fn who_has_a_token_is_not_counted_with_those_who_have_none() {
+    let app = TestApp::start().await;
+    let token = app.token(&app.agent().await).await;
+    for _ in 0..70 {
+        assert_eq!(app.get("/v1/me", Some(&token)).await.status, 200);
+    }
+}
