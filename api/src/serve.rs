@@ -19,6 +19,7 @@ use axum::{
 use prometheus_client::registry::Registry;
 use telemetry::{
     admin::{self, Health},
+    logging::chain,
     shutdown,
 };
 use tokio::net::TcpListener;
@@ -139,7 +140,7 @@ async fn forget(state: &AppState) {
         ticks.tick().await;
         state.limits.forget();
         if let Err(error) = replay::forget(state.database.pool(), state.clock.now()).await {
-            tracing::warn!(error = error.chain(), "what has ended was not forgotten");
+            tracing::warn!(error = chain(&error), "what has ended was not forgotten");
         }
     }
 }

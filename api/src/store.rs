@@ -23,7 +23,7 @@ pub mod tenants;
 pub use error::StoreError;
 
 /// How long a request waits for a connection before it is told to come again.
-const ACQUIRE: Duration = Duration::from_millis(800);
+const ACQUIRE: Duration = Duration::from_millis(500);
 
 /// How long a statement may take.
 const STATEMENT: &str = "5s";

@@ -7,6 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use telemetry::logging::chain;
 use tracing::{error, warn};
 use utoipa::ToSchema;
 
@@ -199,9 +200,9 @@ impl From<ProofError> for ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         if error.is_transient() {
-            Self::Unavailable(error.chain())
+            Self::Unavailable(chain(&error))
         } else {
-            Self::Internal(error.chain())
+            Self::Internal(chain(&error))
         }
     }
 }

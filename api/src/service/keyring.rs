@@ -13,6 +13,7 @@ use aws_lc_rs::{
 use domain::Clock;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use telemetry::logging::chain;
 use tracing::{info, warn};
 
 use crate::{
@@ -100,7 +101,7 @@ impl Keyring {
         loop {
             ticks.tick().await;
             if let Err(error) = self.refresh(database, master, clock.now()).await {
-                warn!(error = error.chain(), "the signing keys were not read");
+                warn!(error = chain(&error), "the signing keys were not read");
             }
         }
     }

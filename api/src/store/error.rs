@@ -1,7 +1,5 @@
 //! What can go wrong with the database.
 
-use std::error::Error as _;
-
 /// Why something was not read or stored.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -70,17 +68,5 @@ impl StoreError {
             } => error.constraint(),
             _ => None,
         }
-    }
-
-    /// The whole chain, for the log.
-    pub fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut source = self.source();
-        while let Some(cause) = source {
-            text.push_str(": ");
-            text.push_str(&cause.to_string());
-            source = cause.source();
-        }
-        text
     }
 }

@@ -53,3 +53,18 @@ pub fn init(format: Format, filter: &str) -> Result<(), InitError> {
     }
     .map_err(InitError::AlreadySet)
 }
+
+/// An error with all its causes on one line. A cause that its error already ends with is not said twice.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}

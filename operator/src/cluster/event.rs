@@ -5,10 +5,11 @@ use kube::{
     Client, Resource,
     runtime::events::{Event, EventType, Recorder, Reporter},
 };
+use telemetry::logging::chain;
 use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
-use crate::{cluster::lease::Leadership, runtime::watch::chain};
+use crate::cluster::lease::Leadership;
 
 /// How many events may wait; more are dropped and logged, they repeat what the status says.
 const ROOM: usize = 256;

@@ -19,10 +19,9 @@ use kube::{
     Api, Client,
     api::{ObjectMeta, PostParams},
 };
+use telemetry::logging::chain;
 use tokio::time::Instant;
 use tracing::{info, warn};
-
-use crate::runtime::watch::chain;
 
 /// How the lease is held.
 #[derive(Debug, Clone)]

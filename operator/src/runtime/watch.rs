@@ -12,6 +12,7 @@ use kube::{
     },
 };
 use serde::de::DeserializeOwned;
+use telemetry::logging::chain;
 use tracing::{info, warn};
 
 use crate::{metrics::Metrics, runtime::Cache};
@@ -135,19 +136,4 @@ fn decoded<K: Resource<DynamicType = ()>>(
             None
         }
     }
-}
-
-/// An error with its causes on one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    text
 }

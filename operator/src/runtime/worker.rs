@@ -2,13 +2,14 @@
 
 use std::{error::Error, fmt::Debug, future::Future, sync::Arc, time::Duration};
 
+use telemetry::logging::chain;
 use tokio::time::Instant;
 use tracing::{Instrument, debug, error, info_span, warn};
 
 use crate::{
     cluster::lease::Leadership,
     metrics::{Metrics, Outcome},
-    runtime::{FairQueue, Key, backoff, watch::chain},
+    runtime::{FairQueue, Key, backoff},
 };
 
 /// The longest that one pass may take; each call within has a deadline of its own.

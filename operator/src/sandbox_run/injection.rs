@@ -15,13 +15,14 @@ use kube::{
     api::{DeleteParams, PostParams},
 };
 use serde_json::json;
+use telemetry::logging::chain;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::{
     cluster::{apply::failure, meta, server_side},
     config::InjectionMode,
-    runtime::{Failure, watch::chain},
+    runtime::Failure,
     sandbox_run::{
         MANAGER,
         build::{Injected, injection},

@@ -5,6 +5,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use telemetry::logging::chain;
 use tracing::{error, warn};
 use utoipa::ToSchema;
 
@@ -52,11 +53,11 @@ impl From<Refused> for OAuthError {
                 Self::unavailable()
             }
             Refused::Store(store) if store.is_transient() => {
-                warn!(error = store.chain(), "a token was not issued");
+                warn!(error = chain(&store), "a token was not issued");
                 Self::unavailable()
             }
             Refused::Store(store) => {
-                error!(error = store.chain(), "a token was not issued");
+                error!(error = chain(&store), "a token was not issued");
                 Self {
                     status: StatusCode::INTERNAL_SERVER_ERROR,
                     code: "server_error",
