@@ -1,7 +1,13 @@
 //! The whole route table. A route mounts through its documentation, so one without any does not mount.
 
 use axum::{Extension, Router, middleware};
-use utoipa::OpenApi as _;
+use utoipa::{
+    Modify, OpenApi as _,
+    openapi::{
+        OpenApi as OpenApiDocument,
+        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    },
+};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
@@ -12,6 +18,7 @@ use crate::{
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
+    modifiers(&Proofs),
     info(
         title = "Pinfold control-plane API",
         description = "People, agents and their resources. Errors are RFC 9457 problem details; those of the token endpoint are RFC 6749's.",
@@ -23,6 +30,22 @@ use crate::{
     )
 )]
 struct Document;
+
+/// How a caller proves itself.
+struct Proofs;
+
+impl Modify for Proofs {
+    fn modify(&self, document: &mut OpenApiDocument) {
+        let bearer = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("JWT")
+            .build();
+        document
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("access_token", SecurityScheme::Http(bearer));
+    }
+}
 
 fn table() -> OpenApiRouter<AppState> {
     // Who may call a route without a token, and what counts the calls.
@@ -51,7 +74,10 @@ pub fn router(state: AppState) -> Router {
 }
 
 /// The description of the service (OpenAPI 3.1).
-pub fn document() -> utoipa::openapi::OpenApi {
+pub fn document() -> OpenApiDocument {
     let (_, document) = table().split_for_parts();
     document
 }
+
+#[cfg(test)]
+mod tests;

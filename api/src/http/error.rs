@@ -52,6 +52,9 @@ pub enum ApiError {
     /// There is no such thing, or none that the caller may know of.
     #[error("not found")]
     NotFound,
+    /// The route is there and does not do this.
+    #[error("method not allowed")]
+    MethodNotAllowed,
     /// The client asks for more than it may.
     #[error("too many requests")]
     TooMany,
@@ -116,6 +119,11 @@ impl ApiError {
             ),
             Self::Conflict { code, .. } => (StatusCode::CONFLICT, code, "The request cannot be done as things are."),
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "There is nothing here."),
+            Self::MethodNotAllowed => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                "The route is there and does not do this.",
+            ),
             Self::TooMany => (
                 StatusCode::TOO_MANY_REQUESTS,
                 "rate_limited",
@@ -152,6 +160,7 @@ impl IntoResponse for ApiError {
             Self::Body { message, .. } | Self::Conflict { message, .. } => (Some(message.clone()), None),
             Self::Unauthenticated { .. }
             | Self::NotFound
+            | Self::MethodNotAllowed
             | Self::TooMany
             | Self::Unavailable(_)
             | Self::Internal(_) => (None, None),

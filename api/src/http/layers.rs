@@ -22,6 +22,7 @@ const BODY: usize = 64 * 1024;
 pub fn wrap(router: Router) -> Router {
     router
         .fallback(async || ApiError::NotFound)
+        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .layer(DefaultBodyLimit::max(BODY))
         .layer(middleware::from_fn(timely))
         .layer(middleware::from_fn(safe))

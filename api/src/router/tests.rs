@@ -1,0 +1,100 @@
+//! AU-01, as far as there are roles: who may call what.
+
+use std::collections::BTreeSet;
+
+use axum::{
+    body::Body,
+    http::{Method, Request, header},
+};
+use serde_json::json;
+
+use crate::{router, testing::TestApp};
+
+/// What anybody may call. A route that is not here asks for a token.
+const PUBLIC: [&str; 5] = [
+    "GET /.well-known/jwks.json",
+    "GET /openapi.json",
+    "POST /oauth/token",
+    "POST /v1/agents",
+    "POST /v1/agents/{agent}/challenges",
+];
+
+/// Every operation of the document, with whether the document says that it asks for a token.
+fn operations() -> Vec<(String, String, bool)> {
+    let document = serde_json::to_value(router::document()).unwrap();
+    let mut all = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let open = operation["security"] == json!([{}]);
+            let bound = operation["security"] == json!([{"access_token": []}]);
+            assert!(open || bound, "{method} {path} says nothing of who may call it");
+            all.push((method.to_uppercase(), path.clone(), bound));
+        }
+    }
+    all
+}
+
+#[test]
+fn the_open_routes_are_the_listed_ones() {
+    let open: BTreeSet<String> = operations()
+        .into_iter()
+        .filter(|(_, _, bound)| !bound)
+        .map(|(method, path, _)| format!("{method} {path}"))
+        .collect();
+    assert_eq!(open, PUBLIC.map(str::to_owned).into());
+}
+
+#[tokio::test]
+async fn whatever_is_not_open_refuses_strangers_before_it_reads_anything() {
+    let app = TestApp::start().await;
+    for (method, path, bound) in operations() {
+        let place = path.replace("{agent}", "x").replace("{key}", "x");
+        assert!(!place.contains('{'), "{place}: give the parameter a value here");
+        for token in [None, Some("nonsense")] {
+            let mut request = Request::builder()
+                .method(method.parse::<Method>().unwrap())
+                .uri(&place)
+                .header(header::CONTENT_TYPE, "application/json");
+            if let Some(token) = token {
+                request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+            }
+            let answer = app.send(request.body(Body::from("not JSON")).unwrap()).await;
+            assert_eq!(answer.status == 401, bound, "{method} {path}: {:?}", answer.told());
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_document_is_served_and_knows_how_to_prove_oneself() {
+    let app = TestApp::start().await;
+    let served = app.get("/openapi.json", None).await;
+    assert_eq!(served.told(), (200, &serde_json::to_value(router::document()).unwrap()));
+    assert_eq!(served.header("content-type"), Some("application/json"));
+    let scheme = json!({"type": "http", "scheme": "bearer", "bearerFormat": "JWT"});
+    assert_eq!(served.body["components"]["securitySchemes"]["access_token"], scheme);
+    assert_eq!(served.body["openapi"], json!("3.1.0"));
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_a_problem_too() {
+    let app = TestApp::start().await;
+    let answer = app.get("/v1/nothing", None).await;
+    let body = json!({
+        "type": "/docs/errors#not_found", "code": "not_found", "title": "There is nothing here.", "status": 404,
+    });
+    assert_eq!(answer.told(), (404, &body));
+    let headers = [
+        ("content-type", "application/problem+json"),
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "no-referrer"),
+        ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+        ("strict-transport-security", "max-age=31536000"),
+        ("cache-control", "no-store"),
+    ];
+    for (name, value) in headers {
+        assert_eq!(answer.header(name), Some(value), "{name}");
+    }
+    let wrong = app.get("/oauth/token", None).await;
+    let told = (wrong.status.as_u16(), &wrong.body["code"], wrong.header("allow"));
+    assert_eq!(told, (405, &json!("method_not_allowed"), Some("POST")));
+}
