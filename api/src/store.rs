@@ -123,11 +123,6 @@ impl Database {
 }
 
 impl TenantTransaction {
-    /// Whose rows it sees.
-    pub fn tenant(&self) -> TenantId {
-        self.tenant
-    }
-
     /// Stores everything.
     pub async fn commit(self) -> Result<(), StoreError> {
         self.inner

@@ -9,7 +9,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::{AgentId, AgentKeyId};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::auth::jws;
+use crate::auth::{jws, possession};
 
 /// What the signed bytes begin with, so that a signature for anything else is none for this.
 pub const TAG: &str = "pinfold-agent-challenge-v1";
@@ -90,15 +90,9 @@ pub fn read(key: &hmac::Key, subject: Subject, text: &str, now: Timestamp) -> Op
 
 /// What the agent signs with its Ed25519 key. None of the parts can hold the byte that separates them.
 pub fn signed_bytes(issuer: &str, subject: Subject, text: &str, expires_at: Timestamp) -> Vec<u8> {
-    let parts = [
-        TAG.to_owned(),
-        issuer.to_owned(),
-        subject.agent.to_string(),
-        subject.key.to_string(),
-        text.to_owned(),
-        expires_at.as_second().to_string(),
-    ];
-    parts.join("\0").into_bytes()
+    let (agent, key) = (subject.agent.to_string(), subject.key.to_string());
+    let end = expires_at.as_second().to_string();
+    possession::signed_bytes(&[TAG, issuer, &agent, &key, text, &end])
 }
 
 fn code(key: &hmac::Key, subject: Subject, body: &[u8]) -> hmac::Tag {

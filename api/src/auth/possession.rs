@@ -56,9 +56,7 @@ impl Proof<'_> {
             );
             return Err(wrong("signed_at", message));
         }
-        let signature = jws::decode(self.signature)
-            .filter(|bytes| bytes.len() == 64)
-            .ok_or_else(|| wrong("signature", "write 64 bytes in base64url without padding".to_owned()))?;
+        let signature = signature(self.signature)?;
         let values: Vec<&str> = fixed
             .iter()
             .copied()
@@ -75,6 +73,16 @@ impl Proof<'_> {
         let message = format!("is not this key's over {}, joined by zero bytes", names.join(", "));
         Err(wrong("signature", message))
     }
+}
+
+/// A signature as it is sent: 64 bytes in base64url.
+pub fn signature(text: &str) -> Result<Vec<u8>, ProofError> {
+    jws::decode(text)
+        .filter(|bytes| bytes.len() == 64)
+        .ok_or_else(|| ProofError {
+            field: "signature",
+            message: "write 64 bytes in base64url without padding".to_owned(),
+        })
 }
 
 /// What is signed: the parts with a zero byte between them.

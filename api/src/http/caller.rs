@@ -36,9 +36,7 @@ where
         // Asked every time: a key that is revoked is revoked for the next request.
         let holder = agents::find_holder(state.database.pool(), agent.agent, agent.key).await?;
         let now = state.clock.now();
-        let stands = holder.is_some_and(|h| {
-            !h.revoked && h.expires_at.is_none_or(|end| now < end) && h.tenant == agent.tenant && h.owner == agent.owner
-        });
+        let stands = holder.is_some_and(|h| h.stands(now) && h.tenant == agent.tenant && h.owner == agent.owner);
         if stands { Ok(Self(agent)) } else { Err(refused) }
     }
 }

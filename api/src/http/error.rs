@@ -11,10 +11,10 @@ use telemetry::logging::chain;
 use tracing::{error, warn};
 use utoipa::ToSchema;
 
-use crate::{auth::possession::ProofError, store::StoreError};
+use crate::{app::NoRandom, auth::possession::ProofError, store::StoreError};
 
 /// After how many seconds a client may come again that was told 503.
-const RETRY_AFTER: &str = "1";
+pub const RETRY_AFTER: &str = "1";
 
 /// Why a request is not done.
 #[derive(Debug, thiserror::Error)]
@@ -197,6 +197,12 @@ impl IntoResponse for ApiError {
             _ => {}
         }
         response
+    }
+}
+
+impl From<NoRandom> for ApiError {
+    fn from(error: NoRandom) -> Self {
+        Self::Internal(error.to_string())
     }
 }
 

@@ -3,7 +3,7 @@
 use axum::{
     body::Bytes,
     extract::{FromRequest, Request},
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
 };
 use serde::de::DeserializeOwned;
 
@@ -17,11 +17,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let type_ = request
-            .headers()
-            .get(header::CONTENT_TYPE)
-            .and_then(|t| t.to_str().ok());
-        if !type_.is_some_and(is_json) {
+        if !is_of_type(request.headers(), "application/json") {
             return Err(ApiError::Body {
                 status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 message: "send JSON with the header Content-Type: application/json".to_owned(),
@@ -62,7 +58,9 @@ pub async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, 
     })
 }
 
-fn is_json(content_type: &str) -> bool {
-    let essence = content_type.split(';').next().unwrap_or_default().trim();
-    essence.eq_ignore_ascii_case("application/json")
+/// Whether a body says that it is of a media type, whatever its parameters.
+pub fn is_of_type(headers: &HeaderMap, wanted: &str) -> bool {
+    let type_ = headers.get(header::CONTENT_TYPE).and_then(|t| t.to_str().ok());
+    let essence = type_.and_then(|t| t.split(';').next()).unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case(wanted)
 }

@@ -12,7 +12,7 @@ use aws_lc_rs::{
 };
 use domain::Clock;
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 use telemetry::logging::chain;
 use tracing::{info, warn};
 
@@ -40,7 +40,7 @@ pub const REFRESH: Duration = Duration::from_secs(30);
 struct Keys {
     verifying: BTreeMap<String, PublicKey>,
     signing: Vec<Arc<SigningKey>>,
-    document: Value,
+    document: Option<Arc<str>>,
 }
 
 /// A key that signs.
@@ -71,8 +71,8 @@ impl Keyring {
         keys.verifying.get(id).cloned()
     }
 
-    /// The published keys as a JWK Set (RFC 7517, section 5).
-    pub fn document(&self) -> Value {
+    /// The published keys as a JWK Set (RFC 7517, section 5); nothing before the first [`Keyring::refresh`].
+    pub fn document(&self) -> Option<Arc<str>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).document.clone()
     }
 
@@ -89,7 +89,7 @@ impl Keyring {
                 keys.signing.push(Arc::new(open(master, stored)?));
             }
         }
-        keys.document = json!({"keys": published});
+        keys.document = Some(json!({"keys": published}).to_string().into());
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = keys;
         Ok(())
     }

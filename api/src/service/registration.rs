@@ -95,7 +95,7 @@ async fn known(database: &Database, thumbprint: &str, now: Timestamp) -> Result<
     let mut tx = database.tenant(tenants::SHADOW).await?;
     let found = agents::find_by_thumbprint(&mut tx, thumbprint).await?;
     Ok(match found {
-        Some(agent) if !agent.revoked && agent.expires_at.is_none_or(|end| now < end) => Outcome::Known(agent),
+        Some(agent) if agent.stands(now) => Outcome::Known(agent),
         _ => Outcome::Refused,
     })
 }

@@ -72,9 +72,7 @@ pub async fn issue(maker: Maker<'_>, answer: Answer<'_>, now: Timestamp, random:
     // An unknown key costs a verification like a known one.
     let key = holder.as_ref().map_or(possession::NOBODYS, |h| h.public_key);
     let good = possession::verify(&key, &signed, answer.signature);
-    let holder = holder
-        .filter(|h| good && !h.revoked && h.expires_at.is_none_or(|end| now < end))
-        .ok_or(Refused::Unproven)?;
+    let holder = holder.filter(|h| good && h.stands(now)).ok_or(Refused::Unproven)?;
     let signing = maker.keyring.signing(now).ok_or(Refused::NoKey)?;
 
     let mut tx = maker.database.tenant(holder.tenant).await?;

@@ -52,6 +52,24 @@ pub struct Holder {
     pub revoked: bool,
 }
 
+impl Registered {
+    /// Whether the agent can be proved by this key: it was not revoked and the agent has not ended.
+    pub fn stands(&self, now: Timestamp) -> bool {
+        stands(self.revoked, self.expires_at, now)
+    }
+}
+
+impl Holder {
+    /// The same.
+    pub fn stands(&self, now: Timestamp) -> bool {
+        stands(self.revoked, self.expires_at, now)
+    }
+}
+
+fn stands(revoked: bool, expires_at: Option<Timestamp>, now: Timestamp) -> bool {
+    !revoked && expires_at.is_none_or(|end| now < end)
+}
+
 /// Makes sure that the stand-in of an owner is there.
 pub async fn ensure_shadow_owner(tx: &mut TenantTransaction, id: OverseerId, at: Timestamp) -> Result<(), StoreError> {
     sqlx::query!(

@@ -58,15 +58,4 @@ impl StoreError {
             _ => false,
         }
     }
-
-    /// The constraint that refused a write.
-    pub fn constraint(&self) -> Option<&str> {
-        match self {
-            Self::Sql {
-                source: sqlx::Error::Database(error),
-                ..
-            } => error.constraint(),
-            _ => None,
-        }
-    }
 }

@@ -70,9 +70,8 @@ pub async fn challenge(
             .parse()
             .map_err(|error: domain::IdError| ApiError::invalid("key_id", error.to_string()))?,
     };
-    let lacking = |error: app::NoRandom| ApiError::Internal(error.to_string());
-    let epoch = replay::epoch(state.database.pool(), app::random().map_err(lacking)?).await?;
-    let random = app::random().map_err(lacking)?;
+    let epoch = replay::epoch(state.database.pool(), app::random()?).await?;
+    let random = app::random()?;
     let made = challenge::mint(state.challenge_key(), subject, epoch, state.clock.now(), random);
     let body = Challenge {
         challenge: made.text,

@@ -84,7 +84,7 @@ pub async fn register(
 ) -> Result<impl IntoResponse, ApiError> {
     let now = state.clock.now();
     let public_key = check(&asked, &state.issuer, now)?;
-    let random = app::random().map_err(|error| ApiError::Internal(error.to_string()))?;
+    let random = app::random()?;
     let request = registration::Request {
         name: &asked.name,
         public_key,

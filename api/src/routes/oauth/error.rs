@@ -9,7 +9,10 @@ use telemetry::logging::chain;
 use tracing::{error, warn};
 use utoipa::ToSchema;
 
-use crate::{http::error::ApiError, service::tokens::Refused};
+use crate::{
+    http::error::{ApiError, RETRY_AFTER},
+    service::tokens::Refused,
+};
 
 /// Why there is no token.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,7 +107,7 @@ impl IntoResponse for OAuthError {
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response
                 .headers_mut()
-                .insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
+                .insert(header::RETRY_AFTER, header::HeaderValue::from_static(RETRY_AFTER));
         }
         response
     }

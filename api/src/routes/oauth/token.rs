@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use crate::{
     app::{self, AppState},
-    auth::{challenge::Subject, jws},
+    auth::{challenge::Subject, possession},
     http::{error::Problem, json, request_id::RequestId},
     routes::oauth::error::{ErrorBody, OAuthError},
     service::tokens::{self, Answer, SCOPE},
@@ -111,14 +111,8 @@ pub async fn token(
         agent: field("agent_id")?.parse().map_err(|e| id("agent_id", e))?,
         key: field("key_id")?.parse().map_err(|e| id("key_id", e))?,
     };
-    let signature = jws::decode(field("signature")?)
-        .filter(|bytes| bytes.len() == 64)
-        .ok_or_else(|| {
-            OAuthError::new(
-                "invalid_request",
-                "signature: write 64 bytes in base64url without padding",
-            )
-        })?;
+    let signature = possession::signature(field("signature")?)
+        .map_err(|error| OAuthError::new("invalid_request", error.to_string()))?;
     let answer = Answer {
         subject,
         challenge: field("challenge")?,
@@ -139,12 +133,7 @@ pub async fn token(
 /// The form. Parameters without a value count as left out, and none may come twice (RFC 6749, section 3.2).
 async fn form(request: Request, state: &AppState) -> Result<BTreeMap<String, String>, OAuthError> {
     let invalid = |what: &str| OAuthError::new("invalid_request", what);
-    let type_ = request
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .and_then(|t| t.to_str().ok());
-    let essence = type_.and_then(|t| t.split(';').next()).unwrap_or_default().trim();
-    if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+    if !json::is_of_type(request.headers(), "application/x-www-form-urlencoded") {
         return Err(invalid(
             "send a form with the header Content-Type: application/x-www-form-urlencoded",
         ));

@@ -23,10 +23,9 @@ use crate::{
     security(())
 )]
 pub async fn jwks(State(state): State<AppState>) -> Result<impl IntoResponse, ApiError> {
-    let document = state.keyring.document();
-    if document.is_null() {
+    let Some(document) = state.keyring.document() else {
         return Err(ApiError::Unavailable("the signing keys were not read yet".to_owned()));
-    }
+    };
     let headers = [
         (header::CONTENT_TYPE, "application/jwk-set+json".to_owned()),
         (

@@ -69,7 +69,7 @@ pub async fn add(
 ) -> Result<impl IntoResponse, ApiError> {
     let now = state.clock.now();
     let public_key = check(&new, &agent, &state.issuer, now)?;
-    let random = app::random().map_err(|error| ApiError::Internal(error.to_string()))?;
+    let random = app::random()?;
     let key = match agent_keys::add(&state.database, &agent, public_key, &request_id, now, random).await? {
         Addition::Done(key) => key,
         Addition::Used => {
