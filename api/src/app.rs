@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use aws_lc_rs::{hmac, rand};
+use aws_lc_rs::hmac;
 use domain::{Clock, SystemClock};
 use jiff::SignedDuration;
+use tokio::sync::watch;
 
 use crate::{
-    auth::{challenge, seal::MasterKey},
-    config::Config,
-    http::limits::Limits,
-    service::{keyring::Keyring, tokens::Maker},
+    auth::{challenge, csrf, device, mail_link, seal::MasterKey},
+    cluster::Cluster,
+    config::{Accounts, Config, Environment},
+    http::{cookies::Cookies, limits::Limits},
+    service::{bell::Bell, hashing::Hashing, keyring::Keyring, throttle::Throttle, tokens::Maker},
     store::{Database, StoreError},
 };
 
@@ -19,50 +21,104 @@ use crate::{
 pub struct AppState {
     /// The database.
     pub database: Database,
+    /// The cluster, if there is one.
+    pub cluster: Option<Cluster>,
     /// The signing keys.
     pub keyring: Arc<Keyring>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// How much one client may ask for.
     pub limits: Arc<Limits>,
+    /// How often a password may be tried.
+    pub throttle: Arc<Throttle>,
+    /// Where passwords are hashed.
+    pub hashing: Arc<Hashing>,
     /// The issuer.
     pub issuer: Arc<str>,
+    /// Where people meet the product.
+    pub frontend: Arc<str>,
     /// What all keys are derived from.
     pub master: MasterKey,
-    challenge_key: hmac::Key,
-    shadow_key: hmac::Key,
-    access_token: SignedDuration,
+    /// The keys of messages that come back to us.
+    pub keys: Arc<Keys>,
+    /// How cookies are set.
+    pub cookies: Cookies,
+    /// Accounts.
+    pub accounts: Accounts,
+    /// How long an access token is valid.
+    pub access_token: SignedDuration,
+    /// Set when this process was asked to stop.
+    pub stop: Arc<watch::Sender<bool>>,
+    /// Rung when there is something for a worker to do.
+    pub bell: Arc<Bell>,
 }
 
-/// The generator of random numbers failed.
-#[derive(Debug, Clone, Copy, thiserror::Error)]
-#[error("no random numbers")]
-pub struct NoRandom;
+/// The keys of messages that come back to us, each of one purpose.
+#[derive(Debug)]
+pub struct Keys {
+    /// Challenges.
+    pub challenge: hmac::Key,
+    /// What shows that a request was meant.
+    pub csrf: hmac::Key,
+    /// Cookies of browsers that somebody logged in from.
+    pub device: hmac::Key,
+    /// Links in mail.
+    pub mail_link: hmac::Key,
+    /// The ids of stand-in owners.
+    pub shadow: hmac::Key,
+}
 
 impl AppState {
     /// Everything from the configuration, with the machine's clock.
-    pub fn new(config: &Config) -> Result<Self, StoreError> {
+    pub fn new(config: &Config, cluster: Option<Cluster>) -> Result<Self, StoreError> {
         Ok(Self::assemble(
             config,
             Database::open(&config.database)?,
+            cluster,
             Arc::new(SystemClock),
         ))
     }
 
-    /// Everything from the configuration, over this database and this clock.
-    pub fn assemble(config: &Config, database: Database, clock: Arc<dyn Clock>) -> Self {
+    /// Everything from the configuration, over this database, this cluster and this clock.
+    pub fn assemble(config: &Config, database: Database, cluster: Option<Cluster>, clock: Arc<dyn Clock>) -> Self {
         let master = config.auth.master_key.clone();
+        let keys = Keys {
+            challenge: master.mac(challenge::PURPOSE),
+            csrf: master.mac(csrf::KEY),
+            device: master.mac(device::KEY),
+            mail_link: master.mac(mail_link::KEY),
+            shadow: config.auth.shadow_key.clone(),
+        };
+        let secure = config.http.environment == Environment::Production || config.http.issuer.starts_with("https://");
         Self {
             database,
+            cluster,
             keyring: Arc::default(),
             limits: Arc::new(Limits::new(&config.limits, clock.clone())),
+            throttle: Arc::new(Throttle::new(clock.clone())),
+            hashing: Arc::default(),
             clock,
             issuer: config.http.issuer.as_str().into(),
-            challenge_key: master.mac(challenge::PURPOSE),
-            shadow_key: config.auth.shadow_key.clone(),
-            access_token: config.auth.access_token,
+            frontend: config.http.frontend.as_str().into(),
             master,
+            keys: Arc::new(keys),
+            cookies: Cookies { secure },
+            accounts: config.accounts.clone(),
+            access_token: config.auth.access_token,
+            stop: Arc::new(watch::channel(false).0),
+            bell: Arc::default(),
         }
+    }
+
+    /// Waits until this process is asked to stop.
+    pub async fn stopping(&self) {
+        // The sender is in this state, so it is not dropped before.
+        let _ = self.stop.subscribe().wait_for(|stop| *stop).await;
+    }
+
+    /// Whether this process was asked to stop.
+    pub fn is_stopping(&self) -> bool {
+        *self.stop.borrow()
     }
 
     /// What tokens are made with.
@@ -70,31 +126,9 @@ impl AppState {
         Maker {
             database: &self.database,
             keyring: &self.keyring,
-            challenge_key: &self.challenge_key,
+            challenge_key: &self.keys.challenge,
             issuer: &self.issuer,
             lifetime: self.access_token,
         }
     }
-
-    /// The key that challenges are authenticated with.
-    pub fn challenge_key(&self) -> &hmac::Key {
-        &self.challenge_key
-    }
-
-    /// The key that shadow overseers are derived with.
-    pub fn shadow_key(&self) -> &hmac::Key {
-        &self.shadow_key
-    }
-
-    /// How long an access token is valid.
-    pub fn access_token(&self) -> SignedDuration {
-        self.access_token
-    }
-}
-
-/// Random bytes.
-pub fn random<const N: usize>() -> Result<[u8; N], NoRandom> {
-    let mut bytes = [0; N];
-    rand::fill(&mut bytes).map_err(|_| NoRandom)?;
-    Ok(bytes)
 }

@@ -1,9 +1,17 @@
-//! Proofs and secrets: pure functions of bytes, keys and the time. Nothing here reads a database or a request.
+//! Proofs, secrets and rights: pure functions of bytes, keys and the time. Nothing here reads a database or a request.
 
+pub mod api_key;
 pub mod challenge;
+pub mod csrf;
+pub mod device;
 pub mod jwk;
 pub mod jws;
+pub mod mail_link;
+pub mod opaque;
+pub mod password;
 pub mod possession;
+pub mod random;
+pub mod rights;
 pub mod rotation;
 pub mod seal;
 pub mod shadow;

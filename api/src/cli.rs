@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 use telemetry::logging::{self, Format};
 
 use crate::{
+    admin,
     config::{self, Config},
     router, serve,
     store::migrations,
@@ -29,10 +30,25 @@ pub struct Cli {
     command: Command,
 }
 
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 enum Command {
-    /// Answer requests
-    Serve,
+    /// Answer requests, and do the jobs besides
+    Serve {
+        /// Leave the jobs to `pinfold-api work`
+        #[arg(long)]
+        no_jobs: bool,
+    },
+    /// Do the jobs: resources in the cluster, mail
+    Work,
+    /// Make a person who runs the platform; the password is read from standard input
+    CreateAdmin {
+        /// The address to log in with
+        #[arg(long)]
+        email: String,
+        /// The person's name
+        #[arg(long, default_value = "Administrator")]
+        name: String,
+    },
     /// Bring the database's schema up to date
     Migrate,
     /// Say everything that is wrong with the configuration
@@ -46,7 +62,7 @@ enum Command {
 /// Does what the command line says.
 #[expect(clippy::print_stdout, reason = "one-shot commands answer on standard output")]
 pub fn run(cli: &Cli) -> Result<()> {
-    match cli.command {
+    match &cli.command {
         Command::Openapi => {
             println!("{}", serde_json::to_string_pretty(&router::document())?);
             return Ok(());
@@ -55,7 +71,11 @@ pub fn run(cli: &Cli) -> Result<()> {
             print!("{}", config::reference());
             return Ok(());
         }
-        Command::Serve | Command::Migrate | Command::CheckConfig => {}
+        Command::Serve { .. }
+        | Command::Work
+        | Command::CreateAdmin { .. }
+        | Command::Migrate
+        | Command::CheckConfig => {}
     }
     let environment: BTreeMap<String, String> = env::vars().collect();
     let config = Config::load(cli.config.as_deref(), &environment)?;
@@ -64,8 +84,19 @@ pub fn run(cli: &Cli) -> Result<()> {
         .enable_all()
         .build()
         .context("start the runtime")?;
-    match cli.command {
-        Command::Serve => runtime.block_on(serve::serve(&config)),
+    match &cli.command {
+        Command::Serve { no_jobs } => runtime.block_on(serve::serve(&config, !no_jobs)),
+        Command::Work => runtime.block_on(serve::work(&config)),
+        Command::CreateAdmin { email, name } => {
+            let mut password = String::new();
+            std::io::stdin()
+                .read_line(&mut password)
+                .context("read the password from standard input")?;
+            let password = password.trim_end_matches(['\r', '\n']).to_owned();
+            let made = runtime.block_on(admin::create(&config, email, name, password))?;
+            println!("made {email}, who runs the platform: {made}");
+            Ok(())
+        }
         Command::Migrate => {
             let count = runtime.block_on(migrations::run(&config.database))?;
             println!("the schema is up to date: {count} migrations");

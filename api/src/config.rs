@@ -6,18 +6,24 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, path::Path};
 
+mod accounts;
 mod auth;
+mod cluster;
 mod database;
 mod http;
 mod limits;
+mod mail;
 mod problems;
 pub mod settings;
 mod source;
 
+pub use accounts::{Accounts, SignUp};
 pub use auth::Auth;
+pub use cluster::Cluster;
 pub use database::Database;
 pub use http::{Environment, Http};
 pub use limits::Limits;
+pub use mail::{Mail, Transport};
 pub use problems::{ConfigError, Problem};
 
 use problems::Problems;
@@ -30,8 +36,14 @@ pub struct Config {
     pub http: Http,
     /// PostgreSQL.
     pub database: Database,
+    /// The cluster that tenants run in.
+    pub cluster: Cluster,
     /// Keys and tokens.
     pub auth: Auth,
+    /// People's accounts.
+    pub accounts: Accounts,
+    /// Mail.
+    pub mail: Mail,
     /// How much one client may ask for.
     pub limits: Limits,
 }
@@ -43,12 +55,18 @@ impl Config {
         let source = Source::read(file, environment, &mut problems);
         let http = Http::read(&source, &mut problems);
         let database = Database::read(&source, &mut problems);
+        let cluster = Cluster::read(&source, &mut problems);
         let auth = Auth::read(&source, &http, &mut problems);
+        let accounts = Accounts::read(&source, &http, &mut problems);
+        let mail = Mail::read(&source, &http, &accounts, &mut problems);
         let limits = Limits::read(&source, &mut problems);
         problems.finish(|| Self {
             http,
             database,
+            cluster,
             auth,
+            accounts,
+            mail,
             limits,
         })
     }

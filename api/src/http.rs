@@ -1,9 +1,13 @@
 //! What all routes share: how a request is read and how it is answered. No rule of the product lives here.
 
+pub mod access;
 pub mod caller;
 pub mod client_address;
+pub mod cookies;
 pub mod error;
 pub mod json;
 pub mod layers;
 pub mod limits;
+pub mod parse;
+pub mod query;
 pub mod request_id;

@@ -1,10 +1,13 @@
 //! Pinfold's control-plane API: one program, a subcommand for each thing it does.
 
+pub mod admin;
 pub mod app;
 pub mod auth;
 pub mod cli;
+pub mod cluster;
 pub mod config;
 pub mod http;
+pub mod mail;
 pub mod router;
 pub mod routes;
 pub mod serve;
@@ -12,3 +15,4 @@ pub mod service;
 pub mod store;
 #[cfg(test)]
 mod testing;
+pub mod work;

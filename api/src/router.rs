@@ -1,11 +1,11 @@
 //! The whole route table. A route mounts through its documentation, so one without any does not mount.
 
-use axum::{Extension, Router, middleware};
+use axum::{Extension, Router, extract::DefaultBodyLimit, middleware};
 use utoipa::{
     Modify, OpenApi as _,
     openapi::{
         OpenApi as OpenApiDocument,
-        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+        security::{ApiKey as ApiKeyScheme, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -25,6 +25,9 @@ use crate::{
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     tags(
+        (name = "people", description = "Accounts, logins, and what is a person's own"),
+        (name = "tenants", description = "Tenants, their members and their keys"),
+        (name = "runs", description = "Programs, each run once in a sandbox of its own"),
         (name = "agents", description = "Agents and their proof of who they are"),
         (name = "tokens", description = "Access tokens and the keys that sign them")
     )
@@ -40,30 +43,104 @@ impl Modify for Proofs {
             .scheme(HttpAuthScheme::Bearer)
             .bearer_format("JWT")
             .build();
-        document
-            .components
-            .get_or_insert_default()
-            .add_security_scheme("access_token", SecurityScheme::Http(bearer));
+        let cookie = ApiKeyValue::with_description(
+            "__Host-pinfold-session",
+            "A person's login; requests that change something send X-CSRF-Token besides. On plain HTTP, in development, the name is pinfold-session.",
+        );
+        let key = ApiKeyValue::with_description(
+            "X-API-Key",
+            "An API key; it may stand in Authorization, as a bearer token, instead.",
+        );
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("access_token", SecurityScheme::Http(bearer));
+        components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKeyScheme::Cookie(cookie)));
+        components.add_security_scheme("api_key", SecurityScheme::ApiKey(ApiKeyScheme::Header(key)));
     }
 }
 
 fn table() -> OpenApiRouter<AppState> {
-    // Who may call a route without a token, and what counts the calls.
+    OpenApiRouter::with_openapi(Document::openapi())
+        .merge(
+            open()
+                .merge(account())
+                .merge(tenants())
+                .route_layer(middleware::from_fn(layers::timely)),
+        )
+        .merge(
+            runs()
+                .route_layer(DefaultBodyLimit::max(layers::RUN))
+                .route_layer(middleware::from_fn(layers::patient)),
+        )
+}
+
+/// Who may call a route without a proof, and what counts the calls.
+fn open() -> OpenApiRouter<AppState> {
     let registrations = OpenApiRouter::new()
         .routes(routes!(routes::agents::register::register))
         .route_layer(middleware::from_fn(limits::registrations));
-    let anonymous = OpenApiRouter::new()
+    let logins = OpenApiRouter::new()
+        .routes(routes!(routes::sessions::create::create))
+        .routes(routes!(routes::sign_ups::begin::begin))
+        .routes(routes!(routes::sign_ups::complete::complete))
+        .route_layer(middleware::from_fn(limits::logins));
+    OpenApiRouter::new()
         .routes(routes!(routes::agents::challenge::challenge))
         .routes(routes!(routes::oauth::token::token))
         .routes(routes!(routes::well_known::jwks::jwks))
         .routes(routes!(routes::well_known::openapi::openapi))
-        .route_layer(middleware::from_fn(limits::anonymous));
-    OpenApiRouter::with_openapi(Document::openapi())
+        .route_layer(middleware::from_fn(limits::anonymous))
         .merge(registrations)
-        .merge(anonymous)
+        .merge(logins)
+}
+
+/// The caller's own.
+fn account() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(routes::sessions::delete::delete))
+        .routes(routes!(routes::invitations::accept::accept))
         .routes(routes!(routes::me::get::get))
         .routes(routes!(routes::me::keys::list::list, routes::me::keys::add::add))
         .routes(routes!(routes::me::keys::revoke::revoke))
+        .routes(routes!(routes::me::sessions::list::list))
+        .routes(routes!(routes::me::sessions::revoke::revoke))
+        .routes(routes!(
+            routes::me::api_keys::list::list,
+            routes::me::api_keys::create::create
+        ))
+        .routes(routes!(routes::me::api_keys::revoke::revoke))
+}
+
+/// Tenants, and who may do what in them.
+fn tenants() -> OpenApiRouter<AppState> {
+    use routes::tenants;
+    OpenApiRouter::new()
+        .routes(routes!(tenants::list::list, tenants::create::create))
+        .routes(routes!(tenants::get::get, tenants::delete::delete))
+        .routes(routes!(tenants::members::list::list))
+        .routes(routes!(
+            tenants::members::update::update,
+            tenants::members::delete::delete
+        ))
+        .routes(routes!(
+            tenants::invitations::list::list,
+            tenants::invitations::create::create
+        ))
+        .routes(routes!(tenants::invitations::delete::delete))
+        .routes(routes!(
+            tenants::api_keys::list::list,
+            tenants::api_keys::create::create
+        ))
+        .routes(routes!(tenants::api_keys::revoke::revoke))
+}
+
+/// What runs for a tenant.
+fn runs() -> OpenApiRouter<AppState> {
+    use routes::tenants::runs;
+    OpenApiRouter::new()
+        .routes(routes!(runs::list::list, runs::create::create))
+        .routes(routes!(runs::get::get, runs::delete::delete))
+        .routes(routes!(runs::cancel::cancel))
+        .routes(routes!(runs::log::log))
 }
 
 /// The service.

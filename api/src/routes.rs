@@ -5,16 +5,29 @@ pub mod agents {
     pub mod challenge;
     pub mod register;
 }
+pub mod invitations {
+    //! Invitations, for those who have one.
+    pub mod accept;
+}
 pub mod me {
     //! Who asks.
+    pub mod api_keys;
     pub mod get;
     pub mod keys;
+    pub mod sessions;
 }
 pub mod oauth {
     //! RFC 6749 and what builds on it: errors here are the RFC's, not problem details.
     pub mod error;
     pub mod token;
 }
+pub mod sessions;
+pub mod sign_ups {
+    //! Opening an account.
+    pub mod begin;
+    pub mod complete;
+}
+pub mod tenants;
 pub mod well_known {
     //! What anybody may read of the service itself.
     pub mod jwks;

@@ -1,13 +1,6 @@
 //! `pinfold-api serve`: answers requests until it is asked to stop.
 
-use std::{
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
 use axum::{
@@ -25,7 +18,15 @@ use telemetry::{
 use tokio::net::TcpListener;
 use tracing::{error, info};
 
-use crate::{app::AppState, config::Config, router, store::replay};
+use crate::{
+    app::AppState,
+    cluster::Cluster,
+    config::Config,
+    mail::Mailer,
+    router,
+    store::{mail_links, replay, sessions},
+    work,
+};
 
 /// How often what has ended is forgotten.
 const FORGET: Duration = Duration::from_mins(1);
@@ -37,10 +38,7 @@ const FAREWELL: Duration = Duration::from_secs(20);
 const NOTICE: Duration = Duration::from_secs(3);
 
 #[derive(Debug)]
-struct ApiHealth {
-    state: AppState,
-    stopping: Arc<AtomicBool>,
-}
+struct ApiHealth(AppState);
 
 impl Health for ApiHealth {
     fn live(&self) -> Result<(), String> {
@@ -48,10 +46,10 @@ impl Health for ApiHealth {
     }
 
     fn ready(&self) -> Result<(), String> {
-        if self.stopping.load(Ordering::Relaxed) {
+        if self.0.is_stopping() {
             return Err("asked to stop".to_owned());
         }
-        match self.state.keyring.signing(self.state.clock.now()) {
+        match self.0.keyring.signing(self.0.clock.now()) {
             Some(_) => Ok(()),
             None => Err("no signing key was read yet".to_owned()),
         }
@@ -60,9 +58,10 @@ impl Health for ApiHealth {
     fn refresh(&self) {}
 }
 
-/// Serves.
-pub async fn serve(config: &Config) -> Result<()> {
-    let state = AppState::new(config)?;
+/// Serves, and does the jobs too if it is told to.
+pub async fn serve(config: &Config, jobs: bool) -> Result<()> {
+    let cluster = Cluster::open(&config.cluster).await.context("find the cluster")?;
+    let state = AppState::new(config, cluster)?;
     state.database.check().await.context("check the database")?;
     state
         .keyring
@@ -78,11 +77,7 @@ pub async fn serve(config: &Config) -> Result<()> {
     let admin_listener = bind(config.http.admin_address, "http.admin_address").await?;
     // Port 0 asks for any that is free; the log says which it is.
     let (address, admin_address) = (listener.local_addr()?, admin_listener.local_addr()?);
-    let stopping = Arc::new(AtomicBool::new(false));
-    let health = Arc::new(ApiHealth {
-        state: state.clone(),
-        stopping: stopping.clone(),
-    });
+    let health = Arc::new(ApiHealth(state.clone()));
     let mut background = tokio::task::JoinSet::new();
     background.spawn(async move {
         if let Err(error) = admin::serve(admin_listener, health, Arc::new(Registry::default())).await {
@@ -93,6 +88,11 @@ pub async fn serve(config: &Config) -> Result<()> {
     background.spawn(async move { kept.keyring.keep(&kept.database, &kept.master, &*kept.clock).await });
     let forgetting = state.clone();
     background.spawn(async move { forget(&forgetting).await });
+    let announcing = state.clone();
+    background.spawn(async move { announcing.bell.announce(&announcing.database).await });
+    if jobs {
+        work::start(&mut background, &state, Mailer::new(&config.mail)?);
+    }
 
     info!(
         http.address = %address,
@@ -101,14 +101,14 @@ pub async fn serve(config: &Config) -> Result<()> {
         "serving"
     );
     let (told, asked) = tokio::sync::oneshot::channel();
-    let router = router::router(state).layer(middleware::from_fn_with_state(stopping.clone(), last_answers));
+    let router = router::router(state.clone()).layer(middleware::from_fn_with_state(state.clone(), last_answers));
     let server = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
         .with_graceful_shutdown(async move {
             match shutdown::requested().await {
                 Ok(signal) => info!(signal, "stopping"),
                 Err(error) => error!(%error, "signals are not heard; stopping"),
             }
-            stopping.store(true, Ordering::Relaxed);
+            state.stop.send_replace(true);
             tokio::time::sleep(NOTICE).await;
             // The receiver lives until the server has ended.
             let _ = told.send(());
@@ -122,11 +122,54 @@ pub async fn serve(config: &Config) -> Result<()> {
     Ok(())
 }
 
+/// Does jobs until it is asked to stop.
+pub async fn work(config: &Config) -> Result<()> {
+    let cluster = Cluster::open(&config.cluster).await.context("find the cluster")?;
+    let state = AppState::new(config, cluster)?;
+    state.database.check().await.context("check the database")?;
+    let address = config.http.admin_address;
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("listen on {address} (http.admin_address)"))?;
+    let mut background = tokio::task::JoinSet::new();
+    work::start(&mut background, &state, Mailer::new(&config.mail)?);
+    let health = Arc::new(WorkHealth(state.clone()));
+    background.spawn(async move {
+        if let Err(error) = admin::serve(listener, health, Arc::new(Registry::default())).await {
+            error!(%error, "the admin port failed");
+        }
+    });
+    info!(http.admin_address = %address, "working");
+    let signal = shutdown::requested().await.context("hear signals")?;
+    info!(signal, "stopping; jobs under way are taken over by others");
+    state.stop.send_replace(true);
+    Ok(())
+}
+
+#[derive(Debug)]
+struct WorkHealth(AppState);
+
+impl Health for WorkHealth {
+    fn live(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        if self.0.is_stopping() {
+            Err("asked to stop".to_owned())
+        } else {
+            Ok(())
+        }
+    }
+
+    fn refresh(&self) {}
+}
+
 /// From the request to stop on, each answer is its connection's last: a connection that is kept open might be closed
 /// just when its client sends the next request.
-async fn last_answers(State(stopping): State<Arc<AtomicBool>>, request: Request, next: Next) -> Response {
+async fn last_answers(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
-    if stopping.load(Ordering::Relaxed) {
+    if state.is_stopping() {
         response
             .headers_mut()
             .insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -139,7 +182,14 @@ async fn forget(state: &AppState) {
     loop {
         ticks.tick().await;
         state.limits.forget();
-        if let Err(error) = replay::forget(state.database.pool(), state.clock.now()).await {
+        state.throttle.forget();
+        let (pool, now) = (state.database.pool(), state.clock.now());
+        let gone = async {
+            replay::forget(pool, now).await?;
+            sessions::forget(pool, now).await?;
+            mail_links::forget(pool, now).await
+        };
+        if let Err(error) = gone.await {
             tracing::warn!(error = chain(&error), "what has ended was not forgotten");
         }
     }

@@ -1,6 +1,15 @@
 //! What the API does, apart from HTTP: functions that take a transaction, a clock's moment and plain values.
 
 pub mod agent_keys;
+pub mod api_keys;
+pub mod bell;
+pub mod hashing;
 pub mod keyring;
+pub mod login;
+pub mod members;
 pub mod registration;
+pub mod sessions;
+pub mod sign_up;
+pub mod tenants;
+pub mod throttle;
 pub mod tokens;

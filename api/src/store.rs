@@ -5,18 +5,25 @@ use std::time::Duration;
 use domain::TenantId;
 use secrecy::ExposeSecret as _;
 use sqlx::{
-    PgPool, Postgres, Transaction,
+    PgConnection, PgPool, Postgres, Transaction,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
 use crate::config;
 
+pub mod accounts;
 pub mod agent_keys;
 pub mod agents;
+pub mod api_keys;
 pub mod audit;
 mod error;
+pub mod invitations;
+pub mod jobs;
+pub mod mail_links;
+pub mod memberships;
 pub mod migrations;
 pub mod replay;
+pub mod sessions;
 pub mod signing_keys;
 pub mod tenants;
 
@@ -42,6 +49,40 @@ pub struct Database {
 pub struct TenantTransaction {
     inner: Transaction<'static, Postgres>,
     tenant: TenantId,
+}
+
+/// A transaction that sees no tenant's rows.
+#[derive(Debug)]
+pub struct PlatformTransaction {
+    inner: Transaction<'static, Postgres>,
+}
+
+/// A transaction, a tenant's or none's: what tables that belong to no tenant are read and written in.
+pub trait Scope: Send {
+    /// The connection that it goes over.
+    fn connection(&mut self) -> &mut PgConnection;
+    /// Whose rows it sees.
+    fn tenant(&self) -> Option<TenantId>;
+}
+
+impl Scope for TenantTransaction {
+    fn connection(&mut self) -> &mut PgConnection {
+        &mut self.inner
+    }
+
+    fn tenant(&self) -> Option<TenantId> {
+        Some(self.tenant)
+    }
+}
+
+impl Scope for PlatformTransaction {
+    fn connection(&mut self) -> &mut PgConnection {
+        &mut self.inner
+    }
+
+    fn tenant(&self) -> Option<TenantId> {
+        None
+    }
 }
 
 impl Database {
@@ -77,7 +118,7 @@ impl Database {
 
     /// A transaction of one tenant; row-level security hides all others'.
     pub async fn tenant(&self, tenant: TenantId) -> Result<TenantTransaction, StoreError> {
-        let mut inner = self.platform().await?;
+        let mut inner = self.begin().await?;
         sqlx::query_scalar!("SELECT set_config('pinfold.tenant', $1, true)", tenant.to_string())
             .fetch_one(&mut *inner)
             .await
@@ -86,7 +127,12 @@ impl Database {
     }
 
     /// A transaction that sees no tenant's rows.
-    pub async fn platform(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
+    pub async fn platform(&self) -> Result<PlatformTransaction, StoreError> {
+        let inner = self.begin().await?;
+        Ok(PlatformTransaction { inner })
+    }
+
+    async fn begin(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
         self.pool
             .begin()
             .await
@@ -123,6 +169,21 @@ impl Database {
 }
 
 impl TenantTransaction {
+    /// Whose rows it sees.
+    pub fn id(&self) -> TenantId {
+        self.tenant
+    }
+
+    /// Stores everything.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        self.inner
+            .commit()
+            .await
+            .map_err(|source| StoreError::new("commit a transaction", source))
+    }
+}
+
+impl PlatformTransaction {
     /// Stores everything.
     pub async fn commit(self) -> Result<(), StoreError> {
         self.inner

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
@@ -26,15 +27,18 @@ use tokio::sync::OnceCell;
 use tower::ServiceExt as _;
 
 use crate::{
-    app::{AppState, random},
+    app::AppState,
     auth::{
         challenge,
         possession::{self, KEY_TAG, REGISTRATION_TAG},
+        random::random,
     },
-    config::Config,
+    config::{self, Config},
+    mail::Mailer,
     router,
     routes::oauth::token::GRANT,
     store::Database,
+    work::Worker,
 };
 
 /// The issuer of every test.
@@ -118,12 +122,16 @@ impl TestApp {
                 ("PINFOLD_TRUSTED_PROXIES", "10.0.0.0/8".to_owned()),
                 ("PINFOLD_REGISTRATIONS_PER_HOUR", "30".to_owned()),
                 ("PINFOLD_REQUESTS_PER_MINUTE", "60".to_owned()),
+                ("PINFOLD_LOGINS_PER_MINUTE", "60".to_owned()),
+                ("PINFOLD_SIGN_UP", "open".to_owned()),
+                ("PINFOLD_LOGIN_MILLISECONDS", "0".to_owned()),
+                ("SMTP_URL", "smtps://mail.example".to_owned()),
             ]
             .map(|(name, value)| (name.to_owned(), value)),
         );
         let config = Config::load(None, &environment).expect("the tests' configuration");
         let database = Database::open(&config.database).expect("a pool");
-        let state = AppState::assemble(&config, database, clock.clone());
+        let state = AppState::assemble(&config, database, None, clock.clone());
         Self {
             router: router::router(state.clone()).layer(MockConnectInfo(SocketAddr::from(([10, 0, 0, 1], 1)))),
             state,
@@ -232,6 +240,92 @@ impl TestApp {
         let answer = self.post(&path, &json!({"key_id": agent.key_id})).await;
         assert_eq!(answer.status, StatusCode::CREATED, "{:?}", answer.body);
         answer.body
+    }
+}
+
+/// A person who has logged in.
+#[derive(Debug, Clone)]
+pub struct TestPerson {
+    pub id: String,
+    /// The header with the cookies.
+    pub cookie: String,
+    pub csrf: String,
+}
+
+/// The password of every person of the tests.
+pub const PASSWORD: &str = "correct horse battery staple";
+
+impl TestApp {
+    /// A worker whose mail goes to a folder.
+    pub fn worker(&self, folder: &Path) -> Worker {
+        let config = config::Mail {
+            transport: config::Transport::Directory(folder.to_owned()),
+            from: "Pinfold <pinfold@pinfold.example>".parse().expect("a sender"),
+        };
+        Worker::new(self.state.clone(), Mailer::new(&config).expect("a mailer"))
+    }
+
+    /// Does the jobs, and returns the mail that was sent by it, the oldest first.
+    pub async fn mail(&self) -> Vec<String> {
+        let folder = tempfile::tempdir().expect("a folder");
+        self.worker(folder.path()).drain().await;
+        let mut files: Vec<_> = std::fs::read_dir(folder.path())
+            .expect("read the folder")
+            .map(|entry| entry.expect("a file").path())
+            .collect();
+        files.sort();
+        files
+            .iter()
+            .map(|path| {
+                std::fs::read_to_string(path)
+                    .expect("read a mail")
+                    .replace("\r\n", "\n")
+            })
+            .collect()
+    }
+
+    /// A person with an account.
+    pub async fn person(&self, email: &str) -> TestPerson {
+        let asked = self.post("/v1/sign-ups", &json!({"email": email})).await;
+        assert_eq!(asked.told(), (202, &Value::Null));
+        let mail = self.mail().await;
+        let token = token_of(&mail[0]);
+        let body = json!({"token": token, "name": "Ada Lovelace", "password": PASSWORD});
+        logged_in(&self.post("/v1/sign-ups/complete", &body).await)
+    }
+
+    /// Sends JSON, or nothing, as a person.
+    pub async fn as_person(&self, method: Method, path: &str, person: &TestPerson, body: Option<&Value>) -> Answer {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::COOKIE, &person.cookie)
+            .header("x-csrf-token", &person.csrf)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(body.map_or_else(Body::empty, |body| Body::from(body.to_string())));
+        self.send(request.expect("a request")).await
+    }
+}
+
+/// The secret of the link in a mail.
+pub fn token_of(mail: &str) -> &str {
+    let line = mail.lines().find(|line| line.starts_with(ISSUER)).expect("a link");
+    line.split_once('#').expect("a secret").1
+}
+
+/// The person whom an answer logged in.
+pub fn logged_in(answer: &Answer) -> TestPerson {
+    assert_eq!(answer.status, StatusCode::CREATED, "{:?}", answer.body);
+    let cookies: Vec<&str> = answer
+        .headers
+        .get_all(header::SET_COOKIE)
+        .iter()
+        .map(|value| value.to_str().expect("a cookie").split(';').next().unwrap_or_default())
+        .collect();
+    TestPerson {
+        id: answer.body["overseer_id"].as_str().unwrap_or_default().to_owned(),
+        cookie: cookies.join("; "),
+        csrf: answer.body["csrf_token"].as_str().unwrap_or_default().to_owned(),
     }
 }
 

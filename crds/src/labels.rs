@@ -37,6 +37,15 @@ pub const REPLACE_IDENTITY: &str = "pinfold.dev/replace-identity";
 /// On a Tenant (annotation): how many objects the deletion brake may let go (see the runbook).
 pub const CONFIRM_DELETIONS: &str = "pinfold.dev/confirm-deletions";
 
+/// On what the API made for somebody (annotation): whom, as `agent/<id>` or `overseer/<id>`.
+pub const PRINCIPAL: &str = "pinfold.dev/principal";
+
+/// On what the API made for somebody (annotation): in which request.
+pub const REQUEST_ID: &str = "pinfold.dev/request-id";
+
+/// On what the API made (annotation): the operation that made it, so that doing it twice makes one.
+pub const OPERATION: &str = "pinfold.dev/operation";
+
 /// Holds a run's pod until its result is stored.
 pub const RESULT_FINALIZER: &str = "pinfold.dev/result";
 

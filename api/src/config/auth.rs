@@ -7,12 +7,12 @@ use std::{
     path::Path,
 };
 
-use aws_lc_rs::{hmac, rand};
+use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::SignedDuration;
 
 use crate::{
-    auth::seal::MasterKey,
+    auth::{random::random, seal::MasterKey},
     config::{
         Environment, Http,
         problems::Problems,
@@ -96,8 +96,7 @@ fn master_key(source: &Source, environment: Environment, problems: &mut Problems
 
 /// The key that development keeps in a file of its own, made the first time.
 fn kept(path: &Path) -> std::io::Result<String> {
-    let mut bytes = [0; 32];
-    rand::fill(&mut bytes).map_err(|_| std::io::Error::other("no random numbers"))?;
+    let bytes: [u8; 32] = random().map_err(std::io::Error::other)?;
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Ok(mut file) => {
             let text = STANDARD.encode(bytes);

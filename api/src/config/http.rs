@@ -6,7 +6,7 @@ use url::{Host, Url};
 
 use crate::config::{
     problems::Problems,
-    settings::{ADDRESS, ADMIN_ADDRESS, ENVIRONMENT, SERVICE_URL},
+    settings::{ADDRESS, ADMIN_ADDRESS, ENVIRONMENT, FRONTEND_URL, SERVICE_URL, Setting},
     source::Source,
 };
 
@@ -28,6 +28,8 @@ pub struct Http {
     pub admin_address: SocketAddr,
     /// The issuer: the service's own address without a slash at its end.
     pub issuer: String,
+    /// Where people meet the product, without a slash at its end.
+    pub frontend: String,
     /// Development or production.
     pub environment: Environment,
 }
@@ -47,32 +49,39 @@ impl Http {
                 Environment::Production
             }
         };
-        let issuer = issuer(source, environment, address, problems);
+        let issuer = if let Some(text) = source.text(&SERVICE_URL) {
+            origin(&text, &SERVICE_URL, environment, problems)
+        } else {
+            if environment == Environment::Production {
+                problems.with(
+                    &SERVICE_URL,
+                    "is required in production: the address that clients reach this service by, as https://pinfold.example.com",
+                );
+            }
+            format!("http://{address}")
+        };
+        let frontend = match source.text(&FRONTEND_URL) {
+            Some(text) => origin(&text, &FRONTEND_URL, environment, problems),
+            None => issuer.clone(),
+        };
         Self {
             address,
             admin_address,
             issuer,
+            frontend,
             environment,
         }
     }
 }
 
-fn issuer(source: &Source, environment: Environment, address: SocketAddr, problems: &mut Problems) -> String {
-    let Some(text) = source.text(&SERVICE_URL) else {
-        if environment == Environment::Production {
-            problems.with(
-                &SERVICE_URL,
-                "is required in production: the address that clients reach this service by, as https://pinfold.example.com",
-            );
-        }
-        return format!("http://{address}");
-    };
-    let Ok(url) = Url::parse(&text) else {
+/// An address of ours: scheme, host and port, in one spelling.
+fn origin(text: &str, setting: &Setting, environment: Environment, problems: &mut Problems) -> String {
+    let Ok(url) = Url::parse(text) else {
         problems.with(
-            &SERVICE_URL,
+            setting,
             format!("{text:?} is not a URL, as https://pinfold.example.com"),
         );
-        return text;
+        return text.to_owned();
     };
     let has_more = url.path() != "/"
         || url.query().is_some()
@@ -81,7 +90,7 @@ fn issuer(source: &Source, environment: Environment, address: SocketAddr, proble
         || url.password().is_some();
     if has_more {
         problems.with(
-            &SERVICE_URL,
+            setting,
             "write scheme, host and port only: no path, user, query or fragment",
         );
     }
@@ -95,11 +104,11 @@ fn issuer(source: &Source, environment: Environment, address: SocketAddr, proble
         "https" => {}
         "http" if loopback && environment == Environment::Development => {}
         "http" => problems.with(
-            &SERVICE_URL,
+            setting,
             format!("{text:?} must begin with https://; plain HTTP is for loopback in development"),
         ),
         other => problems.with(
-            &SERVICE_URL,
+            setting,
             format!("{other:?} is not a scheme of this service; write https://"),
         ),
     }

@@ -6,7 +6,9 @@ use ipnet::IpNet;
 
 use crate::config::{
     problems::Problems,
-    settings::{REGISTRATIONS_PER_HOUR, REQUESTS_PER_MINUTE, Setting, TRUSTED_PROXIES},
+    settings::{
+        CALLS_PER_MINUTE, LOGINS_PER_MINUTE, REGISTRATIONS_PER_HOUR, REQUESTS_PER_MINUTE, Setting, TRUSTED_PROXIES,
+    },
     source::Source,
 };
 
@@ -19,6 +21,10 @@ pub struct Limits {
     pub registrations_per_hour: NonZeroU32,
     /// Requests without a token that one address may send in a minute.
     pub requests_per_minute: NonZeroU32,
+    /// Logins that one address may try in a minute.
+    pub logins_per_minute: NonZeroU32,
+    /// Requests that one caller may send in a minute.
+    pub calls_per_minute: NonZeroU32,
 }
 
 impl Limits {
@@ -42,6 +48,8 @@ impl Limits {
             trusted_proxies,
             registrations_per_hour: count(source, &REGISTRATIONS_PER_HOUR, problems),
             requests_per_minute: count(source, &REQUESTS_PER_MINUTE, problems),
+            logins_per_minute: count(source, &LOGINS_PER_MINUTE, problems),
+            calls_per_minute: count(source, &CALLS_PER_MINUTE, problems),
         }
     }
 }

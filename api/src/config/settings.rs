@@ -99,6 +99,16 @@ pub const MASTER_KEY_PATH: Setting = Setting {
     about: "Where development keeps the master key that it makes.",
 };
 
+/// The cluster.
+pub const KUBECONFIG: Setting = Setting {
+    path: "cluster.kubeconfig",
+    names: &["KUBECONFIG"],
+    default: None,
+    secret: false,
+    about: "A kubeconfig file for the cluster that tenants run in. Default: the cluster in which this service is a pod; outside of one \
+            the routes that need a cluster answer 503.",
+};
+
 /// What shadow overseers are derived with.
 pub const SHADOW_SECRET: Setting = Setting {
     path: "auth.shadow_secret",
@@ -115,6 +125,72 @@ pub const TOKEN_SECONDS: Setting = Setting {
     default: Some("600"),
     secret: false,
     about: "How long an access token is valid, in seconds, 60 to 3600.",
+};
+
+/// Who may open an account.
+pub const SIGN_UP: Setting = Setting {
+    path: "accounts.sign_up",
+    names: &["PINFOLD_SIGN_UP"],
+    default: None,
+    secret: false,
+    about: "Who may open an account: `open` (whoever shows that an e-mail address is theirs), `invite-only` (whoever was \
+            invited to a tenant) or `off`. Default: `open` in development, `off` in production.",
+};
+
+/// How long a login lasts.
+pub const SESSION_HOURS: Setting = Setting {
+    path: "accounts.session_hours",
+    names: &["PINFOLD_SESSION_HOURS"],
+    default: Some("168"),
+    secret: false,
+    about: "How long a login lasts, in hours, 1 to 2160.",
+};
+
+/// How long a login takes.
+pub const LOGIN_MILLISECONDS: Setting = Setting {
+    path: "accounts.login_milliseconds",
+    names: &["PINFOLD_LOGIN_MILLISECONDS"],
+    default: Some("500"),
+    secret: false,
+    about: "How long every answer to a login takes at least, in milliseconds, 0 to 5000: above the time of the slowest stored \
+            hash, so that the time does not tell whether there is an account.",
+};
+
+/// Where mail is sent.
+pub const SMTP_URL: Setting = Setting {
+    path: "mail.smtp_url",
+    names: &["SMTP_URL"],
+    default: None,
+    secret: true,
+    about: "The server that mail is handed to: `smtps://user:password@host:465`, or `smtp://user:password@host:587?tls=required`. Required in \
+            production unless `accounts.sign_up` is `off`; development writes files to `mail.directory` instead.",
+};
+
+/// Who mail is from.
+pub const MAIL_FROM: Setting = Setting {
+    path: "mail.from",
+    names: &["PINFOLD_MAIL_FROM"],
+    default: Some("Pinfold <pinfold@localhost.localdomain>"),
+    secret: false,
+    about: "The sender of mail, as `Pinfold <pinfold@example.com>`.",
+};
+
+/// Where development puts mail.
+pub const MAIL_DIRECTORY: Setting = Setting {
+    path: "mail.directory",
+    names: &["PINFOLD_MAIL_DIRECTORY"],
+    default: Some("pinfold-mail"),
+    secret: false,
+    about: "Where mail is written as `.eml` files if there is no `mail.smtp_url`; in development.",
+};
+
+/// Where people meet the product.
+pub const FRONTEND_URL: Setting = Setting {
+    path: "http.frontend_url",
+    names: &["FRONTEND_URL"],
+    default: None,
+    secret: false,
+    about: "Where people meet the product: links in mail begin with it. Default: `http.service_url`.",
 };
 
 /// Whose word on the client's address is believed.
@@ -145,20 +221,49 @@ pub const REQUESTS_PER_MINUTE: Setting = Setting {
     about: "How many requests one address may send in a minute to routes that need no token, 1 to 1000000; counted by each replica.",
 };
 
+/// Logins.
+pub const LOGINS_PER_MINUTE: Setting = Setting {
+    path: "limits.logins_per_minute",
+    names: &["PINFOLD_LOGINS_PER_MINUTE"],
+    default: Some("30"),
+    secret: false,
+    about: "How many logins, sign-ups and password resets one address may try in a minute, 1 to 1000000; counted by each replica. Besides, \
+            nobody tries more than ten passwords a minute on one account, wherever they come from; who logged in from the same browser before is counted apart.",
+};
+
+/// Requests of somebody.
+pub const CALLS_PER_MINUTE: Setting = Setting {
+    path: "limits.calls_per_minute",
+    names: &["PINFOLD_CALLS_PER_MINUTE"],
+    default: Some("6000"),
+    secret: false,
+    about: "How many requests one person, agent or API key may send in a minute, 1 to 1000000; counted by each replica.",
+};
+
 /// All of them, in the order of the reference.
 pub const ALL: &[Setting] = &[
     ADDRESS,
     ADMIN_ADDRESS,
     SERVICE_URL,
+    FRONTEND_URL,
     ENVIRONMENT,
     DATABASE_URL,
     MIGRATION_URL,
     CONNECTIONS,
+    KUBECONFIG,
     MASTER_KEY,
     MASTER_KEY_PATH,
     SHADOW_SECRET,
     TOKEN_SECONDS,
+    SIGN_UP,
+    SESSION_HOURS,
+    LOGIN_MILLISECONDS,
+    SMTP_URL,
+    MAIL_FROM,
+    MAIL_DIRECTORY,
     TRUSTED_PROXIES,
     REGISTRATIONS_PER_HOUR,
     REQUESTS_PER_MINUTE,
+    LOGINS_PER_MINUTE,
+    CALLS_PER_MINUTE,
 ];

@@ -2,22 +2,111 @@
 
 use axum::{
     extract::{FromRef, FromRequestParts},
-    http::{HeaderMap, header, request::Parts},
+    http::{HeaderMap, HeaderName, Method, header, request::Parts},
 };
+use domain::OverseerId;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     app::AppState,
     auth::{
-        jws,
+        api_key::ApiKey,
+        csrf, jws,
+        opaque::Opaque,
         token::{self, AgentToken},
     },
-    http::error::ApiError,
-    store::agents,
+    http::{
+        cookies::Cookie,
+        error::{ApiError, Forbidden},
+    },
+    store::{
+        agents,
+        api_keys::{self, Presented},
+        audit::Actor,
+        sessions::{self, Session},
+    },
 };
 
-/// An agent that proved itself with an access token.
+/// The header that a request with a session's cookie must have if it changes something.
+pub const CSRF: HeaderName = HeaderName::from_static("x-csrf-token");
+
+/// Where an API key may stand instead of `Authorization`, as the E2B SDKs send it.
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+
+/// How exactly it is remembered when something was last used.
+const USED: SignedDuration = SignedDuration::from_mins(1);
+
+/// Somebody who proved who they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Caller(pub AgentToken);
+pub enum Caller {
+    /// An agent, by an access token.
+    Agent(AgentToken),
+    /// A person, by a login.
+    Person(Login),
+    /// A program, by an API key.
+    Key(Presented),
+}
+
+/// A person's login.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    /// The session.
+    pub session: Session,
+    /// What its cookie is stored as.
+    pub token_hash: [u8; 32],
+}
+
+/// An agent, and nobody else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Agent(pub AgentToken);
+
+/// A person who has logged in, and nobody else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person(pub Login);
+
+impl Caller {
+    /// Who is named as having done what the caller does.
+    pub fn actor(&self) -> Actor {
+        match self {
+            Self::Agent(agent) => Actor::Agent(agent.agent),
+            Self::Person(login) => Actor::Overseer(login.session.overseer),
+            Self::Key(key) => Actor::Overseer(key.overseer),
+        }
+    }
+}
+
+impl Caller {
+    /// The person who asks, or for whom a key does.
+    pub fn overseer(&self) -> Result<OverseerId, ApiError> {
+        match self {
+            Self::Person(login) => Ok(login.overseer()),
+            Self::Key(key) => Ok(key.overseer),
+            Self::Agent(_) => Err(ApiError::Forbidden(Forbidden::PeopleOnly)),
+        }
+    }
+}
+
+impl Caller {
+    /// Whether the proof still holds: what goes on for long asks again.
+    pub async fn stands(&self, state: &AppState) -> Result<bool, ApiError> {
+        let (pool, now) = (state.database.pool(), state.clock.now());
+        Ok(match self {
+            Self::Agent(agent) => {
+                let holder = agents::find_holder(pool, agent.agent, agent.key).await?;
+                holder.is_some_and(|h| h.stands(now) && h.tenant == agent.tenant && h.owner == agent.owner)
+            }
+            Self::Person(login) => sessions::find(pool, &login.token_hash, now).await?.is_some(),
+            Self::Key(key) => api_keys::find(pool, &key.hash, now).await?.is_some(),
+        })
+    }
+}
+
+impl Login {
+    /// Whose it is.
+    pub fn overseer(&self) -> OverseerId {
+        self.session.overseer
+    }
+}
 
 impl<S> FromRequestParts<S> for Caller
 where
@@ -28,37 +117,122 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let state = AppState::from_ref(state);
-        let presented = bearer(&parts.headers)?;
-        let refused = ApiError::Unauthenticated { invalid_token: true };
-        let Some(agent) = verified(&state, presented) else {
-            return Err(refused);
-        };
-        // Asked every time: a key that is revoked is revoked for the next request.
-        let holder = agents::find_holder(state.database.pool(), agent.agent, agent.key).await?;
         let now = state.clock.now();
-        let stands = holder.is_some_and(|h| h.stands(now) && h.tenant == agent.tenant && h.owner == agent.owner);
-        if stands { Ok(Self(agent)) } else { Err(refused) }
+        match presented(&parts.headers)? {
+            Some(text) => match ApiKey::parse(text) {
+                Some(key) => by_key(&state, &key, now).await,
+                None => by_token(&state, text, now).await,
+            },
+            None => by_cookie(&state, &parts.method, &parts.headers, now).await,
+        }
     }
 }
 
-fn verified(state: &AppState, presented: &str) -> Option<AgentToken> {
-    let parsed = jws::parse(presented)?;
+impl<S> FromRequestParts<S> for Agent
+where
+    S: Send + Sync,
+    AppState: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        match Caller::from_request_parts(parts, state).await? {
+            Caller::Agent(agent) => Ok(Self(agent)),
+            Caller::Person(_) | Caller::Key(_) => Err(ApiError::Forbidden(Forbidden::AgentsOnly)),
+        }
+    }
+}
+
+impl<S> FromRequestParts<S> for Person
+where
+    S: Send + Sync,
+    AppState: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        match Caller::from_request_parts(parts, state).await? {
+            Caller::Person(login) => Ok(Self(login)),
+            Caller::Agent(_) | Caller::Key(_) => Err(ApiError::Forbidden(Forbidden::LoginOnly)),
+        }
+    }
+}
+
+const REFUSED: ApiError = ApiError::Unauthenticated { invalid_token: true };
+const NOBODY: ApiError = ApiError::Unauthenticated { invalid_token: false };
+
+/// The token or key of the request: of the one Authorization header (RFC 6750, section 2.1) or of the one X-API-Key.
+fn presented(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
+    let one = |name: HeaderName| {
+        let mut all = headers.get_all(name).iter();
+        match (all.next(), all.next()) {
+            (None, _) => Ok(None),
+            (Some(value), None) => value.to_str().map(Some).map_err(|_| REFUSED),
+            (Some(_), Some(_)) => Err(REFUSED),
+        }
+    };
+    match (one(header::AUTHORIZATION)?, one(API_KEY)?) {
+        (None, key) => Ok(key),
+        // Two proofs may be two people's.
+        (Some(_), Some(_)) => Err(REFUSED),
+        (Some(value), None) => match value.split_once(' ') {
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(token)),
+            _ => Err(REFUSED),
+        },
+    }
+}
+
+async fn by_token(state: &AppState, text: &str, now: Timestamp) -> Result<Caller, ApiError> {
+    let caller = Caller::Agent(verified(state, text, now).ok_or(REFUSED)?);
+    // Asked every time: a key that is revoked is revoked for the next request.
+    if caller.stands(state).await? {
+        Ok(caller)
+    } else {
+        Err(REFUSED)
+    }
+}
+
+fn verified(state: &AppState, text: &str, now: Timestamp) -> Option<AgentToken> {
+    let parsed = jws::parse(text)?;
     let key = state.keyring.verifying(parsed.key_id()?)?;
     let claims = parsed.verify(token::TYPE, &key)?;
-    token::read(&claims, &state.issuer, &state.issuer, state.clock.now())
+    token::read(&claims, &state.issuer, &state.issuer, now)
 }
 
-/// The token of the one Authorization header (RFC 6750, section 2.1).
-fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
-    let nobody = ApiError::Unauthenticated { invalid_token: false };
-    let mut all = headers.get_all(header::AUTHORIZATION).iter();
-    let (Some(value), None) = (all.next(), all.next()) else {
-        return Err(nobody);
-    };
-    let (scheme, token) = value.to_str().ok().and_then(|v| v.split_once(' ')).ok_or(nobody)?;
-    if scheme.eq_ignore_ascii_case("bearer") {
-        Ok(token)
-    } else {
-        Err(ApiError::Unauthenticated { invalid_token: true })
+async fn by_key(state: &AppState, key: &ApiKey, now: Timestamp) -> Result<Caller, ApiError> {
+    let found = api_keys::find(state.database.pool(), &key.hash(), now)
+        .await?
+        .ok_or(REFUSED)?;
+    if found.used_at.is_none_or(|at| at.duration_until(now) > USED) {
+        if let Some(tenant) = found.tenant {
+            let mut tx = state.database.tenant(tenant).await?;
+            api_keys::see(&mut tx, found.id, now).await?;
+            tx.commit().await?;
+        } else {
+            let mut tx = state.database.platform().await?;
+            api_keys::see(&mut tx, found.id, now).await?;
+            tx.commit().await?;
+        }
     }
+    Ok(Caller::Key(found))
+}
+
+async fn by_cookie(state: &AppState, method: &Method, headers: &HeaderMap, now: Timestamp) -> Result<Caller, ApiError> {
+    let cookie = state.cookies.read(headers, Cookie::Session).ok_or(NOBODY)?;
+    let token_hash = Opaque::parse(cookie).ok_or(NOBODY)?.hash();
+    let pool = state.database.pool();
+    let session = sessions::find(pool, &token_hash, now).await?.ok_or(NOBODY)?;
+    if !method.is_safe() {
+        let token = headers
+            .get(CSRF)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
+        if !csrf::is_of(&state.keys.csrf, &token_hash, token) {
+            return Err(ApiError::Forbidden(Forbidden::Csrf));
+        }
+    }
+    if session.seen_at.duration_until(now) > USED {
+        sessions::see(pool, session.id, now).await?;
+    }
+    Ok(Caller::Person(Login { session, token_hash }))
 }

@@ -1,17 +1,23 @@
 //! Errors as RFC 9457 problem details. What the client hears and what the log holds are kept apart; a 5xx body is
 //! always the same.
 
+use std::time::Duration;
+
 use axum::{
     body::Body,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
-use telemetry::logging::chain;
 use tracing::{error, warn};
 use utoipa::ToSchema;
 
-use crate::{app::NoRandom, auth::possession::ProofError, store::StoreError};
+use crate::auth::rights::Right;
+
+mod convert;
+mod documented;
+
+pub use documented::{OpenRefusals, Refusals};
 
 /// After how many seconds a client may come again that was told 503.
 pub const RETRY_AFTER: &str = "1";
@@ -41,6 +47,12 @@ pub enum ApiError {
         /// Whether a token came that was refused (RFC 6750, section 3.1).
         invalid_token: bool,
     },
+    /// Somebody who may not do this.
+    #[error("forbidden: {}", .0.detail())]
+    Forbidden(Forbidden),
+    /// A login that proves nothing, or not enough.
+    #[error("not logged in: {0}")]
+    Login(LoginRefused),
     /// It cannot be done as things are.
     #[error("{message}")]
     Conflict {
@@ -57,13 +69,63 @@ pub enum ApiError {
     MethodNotAllowed,
     /// The client asks for more than it may.
     #[error("too many requests")]
-    TooMany,
+    TooMany(Duration),
     /// Something this service needs is away.
     #[error("unavailable: {0}")]
     Unavailable(String),
     /// Our own fault.
     #[error("internal error: {0}")]
     Internal(String),
+}
+
+/// Why somebody may not do something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forbidden {
+    /// Neither the role in the tenant nor the key or token gives the right.
+    Right(Right),
+    /// Only an agent does this.
+    AgentsOnly,
+    /// Only a person who has logged in does this.
+    LoginOnly,
+    /// Only a person does this, or a key that a person made.
+    PeopleOnly,
+    /// The request came with a cookie and without what shows that it was meant.
+    Csrf,
+    /// The giver does not have what is to be given.
+    Grant,
+}
+
+/// Why a login is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LoginRefused {
+    /// Nobody, another password, a blocked account: the answer is the same.
+    #[error("invalid credentials")]
+    Credentials,
+}
+
+impl Forbidden {
+    fn detail(self) -> String {
+        match self {
+            Self::Right(right) => format!(
+                "this needs the right {}, which your role or your key does not give",
+                right.as_str()
+            ),
+            Self::AgentsOnly => "only an agent does this, with an access token of its own".to_owned(),
+            Self::LoginOnly => "only a person who has logged in does this, not a token or a key".to_owned(),
+            Self::PeopleOnly => "only a person does this, or an API key that a person made".to_owned(),
+            Self::Csrf => {
+                "send the header X-CSRF-Token with the csrf_token that the login or GET /v1/me gave".to_owned()
+            }
+            Self::Grant => "nobody gives a role or a right that they do not have".to_owned(),
+        }
+    }
+
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Csrf => "csrf",
+            Self::Right(_) | Self::AgentsOnly | Self::LoginOnly | Self::PeopleOnly | Self::Grant => "forbidden",
+        }
+    }
 }
 
 /// The body of an error (RFC 9457).
@@ -115,7 +177,13 @@ impl ApiError {
             Self::Unauthenticated { .. } => (
                 StatusCode::UNAUTHORIZED,
                 "unauthenticated",
-                "A valid access token is needed.",
+                "A valid access token, API key or login is needed.",
+            ),
+            Self::Forbidden(why) => (StatusCode::FORBIDDEN, why.code(), "The caller may not do this."),
+            Self::Login(LoginRefused::Credentials) => (
+                StatusCode::UNAUTHORIZED,
+                "invalid_credentials",
+                "The address or the password is wrong.",
             ),
             Self::Conflict { code, .. } => (StatusCode::CONFLICT, code, "The request cannot be done as things are."),
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "There is nothing here."),
@@ -124,7 +192,7 @@ impl ApiError {
                 "method_not_allowed",
                 "The route is there and does not do this.",
             ),
-            Self::TooMany => (
+            Self::TooMany(_) => (
                 StatusCode::TOO_MANY_REQUESTS,
                 "rate_limited",
                 "Too many requests; come again later.",
@@ -158,10 +226,12 @@ impl IntoResponse for ApiError {
         let (detail, field) = match &self {
             Self::Invalid { field, message } => (Some(message.clone()), Some(field.clone())),
             Self::Body { message, .. } | Self::Conflict { message, .. } => (Some(message.clone()), None),
+            Self::Forbidden(why) => (Some(why.detail()), None),
             Self::Unauthenticated { .. }
+            | Self::Login(_)
             | Self::NotFound
             | Self::MethodNotAllowed
-            | Self::TooMany
+            | Self::TooMany(_)
             | Self::Unavailable(_)
             | Self::Internal(_) => (None, None),
         };
@@ -186,6 +256,9 @@ impl IntoResponse for ApiError {
             Self::Unavailable(_) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
             }
+            Self::TooMany(wait) => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1));
+            }
             Self::Unauthenticated { invalid_token } => {
                 let challenge = if invalid_token {
                     r#"Bearer realm="pinfold", error="invalid_token""#
@@ -197,27 +270,5 @@ impl IntoResponse for ApiError {
             _ => {}
         }
         response
-    }
-}
-
-impl From<NoRandom> for ApiError {
-    fn from(error: NoRandom) -> Self {
-        Self::Internal(error.to_string())
-    }
-}
-
-impl From<ProofError> for ApiError {
-    fn from(error: ProofError) -> Self {
-        Self::invalid(error.field, error.message)
-    }
-}
-
-impl From<StoreError> for ApiError {
-    fn from(error: StoreError) -> Self {
-        if error.is_transient() {
-            Self::Unavailable(chain(&error))
-        } else {
-            Self::Internal(chain(&error))
-        }
     }
 }

@@ -15,8 +15,14 @@ use crate::http::{error::ApiError, request_id};
 /// How long an answer may take.
 const TIME: Duration = Duration::from_secs(10);
 
-/// How large a body may be: no route reads more than a key and some names.
+/// How long an answer may take that waits for a run.
+const PATIENCE: Duration = Duration::from_secs(75);
+
+/// How large a body may be: most routes read no more than some names and a key.
 const BODY: usize = 64 * 1024;
+
+/// How large the body of a run may be: its code and its input, each as long as it may be, and escaped.
+pub const RUN: usize = 1024 * 1024;
 
 /// Wraps a router.
 pub fn wrap(router: Router) -> Router {
@@ -24,13 +30,22 @@ pub fn wrap(router: Router) -> Router {
         .fallback(async || ApiError::NotFound)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .layer(DefaultBodyLimit::max(BODY))
-        .layer(middleware::from_fn(timely))
         .layer(middleware::from_fn(safe))
         .layer(middleware::from_fn(request_id::layer))
 }
 
-async fn timely(request: Request, next: Next) -> Response {
-    match tokio::time::timeout(TIME, next.run(request)).await {
+/// For routes that answer at once.
+pub async fn timely(request: Request, next: Next) -> Response {
+    answered(TIME, request, next).await
+}
+
+/// For routes that may be asked to wait.
+pub async fn patient(request: Request, next: Next) -> Response {
+    answered(PATIENCE, request, next).await
+}
+
+async fn answered(time: Duration, request: Request, next: Next) -> Response {
+    match tokio::time::timeout(time, next.run(request)).await {
         Ok(response) => response,
         Err(_) => ApiError::Unavailable("the answer took too long".to_owned()).into_response(),
     }
@@ -38,7 +53,8 @@ async fn timely(request: Request, next: Next) -> Response {
 
 /// The headers of answers that no page is made of.
 async fn safe(request: Request, next: Next) -> Response {
-    const HEADERS: [(HeaderName, &str); 4] = [
+    const HEADERS: [(HeaderName, &str); 5] = [
+        (header::CACHE_CONTROL, "no-store"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
         (

@@ -10,19 +10,18 @@ use std::{
 use axum::{
     Extension,
     extract::{ConnectInfo, Request},
-    http::{HeaderName, HeaderValue, header},
+    http::{HeaderName, HeaderValue},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
 use domain::Clock;
-use governor::{
-    Quota, RateLimiter, clock, middleware::StateInformationMiddleware, nanos::Nanos, state::keyed::DashMapStateStore,
-};
+use governor::{Quota, RateLimiter, clock, middleware::StateInformationMiddleware, state::keyed::DashMapStateStore};
 use ipnet::IpNet;
 
 use crate::{
     config,
     http::{client_address, error::ApiError},
+    service::throttle::Time,
 };
 
 /// The fields of draft-ietf-httpapi-ratelimit-headers.
@@ -30,19 +29,6 @@ const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
 type Limiter = RateLimiter<IpAddr, DashMapStateStore<IpAddr>, Time, StateInformationMiddleware>;
-
-/// The product's clock as the limiter reads it.
-#[derive(Debug, Clone)]
-struct Time(Arc<dyn Clock>);
-
-impl clock::Clock for Time {
-    type Instant = Nanos;
-
-    fn now(&self) -> Nanos {
-        let since = u64::try_from(self.0.now().as_nanosecond()).unwrap_or(0);
-        Nanos::new(since)
-    }
-}
 
 /// What is counted apart.
 #[derive(Debug)]
@@ -60,6 +46,7 @@ pub struct Limits {
     trusted: Vec<IpNet>,
     anonymous: Class,
     registrations: Class,
+    logins: Class,
 }
 
 impl Limits {
@@ -70,13 +57,19 @@ impl Limits {
         Self {
             trusted: config.trusted_proxies.clone(),
             anonymous: Class::new("anonymous", config.requests_per_minute, minute, Time(clock.clone())),
-            registrations: Class::new("registrations", config.registrations_per_hour, hour, Time(clock)),
+            registrations: Class::new(
+                "registrations",
+                config.registrations_per_hour,
+                hour,
+                Time(clock.clone()),
+            ),
+            logins: Class::new("logins", config.logins_per_minute, minute, Time(clock)),
         }
     }
 
     /// Forgets the addresses whose buckets are full again.
     pub fn forget(&self) {
-        for class in [&self.anonymous, &self.registrations] {
+        for class in [&self.anonymous, &self.registrations, &self.logins] {
             class.limiter.retain_recent();
         }
     }
@@ -109,12 +102,7 @@ impl Class {
     async fn pass(&self, client: IpAddr, request: Request, next: Next) -> Response {
         let (left, again, mut response) = match self.take(client) {
             Ok(left) => (left, self.window, next.run(request).await),
-            Err(wait) => {
-                let mut response = ApiError::TooMany.into_response();
-                let seconds = HeaderValue::from(wait.as_secs() + 1);
-                response.headers_mut().insert(header::RETRY_AFTER, seconds);
-                (0, wait, response)
-            }
+            Err(wait) => (0, wait, ApiError::TooMany(wait).into_response()),
         };
         let window = self.window.as_secs();
         let policy = format!(r#""{}";q={};w={window}"#, self.name, self.count);
@@ -149,6 +137,17 @@ pub async fn registrations(
 ) -> Response {
     let client = client_address::of(peer.ip(), request.headers(), &limits.trusted);
     limits.registrations.pass(client, request, next).await
+}
+
+/// For routes where a person proves something, or has mail sent.
+pub async fn logins(
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Extension(limits): Extension<Arc<Limits>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let client = client_address::of(peer.ip(), request.headers(), &limits.trusted);
+    limits.logins.pass(client, request, next).await
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::{
     store::{
         Database, StoreError,
         agent_keys::{self, Key, NewKey},
-        audit::{self, Event},
+        audit::{self, Actor, Event},
     },
 };
 
@@ -131,9 +131,9 @@ fn event<'a>(
 ) -> Event<'a> {
     Event {
         at,
-        actor: agent,
+        actor: Actor::Agent(agent),
         action,
-        target: agent,
+        target: agent.uuid(),
         request_id,
         detail: json!({"key_id": key.to_string(), "thumbprint": thumbprint}),
     }

@@ -6,10 +6,7 @@ use std::{
     time::Duration,
 };
 
-use aws_lc_rs::{
-    rand,
-    signature::{Ed25519KeyPair, KeyPair as _},
-};
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use domain::Clock;
 use jiff::Timestamp;
 use serde_json::json;
@@ -20,6 +17,7 @@ use crate::{
     auth::{
         jwk,
         jws::PublicKey,
+        random::random,
         rotation,
         seal::{MasterKey, NotOurs},
     },
@@ -117,8 +115,7 @@ async fn make_next(database: &Database, master: &MasterKey, now: Timestamp) -> R
     let Some(times) = rotation::plan(signing_keys::signed_until(&mut tx).await?, now) else {
         return Ok(());
     };
-    let mut seed = [0; 32];
-    rand::fill(&mut seed).map_err(|_| NotOurs)?;
+    let seed: [u8; 32] = random()?;
     let pair = Ed25519KeyPair::from_seed_unchecked(&seed).map_err(|_| NotOurs)?;
     let public_key: [u8; 32] = pair.public_key().as_ref().try_into().map_err(|_| NotOurs)?;
     let id = jwk::thumbprint(&public_key);
@@ -132,9 +129,7 @@ async fn make_next(database: &Database, master: &MasterKey, now: Timestamp) -> R
         published_until: times.published_until,
     };
     signing_keys::insert(&mut tx, &key).await?;
-    tx.commit()
-        .await
-        .map_err(|source| StoreError::new("store a signing key", source))?;
+    tx.commit().await?;
     info!(key.id = key.id, signs_from = %key.signs_from, "signing key made");
     Ok(())
 }

@@ -10,7 +10,8 @@ use crate::{
         Database, StoreError,
         agent_keys::{self, NewKey},
         agents::{self, NewAgent, Registered},
-        audit, tenants,
+        audit::{self, Actor},
+        tenants,
     },
 };
 
@@ -74,9 +75,9 @@ pub async fn register(
     }
     let event = audit::Event {
         at: now,
-        actor: new.id,
+        actor: Actor::Agent(new.id),
         action: "agent.register",
-        target: new.id,
+        target: new.id.uuid(),
         request_id: request.request_id,
         detail: json!({"key_id": key.id.to_string(), "thumbprint": key.thumbprint, "owner_id": owner.to_string()}),
     };

@@ -1,9 +1,6 @@
 //! The token of an agent that answered a challenge.
 
-use aws_lc_rs::{
-    digest::{SHA256, digest},
-    hmac,
-};
+use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -11,11 +8,17 @@ use serde_json::json;
 use crate::{
     auth::{
         challenge::{self, Subject},
-        jws, possession,
+        jws,
+        opaque::sha256,
+        possession,
         token::{self, AgentClaims},
     },
     service::keyring::Keyring,
-    store::{Database, StoreError, agents, audit, replay},
+    store::{
+        Database, StoreError, agents,
+        audit::{self, Actor},
+        replay,
+    },
 };
 
 /// What an agent may do with a token of its own, until there is more.
@@ -76,15 +79,22 @@ pub async fn issue(maker: Maker<'_>, answer: Answer<'_>, now: Timestamp, random:
     let signing = maker.keyring.signing(now).ok_or(Refused::NoKey)?;
 
     let mut tx = maker.database.tenant(holder.tenant).await?;
-    if !replay::spend(&mut tx, returned.epoch, sha256(answer.challenge), returned.expires_at).await? {
+    if !replay::spend(
+        &mut tx,
+        returned.epoch,
+        sha256(answer.challenge.as_bytes()),
+        returned.expires_at,
+    )
+    .await?
+    {
         return Err(Refused::Unproven);
     }
     let jti = URL_SAFE_NO_PAD.encode(random);
     let event = audit::Event {
         at: now,
-        actor: subject.agent,
+        actor: Actor::Agent(subject.agent),
         action: "token.issue",
-        target: subject.agent,
+        target: subject.agent.uuid(),
         request_id: answer.request_id,
         detail: json!({"grant": "agent_challenge", "key_id": subject.key.to_string(), "jti": jti}),
     };
@@ -106,10 +116,4 @@ pub async fn issue(maker: Maker<'_>, answer: Answer<'_>, now: Timestamp, random:
         pinfold_key: subject.key.to_string(),
     };
     Ok(jws::sign(token::TYPE, &signing.id, &signing.pair, &claims))
-}
-
-fn sha256(text: &str) -> [u8; 32] {
-    let mut bytes = [0; 32];
-    bytes.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
-    bytes
 }

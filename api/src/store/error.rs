@@ -33,6 +33,9 @@ pub enum StoreError {
     /// What was sealed does not open.
     #[error(transparent)]
     Sealed(#[from] crate::auth::seal::NotOurs),
+    /// No key or id can be made.
+    #[error(transparent)]
+    Random(#[from] crate::auth::random::NoRandom),
     /// A row says something that this release does not understand.
     #[error("a row of {0} cannot be read")]
     Row(&'static str),

@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
-use sqlx::{PgPool, Postgres, Transaction};
+use sqlx::PgPool;
 
-use crate::store::StoreError;
+use crate::store::{PlatformTransaction, Scope as _, StoreError};
 
 /// The advisory lock of who makes keys: the bytes of `pinfoldk`.
 const LOCK: i64 = 0x7069_6e66_6f6c_646b;
@@ -29,9 +29,9 @@ pub struct Stored {
 }
 
 /// Waits until nobody else makes keys; until the transaction ends nobody else does.
-pub async fn lock(tx: &mut Transaction<'static, Postgres>) -> Result<(), StoreError> {
+pub async fn lock(tx: &mut PlatformTransaction) -> Result<(), StoreError> {
     sqlx::query!("SELECT pg_advisory_xact_lock($1)", LOCK)
-        .execute(&mut **tx)
+        .execute(tx.connection())
         .await
         .map_err(|source| StoreError::new("wait for the signing keys", source))?;
     Ok(())
@@ -74,16 +74,16 @@ pub async fn published(pool: &PgPool, at: Timestamp) -> Result<Vec<Stored>, Stor
 }
 
 /// Until when there is a key that signs.
-pub async fn signed_until(tx: &mut Transaction<'static, Postgres>) -> Result<Option<Timestamp>, StoreError> {
+pub async fn signed_until(tx: &mut PlatformTransaction) -> Result<Option<Timestamp>, StoreError> {
     let until = sqlx::query_scalar!(r#"SELECT max(signs_until) AS "until: jiff_sqlx::Timestamp" FROM signing_keys"#)
-        .fetch_one(&mut **tx)
+        .fetch_one(tx.connection())
         .await
         .map_err(|source| StoreError::new("look for the last signing key", source))?;
     Ok(until.map(jiff_sqlx::Timestamp::to_jiff))
 }
 
 /// Stores a key.
-pub async fn insert(tx: &mut Transaction<'static, Postgres>, key: &Stored) -> Result<(), StoreError> {
+pub async fn insert(tx: &mut PlatformTransaction, key: &Stored) -> Result<(), StoreError> {
     sqlx::query!(
         r#"
         INSERT INTO signing_keys
@@ -98,7 +98,7 @@ pub async fn insert(tx: &mut Transaction<'static, Postgres>, key: &Stored) -> Re
         key.signs_until.to_sqlx() as _,
         key.published_until.to_sqlx() as _,
     )
-    .execute(&mut **tx)
+    .execute(tx.connection())
     .await
     .map_err(|source| StoreError::new("store a signing key", source))?;
     Ok(())

@@ -1,6 +1,234 @@
 //! Tenants.
 
-use domain::TenantId;
+use domain::{OverseerId, TenantId};
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx as _;
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::{
+    auth::rights::Role,
+    store::{Scope as _, StoreError, TenantTransaction},
+};
 
 /// The tenant of agents that registered themselves; the migrations make it.
 pub const SHADOW: TenantId = TenantId::from_u128(0x8000_8000_0000_0000_0001);
+
+/// What a tenant is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Agents that registered themselves.
+    Shadow,
+    /// One person.
+    Personal,
+    /// Several people.
+    Team,
+}
+
+impl Kind {
+    /// As it is stored and answered.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Shadow => "shadow",
+            Self::Personal => "personal",
+            Self::Team => "team",
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self, StoreError> {
+        match text {
+            "shadow" => Ok(Self::Shadow),
+            "personal" => Ok(Self::Personal),
+            "team" => Ok(Self::Team),
+            _ => Err(StoreError::Row("tenants")),
+        }
+    }
+}
+
+/// A tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tenant {
+    /// Its id.
+    pub id: TenantId,
+    /// Its name, which is also its resource's.
+    pub name: String,
+    /// What it is for.
+    pub kind: Kind,
+    /// Whose limits apply.
+    pub plan: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// The resource that was made for it.
+    pub resource: Option<Uuid>,
+    /// Why there is none.
+    pub resource_error: Option<String>,
+    /// Whether it has ended.
+    pub deleted: bool,
+}
+
+/// A new tenant.
+#[derive(Debug, Clone)]
+pub struct NewTenant<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// What it is for.
+    pub kind: Kind,
+    /// Whose limits apply.
+    pub plan: &'a str,
+    /// Now.
+    pub at: Timestamp,
+}
+
+/// A tenant as one of its members sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seat {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub kind: Kind,
+    /// Whose limits apply.
+    pub plan: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// What the member is.
+    pub role: Role,
+}
+
+/// Stores the transaction's tenant; false if the name is taken.
+pub async fn insert(tx: &mut TenantTransaction, new: &NewTenant<'_>) -> Result<bool, StoreError> {
+    let stored = sqlx::query!(
+        r#"
+        INSERT INTO tenants (id, name, kind, plan, created_at)
+        VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (name) DO NOTHING
+        "#,
+        tx.tenant.uuid(),
+        new.name,
+        new.kind.as_str(),
+        new.plan,
+        new.at.to_sqlx() as _,
+    )
+    .execute(tx.connection())
+    .await
+    .map_err(|source| StoreError::new("store a tenant", source))?;
+    Ok(stored.rows_affected() == 1)
+}
+
+/// The transaction's tenant. Nobody else changes it until the transaction ends, if it is locked.
+pub async fn find(tx: &mut TenantTransaction, lock: bool) -> Result<Option<Tenant>, StoreError> {
+    if lock {
+        sqlx::query!("SELECT id FROM tenants WHERE id = $1 FOR UPDATE", tx.tenant.uuid())
+            .fetch_optional(tx.connection())
+            .await
+            .map_err(|source| StoreError::new("wait for a tenant", source))?;
+    }
+    let row = sqlx::query!(
+        r#"
+        SELECT
+            name,
+            kind,
+            plan,
+            created_at AS "created_at: jiff_sqlx::Timestamp",
+            resource_uid,
+            resource_error,
+            deleted_at IS NOT NULL AS "deleted!"
+        FROM tenants
+        WHERE id = $1
+        "#,
+        tx.tenant.uuid(),
+    )
+    .fetch_optional(tx.connection())
+    .await
+    .map_err(|source| StoreError::new("read a tenant", source))?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(Tenant {
+        id: tx.tenant,
+        name: row.name,
+        kind: Kind::parse(&row.kind)?,
+        plan: row.plan,
+        created_at: row.created_at.to_jiff(),
+        resource: row.resource_uid,
+        resource_error: row.resource_error,
+        deleted: row.deleted,
+    }))
+}
+
+/// Remembers the resource that was made for the transaction's tenant, or why none was.
+pub async fn set_resource(
+    tx: &mut TenantTransaction,
+    resource: Option<Uuid>,
+    error: Option<&str>,
+) -> Result<(), StoreError> {
+    let short: Option<String> = error.map(|text| text.chars().take(1000).collect());
+    sqlx::query!(
+        r#"
+        UPDATE tenants
+        SET resource_uid = coalesce(resource_uid, $2), resource_error = $3
+        WHERE id = $1
+        "#,
+        tx.tenant.uuid(),
+        resource,
+        short,
+    )
+    .execute(tx.connection())
+    .await
+    .map_err(|source| StoreError::new("remember a tenant's resource", source))?;
+    Ok(())
+}
+
+/// Ends the transaction's tenant: nobody finds it any more, and its name stays taken until its resource is gone.
+pub async fn delete(tx: &mut TenantTransaction, at: Timestamp) -> Result<(), StoreError> {
+    sqlx::query!(
+        "UPDATE tenants SET deleted_at = $2 WHERE id = $1 AND deleted_at IS NULL",
+        tx.tenant.uuid(),
+        at.to_sqlx() as _,
+    )
+    .execute(tx.connection())
+    .await
+    .map_err(|source| StoreError::new("end a tenant", source))?;
+    Ok(())
+}
+
+/// The tenants of a person that have not ended, by name.
+pub async fn of_overseer(pool: &PgPool, overseer: OverseerId) -> Result<Vec<Seat>, StoreError> {
+    let rows = sqlx::query!(
+        r#"
+        SELECT
+            tenant_id AS "tenant_id!",
+            name AS "name!",
+            kind AS "kind!",
+            plan AS "plan!",
+            created_at AS "created_at!: jiff_sqlx::Timestamp",
+            role AS "role!"
+        FROM lookup.tenants_of_overseer($1)
+        ORDER BY name
+        "#,
+        overseer.uuid(),
+    )
+    .fetch_all(pool)
+    .await
+    .map_err(|source| StoreError::new("read a person's tenants", source))?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(Seat {
+                tenant: TenantId::of_uuid(row.tenant_id),
+                name: row.name,
+                kind: Kind::parse(&row.kind)?,
+                plan: row.plan,
+                created_at: row.created_at.to_jiff(),
+                role: Role::parse(&row.role).ok_or(StoreError::Row("memberships"))?,
+            })
+        })
+        .collect()
+}
+
+/// The tenant of a name, if it has not ended.
+pub async fn find_by_name(pool: &PgPool, name: &str) -> Result<Option<TenantId>, StoreError> {
+    let id = sqlx::query_scalar!("SELECT lookup.tenant_of_name($1)", name)
+        .fetch_one(pool)
+        .await
+        .map_err(|source| StoreError::new("look for a tenant", source))?;
+    Ok(id.map(TenantId::of_uuid))
+}

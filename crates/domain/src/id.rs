@@ -77,6 +77,22 @@ id!(
     /// One of an agent's keys.
     AgentKeyId
 );
+id!(
+    /// A person's login.
+    SessionId
+);
+id!(
+    /// A link that was sent by mail.
+    MailLinkId
+);
+id!(
+    /// A key that programs of a person or a tenant use.
+    ApiKeyId
+);
+id!(
+    /// An invitation to a tenant.
+    InvitationId
+);
 
 #[cfg(test)]
 mod tests {

@@ -4,11 +4,13 @@
 //! convert at their own border.
 
 pub mod clock;
+pub mod email;
 pub mod id;
 pub mod quantity;
 pub mod tenant_name;
 
 pub use clock::{Clock, SystemClock};
-pub use id::{AgentId, AgentKeyId, IdError, OverseerId, TenantId};
+pub use email::EmailAddress;
+pub use id::{AgentId, AgentKeyId, ApiKeyId, IdError, InvitationId, MailLinkId, OverseerId, SessionId, TenantId};
 pub use quantity::Quantity;
 pub use tenant_name::TenantName;

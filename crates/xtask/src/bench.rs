@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use clap::Args;
 
 use crate::answer::answer;
-use crate::build::programs;
+use crate::build::{ours, programs};
 use crate::cli::Named;
 use crate::image::Optimised;
 use crate::stage::Ui;
@@ -37,18 +37,12 @@ pub(crate) fn run(ui: &Ui, options: &Options) -> Result<()> {
     let mend = "read the log; a busy machine makes measurements fail on their deadlines";
     let mut text = String::new();
     let measured = ui.stage("measurements", mend, |stage| {
+        stage.note("build the measurements");
+        let bench = ours::example(stage, "bench")?;
+        stage.note("");
         let mut bench = stage
-            .run("cargo")
-            .args([
-                "run",
-                "--quiet",
-                "--package",
-                "system-tests",
-                "--example",
-                "bench",
-                "--",
-                "--json",
-            ])
+            .run(bench)
+            .arg("--json")
             .arg(&table)
             .dir(paths::workspace())
             .env("PINFOLD_TEST_KUBECONFIG_DIR", cluster.kubeconfigs())

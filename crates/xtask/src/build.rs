@@ -5,6 +5,7 @@ pub(crate) mod buildah;
 mod cache;
 pub(crate) mod golang;
 pub(crate) mod key;
+pub(crate) mod ours;
 pub(crate) mod postgres;
 pub(crate) mod programs;
 pub(crate) mod rootfs;

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use anyhow::{Context as _, Result};
 
+use crate::build::ours;
 use crate::stage::{Stage, Ui};
 use crate::{paths, postgres, preflight};
 
@@ -28,18 +29,11 @@ pub(crate) fn run(ui: &Ui) -> Result<()> {
 
 /// Writes the generated files below another top folder.
 pub(crate) fn into(stage: &Stage, top: &Path) -> Result<()> {
-    stage
-        .run("cargo")
-        .args(["run", "--quiet", "--package", "crds", "--example", "generate", "--"])
-        .arg(top)
-        .dir(paths::workspace())
-        .run()?;
+    let generate = ours::example(stage, "generate")?;
+    stage.run(generate).arg(top).run()?;
+    ours::programs(stage, &["pinfold-api"])?;
     for (command, file) in [("settings", "api-settings.md"), ("openapi", "openapi.json")] {
-        let text = stage
-            .run("cargo")
-            .args(["run", "--quiet", "--package", "api", "--", command])
-            .dir(paths::workspace())
-            .output()?;
+        let text = stage.run(ours::program("pinfold-api")).arg(command).output()?;
         let path = top.join("docs/reference").join(file);
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
@@ -50,12 +44,8 @@ pub(crate) fn into(stage: &Stage, top: &Path) -> Result<()> {
 /// from then on needs no database.
 fn queries(stage: &Stage, url: &str) -> Result<()> {
     let top = paths::workspace();
-    stage
-        .run("cargo")
-        .args(["run", "--quiet", "--package", "migrations", "--example", "apply"])
-        .dir(&top)
-        .env("DATABASE_URL", url)
-        .run()?;
+    let apply = ours::example(stage, "apply")?;
+    stage.run(apply).env("DATABASE_URL", url).run()?;
     let learned = top.join("api/.sqlx");
     let _ = fs::remove_dir_all(&learned);
     fs::create_dir_all(&learned).with_context(|| format!("cannot create {}", learned.display()))?;
@@ -64,10 +54,8 @@ fn queries(stage: &Stage, url: &str) -> Result<()> {
     File::open(&source)
         .and_then(|file| file.set_modified(SystemTime::now()))
         .with_context(|| format!("cannot touch {}", source.display()))?;
-    stage
-        .run("cargo")
-        .args(["check", "--package", "api", "--lib"])
-        .dir(&top)
+    ours::cargo(stage, "check")
+        .args(["--all-targets"])
         .env("DATABASE_URL", url)
         .env("SQLX_OFFLINE", "false")
         .env("SQLX_OFFLINE_DIR", &learned)

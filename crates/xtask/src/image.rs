@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::build::archive::{self, Archive};
 use crate::build::toolchain::{MUSL, ensure_musl};
-use crate::build::{programs, rootfs};
+use crate::build::{ours, programs, rootfs};
 use crate::cluster::{Cluster, images, lock};
 use crate::stage::Ui;
 use crate::{packages, paths, preflight};
@@ -138,36 +138,31 @@ struct Binaries {
 
 fn build_binaries(ui: &Ui, optimised: Optimised) -> Result<Binaries> {
     ensure_musl(ui)?;
-    let (profile, folder) = match optimised {
-        Optimised::No => ("dev", "debug"),
-        Optimised::Yes => ("image", "image"),
-    };
     let binaries = Binaries {
-        operator: paths::target().join(folder).join("pinfold-operator"),
+        operator: match optimised {
+            Optimised::No => ours::program("pinfold-operator"),
+            Optimised::Yes => paths::target().join("image/pinfold-operator"),
+        },
         sandboxd: paths::target().join(MUSL).join("image/sandboxd"),
     };
     if !binaries.operator.exists() || !binaries.sandboxd.exists() {
         preflight::disk(&paths::target(), TARGET_GIB)?;
     }
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     ui.stage(
         "build operator and sandboxd",
         "mend the compiler's error in the log",
         |stage| {
-            let build = |profile| {
-                stage
-                    .run(&cargo)
-                    .args(["build", "--profile", profile])
-                    .dir(paths::workspace())
+            let shipped = |package| {
+                let cargo = stage.run("cargo").args(["build", "--profile", "image"]);
+                cargo.args(["--package", package]).dir(paths::workspace())
             };
             stage.note("sandboxd");
-            build("image")
-                .args(["--package", "sandboxd", "--bin", "sandboxd", "--target", MUSL])
-                .run()?;
+            shipped("sandboxd").args(["--target", MUSL]).run()?;
             stage.note("operator");
-            build(profile)
-                .args(["--package", "operator", "--bin", "pinfold-operator"])
-                .run()
+            match optimised {
+                Optimised::No => ours::programs(stage, &["pinfold-operator"]),
+                Optimised::Yes => shipped("operator").run(),
+            }
         },
     )?;
     Ok(binaries)

@@ -6,7 +6,7 @@ use std::thread;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
-use crate::build::programs;
+use crate::build::{ours, programs};
 use crate::cluster::{Cluster, stop};
 use crate::image::Optimised;
 use crate::stage::Ui;
@@ -68,7 +68,7 @@ pub(crate) fn run(ui: &Ui, options: &Options) -> Result<()> {
         preflight::root()?;
     }
     require_go(options, &suites)?;
-    if suites != [Suite::Netpol] && !paths::target().join("debug/pinfold-operator").exists() {
+    if suites != [Suite::Netpol] && !ours::program("pinfold-operator").exists() {
         preflight::disk(&paths::target(), TARGET_GIB)?;
     }
     // The cluster's programs are built in one lane while cargo works in the other.
@@ -154,10 +154,7 @@ fn run_suite(ui: &Ui, options: &Options, suite: Suite) -> Result<()> {
 fn unit(ui: &Ui) -> Result<()> {
     let database = postgres::start(ui)?;
     ui.stage("unit tests", "mend the test or the code that the log names", |stage| {
-        stage
-            .run("cargo")
-            .args(["test", "--workspace"])
-            .dir(paths::workspace())
+        ours::cargo(stage, "test")
             .env("PINFOLD_TEST_DATABASE_URL", database.url())
             .run()
     })
@@ -167,18 +164,11 @@ fn api(ui: &Ui) -> Result<()> {
     let database = postgres::start(ui)?;
     ui.stage("api suite", "the log names the test", |stage| {
         stage.note("build the API");
-        stage
-            .run("cargo")
-            .args(["build", "--package", "api"])
-            .dir(paths::workspace())
-            .run()?;
+        ours::programs(stage, &["pinfold-api"])?;
         stage.note("");
-        stage
-            .run("cargo")
-            .args(["test", "--package", "system-tests", "--test", "api"])
-            .dir(paths::workspace())
+        ours::suite(stage, "api")
             .env("PINFOLD_TEST_DATABASE_URL", database.url())
-            .env("PINFOLD_API_BIN", paths::target().join("debug/pinfold-api"))
+            .env("PINFOLD_API_BIN", ours::program("pinfold-api"))
             .run()
     })
 }
@@ -211,24 +201,17 @@ fn system(ui: &Ui, options: &Options, suite: &str, cluster: &Cluster, kube: &Pat
     };
     ui.stage(&title, &mend, |stage| {
         stage.note("build the operator");
-        stage
-            .run("cargo")
-            .args(["build", "--package", "operator"])
-            .dir(paths::workspace())
-            .run()?;
+        ours::programs(stage, &["pinfold-operator"])?;
         stage.note("");
         let nodes = cluster.load().map_or(0, |state| state.shape.nodes);
         let range = cluster.load().and_then(|state| state.range);
-        let mut test = stage
-            .run("cargo")
-            .args(["test", "--package", "system-tests", "--test", suite, "--"])
+        let mut test = ours::suite(stage, suite)
             .args(filters)
-            .dir(paths::workspace())
             .env("PINFOLD_TEST_KUBECONFIG_DIR", cluster.kubeconfigs())
             .env("PINFOLD_TEST_CLUSTER_DIR", &cluster.dir)
             .env("PINFOLD_TEST_NODES", nodes.to_string())
             .env("PINFOLD_TEST_FULL", if options.full { "1" } else { "" })
-            .env("PINFOLD_OPERATOR_BIN", paths::target().join("debug/pinfold-operator"))
+            .env("PINFOLD_OPERATOR_BIN", ours::program("pinfold-operator"))
             .env("PINFOLD_HELM", programs::ensure_helm(ui)?)
             .env("PINFOLD_KUBE_BIN", kube);
         if let Some(range) = range {

@@ -9,8 +9,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    app::{self, AppState},
-    auth::challenge::{self, Subject},
+    app::AppState,
+    auth::{
+        challenge::{self, Subject},
+        random::random,
+    },
     http::{
         error::{ApiError, Problem},
         json::Json,
@@ -70,9 +73,9 @@ pub async fn challenge(
             .parse()
             .map_err(|error: domain::IdError| ApiError::invalid("key_id", error.to_string()))?,
     };
-    let epoch = replay::epoch(state.database.pool(), app::random()?).await?;
-    let random = app::random()?;
-    let made = challenge::mint(state.challenge_key(), subject, epoch, state.clock.now(), random);
+    let epoch = replay::epoch(state.database.pool(), random()?).await?;
+    let random = random()?;
+    let made = challenge::mint(&state.keys.challenge, subject, epoch, state.clock.now(), random);
     let body = Challenge {
         challenge: made.text,
         expires_at: made.expires_at.as_second(),

@@ -5,8 +5,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    app::{self, AppState},
-    auth::possession::{Proof, REGISTRATION_TAG},
+    app::AppState,
+    auth::{
+        possession::{Proof, REGISTRATION_TAG},
+        random::random,
+    },
     http::{
         error::{ApiError, Problem},
         json::Json,
@@ -84,13 +87,13 @@ pub async fn register(
 ) -> Result<impl IntoResponse, ApiError> {
     let now = state.clock.now();
     let public_key = check(&asked, &state.issuer, now)?;
-    let random = app::random()?;
+    let random = random()?;
     let request = registration::Request {
         name: &asked.name,
         public_key,
         request_id: &request_id,
     };
-    let outcome = registration::register(&state.database, state.shadow_key(), request, now, random).await?;
+    let outcome = registration::register(&state.database, &state.keys.shadow, request, now, random).await?;
     let (status, agent) = match outcome {
         Outcome::Made(agent) => (StatusCode::CREATED, agent),
         Outcome::Known(agent) => (StatusCode::OK, agent),

@@ -1,59 +1,112 @@
-//! `GET /v1/me`: who the token says one is.
+//! `GET /v1/me`: who the proof says one is.
 
-use axum::http::header;
-use axum::response::IntoResponse;
+use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::http::{
-    caller::Caller,
-    error::{ApiError, Problem},
+use crate::{
+    app::AppState,
+    auth::csrf,
+    http::{
+        caller::Caller,
+        error::{ApiError, Refusals},
+    },
+    store::accounts,
 };
 
 /// Who asks.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Me {
-    /// `agent`.
-    #[schema(example = "agent")]
-    kind: &'static str,
-    /// The agent.
-    id: String,
-    /// Its tenant.
-    tenant_id: String,
-    /// Its owner.
-    owner_id: String,
-    /// The key that it proved.
-    key_id: String,
-    /// What the token may be used for.
-    #[schema(example = json!(["self"]))]
-    scopes: Vec<String>,
-    /// The token's end (RFC 3339).
-    expires_at: String,
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Me {
+    /// An agent, by an access token.
+    Agent {
+        /// The agent.
+        id: String,
+        /// Its tenant.
+        tenant_id: String,
+        /// Its owner.
+        owner_id: String,
+        /// The key that it proved.
+        key_id: String,
+        /// What the token may be used for.
+        #[schema(example = json!(["self"]))]
+        scopes: Vec<String>,
+        /// The token's end (RFC 3339).
+        expires_at: String,
+    },
+    /// A person, by a login.
+    Person {
+        /// The person.
+        id: String,
+        /// The address.
+        #[schema(example = "ada@example.com")]
+        email: String,
+        /// The name.
+        #[schema(example = "Ada Lovelace")]
+        name: String,
+        /// Whether the person runs the platform.
+        platform_admin: bool,
+        /// The login.
+        session_id: String,
+        /// What requests that change something send as `X-CSRF-Token`.
+        csrf_token: String,
+        /// The login's end (RFC 3339).
+        expires_at: String,
+    },
+    /// A program, by an API key.
+    ApiKey {
+        /// The key.
+        id: String,
+        /// The tenant that it acts for; none if it acts for a person.
+        tenant_id: Option<String>,
+        /// The person who made it.
+        overseer_id: String,
+        /// What it may be used for.
+        #[schema(example = json!(["runs:read", "runs:write"]))]
+        scopes: Vec<String>,
+    },
 }
 
 /// Say who I am.
 #[utoipa::path(
     get,
     path = "/v1/me",
-    tag = "agents",
-    responses(
-        (status = 200, description = "The caller.", body = Me),
-        (status = 401, description = "A valid access token is needed.", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Come again.", body = Problem, content_type = "application/problem+json"),
-    ),
-    security(("access_token" = []))
+    tag = "people",
+    responses((status = 200, description = "The caller.", body = Me), Refusals),
+    security(("access_token" = []), ("api_key" = []), ("session" = []))
 )]
-pub async fn get(Caller(agent): Caller) -> Result<impl IntoResponse, ApiError> {
-    let me = Me {
-        kind: "agent",
-        id: agent.agent.to_string(),
-        tenant_id: agent.tenant.to_string(),
-        owner_id: agent.owner.to_string(),
-        key_id: agent.key.to_string(),
-        scopes: agent.scopes,
-        expires_at: agent.expires_at.to_string(),
+pub async fn get(State(state): State<AppState>, caller: Caller) -> Result<axum::Json<Me>, ApiError> {
+    let me = match caller {
+        Caller::Agent(agent) => Me::Agent {
+            id: agent.agent.to_string(),
+            tenant_id: agent.tenant.to_string(),
+            owner_id: agent.owner.to_string(),
+            key_id: agent.key.to_string(),
+            scopes: agent.scopes,
+            expires_at: agent.expires_at.to_string(),
+        },
+        Caller::Person(login) => {
+            let mut tx = state.database.platform().await?;
+            let found = accounts::find(&mut tx, login.overseer()).await?;
+            let person = found.ok_or(ApiError::Unauthenticated { invalid_token: false })?;
+            Me::Person {
+                id: person.id.to_string(),
+                email: person.email,
+                name: person.name,
+                platform_admin: person.platform_admin,
+                session_id: login.session.id.to_string(),
+                csrf_token: csrf::mint(&state.keys.csrf, &login.token_hash),
+                expires_at: login.session.expires_at.to_string(),
+            }
+        }
+        Caller::Key(key) => Me::ApiKey {
+            id: key.id.to_string(),
+            tenant_id: key.tenant.map(|id| id.to_string()),
+            overseer_id: key.overseer.to_string(),
+            scopes: key.scopes.iter().map(|right| right.as_str().to_owned()).collect(),
+        },
     };
-    Ok(([(header::CACHE_CONTROL, "no-store")], axum::Json(me)))
+    Ok(axum::Json(me))
 }
 
 #[cfg(test)]

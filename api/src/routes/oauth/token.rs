@@ -11,8 +11,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    app::{self, AppState},
-    auth::{challenge::Subject, possession},
+    app::AppState,
+    auth::{challenge::Subject, possession, random::random},
     http::{error::Problem, json, request_id::RequestId},
     routes::oauth::error::{ErrorBody, OAuthError},
     service::tokens::{self, Answer, SCOPE},
@@ -119,12 +119,12 @@ pub async fn token(
         signature: &signature,
         request_id: &request_id,
     };
-    let random = app::random().map_err(|_| tokens::Refused::NoKey)?;
+    let random = random().map_err(|_| tokens::Refused::NoKey)?;
     let access_token = tokens::issue(state.tokens(), answer, state.clock.now(), random).await?;
     let issued = Issued {
         access_token,
         token_type: "Bearer",
-        expires_in: state.access_token().as_secs(),
+        expires_in: state.access_token.as_secs(),
         scope: SCOPE,
     };
     Ok(([(header::CACHE_CONTROL, "no-store")], axum::Json(issued)))

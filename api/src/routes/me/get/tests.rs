@@ -9,7 +9,7 @@ use crate::testing::{Answer, TestApp};
 fn refused() -> Value {
     json!({
         "type": "/docs/errors#unauthenticated", "code": "unauthenticated", "status": 401,
-        "title": "A valid access token is needed.",
+        "title": "A valid access token, API key or login is needed.",
     })
 }
 
@@ -58,8 +58,8 @@ async fn without_a_token_one_is_nobody() {
         200,
         "schemes compare without case"
     );
-    is_refused(&with(&[good.clone(), good]).await, NOBODY);
-    is_refused(&with(std::slice::from_ref(&token)).await, NOBODY);
+    is_refused(&with(&[good.clone(), good]).await, INVALID);
+    is_refused(&with(std::slice::from_ref(&token)).await, INVALID);
     is_refused(&with(&["Basic YTpi".to_owned()]).await, INVALID);
     is_refused(&with(&[format!("DPoP {token}")]).await, INVALID);
     is_refused(&with(&["Bearer ".to_owned()]).await, INVALID);

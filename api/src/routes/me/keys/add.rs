@@ -9,13 +9,14 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::{
-    app::{self, AppState},
+    app::AppState,
     auth::{
         possession::{KEY_TAG, Proof},
+        random::random,
         token::AgentToken,
     },
     http::{
-        caller::Caller,
+        caller::Agent,
         error::{ApiError, Problem},
         json::Json,
         request_id::RequestId,
@@ -55,7 +56,7 @@ pub struct NewKey {
     responses(
         (status = 201, description = "The key can be used.", body = Key),
         (status = 400, description = "A member is wrong, or the signature is not the key's.", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "A valid access token is needed.", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "A valid access token, API key or login is needed.", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The key is another agent's or was revoked (`key_used`), or there are ten in force (`too_many_keys`).", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Come again.", body = Problem, content_type = "application/problem+json"),
     ),
@@ -64,12 +65,12 @@ pub struct NewKey {
 pub async fn add(
     State(state): State<AppState>,
     RequestId(request_id): RequestId,
-    Caller(agent): Caller,
+    Agent(agent): Agent,
     Json(new): Json<NewKey>,
 ) -> Result<impl IntoResponse, ApiError> {
     let now = state.clock.now();
     let public_key = check(&new, &agent, &state.issuer, now)?;
-    let random = app::random()?;
+    let random = random()?;
     let key = match agent_keys::add(&state.database, &agent, public_key, &request_id, now, random).await? {
         Addition::Done(key) => key,
         Addition::Used => {

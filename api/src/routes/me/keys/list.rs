@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use crate::{
     app::AppState,
     http::{
-        caller::Caller,
+        caller::Agent,
         error::{ApiError, Problem},
     },
     routes::me::keys::Key,
@@ -28,12 +28,12 @@ pub struct Keys {
     tag = "agents",
     responses(
         (status = 200, description = "The keys, revoked ones among them.", body = Keys),
-        (status = 401, description = "A valid access token is needed.", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "A valid access token, API key or login is needed.", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Come again.", body = Problem, content_type = "application/problem+json"),
     ),
     security(("access_token" = []))
 )]
-pub async fn list(State(state): State<AppState>, Caller(agent): Caller) -> Result<impl IntoResponse, ApiError> {
+pub async fn list(State(state): State<AppState>, Agent(agent): Agent) -> Result<impl IntoResponse, ApiError> {
     let keys = agent_keys::list(&state.database, &agent).await?;
     let body = Keys {
         keys: keys.into_iter().map(Key::from).collect(),

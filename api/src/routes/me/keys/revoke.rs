@@ -8,7 +8,7 @@ use axum::{
 use crate::{
     app::AppState,
     http::{
-        caller::Caller,
+        caller::Agent,
         error::{ApiError, Problem},
         request_id::RequestId,
     },
@@ -26,7 +26,7 @@ use crate::{
     responses(
         (status = 204, description = "The key is revoked."),
         (status = 400, description = "The key is no id.", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "A valid access token is needed.", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "A valid access token, API key or login is needed.", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "You have no such key in force.", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "It is your last key (`last_key`).", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Come again.", body = Problem, content_type = "application/problem+json"),
@@ -36,7 +36,7 @@ use crate::{
 pub async fn revoke(
     State(state): State<AppState>,
     RequestId(request_id): RequestId,
-    Caller(agent): Caller,
+    Agent(agent): Agent,
     Path(key): Path<String>,
 ) -> Result<StatusCode, ApiError> {
     let key = key

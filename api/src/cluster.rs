@@ -1,0 +1,103 @@
+//! The only Kubernetes client. What runs for a tenant is read and written here, and nowhere else; no function takes a
+//! namespace that was not read from a Tenant's status.
+
+mod error;
+mod runs;
+mod templates;
+mod tenants;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use domain::TenantId;
+use kube::{Client, Config};
+
+pub use error::ClusterError;
+pub use runs::{LogLines, Page};
+
+use crate::config;
+
+/// The deadline of a call that is no stream.
+const CALL: Duration = Duration::from_secs(5);
+
+/// The cluster.
+#[derive(Clone)]
+pub struct Cluster {
+    client: Client,
+    /// The namespaces of tenants, which never change.
+    namespaces: Arc<RwLock<BTreeMap<TenantId, Namespace>>>,
+}
+
+impl std::fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cluster").finish_non_exhaustive()
+    }
+}
+
+/// A tenant's namespace, as its Tenant's status names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Namespace(Arc<str>);
+
+/// On whose behalf something is made.
+#[derive(Debug, Clone, Copy)]
+pub struct OnBehalf<'a> {
+    /// Whom: `agent/<id>` or `overseer/<id>`.
+    pub principal: &'a str,
+    /// The request's id.
+    pub request_id: &'a str,
+}
+
+impl Cluster {
+    /// A tenant's namespace, if it was found before.
+    pub fn known(&self, tenant: TenantId) -> Option<Namespace> {
+        let known = self.namespaces.read().unwrap_or_else(PoisonError::into_inner);
+        known.get(&tenant).cloned()
+    }
+
+    /// Remembers a tenant's namespace.
+    pub fn remember(&self, tenant: TenantId, namespace: Namespace) {
+        let mut known = self.namespaces.write().unwrap_or_else(PoisonError::into_inner);
+        known.insert(tenant, namespace);
+    }
+
+    /// The client for the configured cluster; none if there is none.
+    pub async fn open(config: &config::Cluster) -> Result<Option<Self>, ClusterError> {
+        let mut access = match config {
+            config::Cluster::None => return Ok(None),
+            config::Cluster::Inside => {
+                Config::incluster().map_err(|source| ClusterError::Configuration(source.to_string()))?
+            }
+            config::Cluster::Kubeconfig(path) => {
+                let file = kube::config::Kubeconfig::read_from(path)
+                    .map_err(|source| ClusterError::Configuration(source.to_string()))?;
+                Config::from_custom_kubeconfig(file, &kube::config::KubeConfigOptions::default())
+                    .await
+                    .map_err(|source| ClusterError::Configuration(source.to_string()))?
+            }
+        };
+        // Whoever asked may ask again; a write that may have been done is not repeated behind their back.
+        access.default_retry = false;
+        access.connect_timeout = Some(Duration::from_secs(2));
+        access.read_timeout = None;
+        access.write_timeout = Some(CALL);
+        let client = Client::try_from(access).map_err(|source| ClusterError::Configuration(source.to_string()))?;
+        Ok(Some(Self {
+            client,
+            namespaces: Arc::default(),
+        }))
+    }
+}
+
+/// Awaits a call, for as long as a call may take.
+async fn within<T>(
+    attempt: &'static str,
+    call: impl Future<Output = Result<T, kube::Error>> + Send,
+) -> Result<T, ClusterError> {
+    match tokio::time::timeout(CALL, call).await {
+        Ok(answer) => answer.map_err(|source| ClusterError::new(attempt, source)),
+        Err(_) => Err(ClusterError::Deadline(attempt)),
+    }
+}

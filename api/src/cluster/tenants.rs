@@ -1,0 +1,107 @@
+//! The Tenant resource that stands for a tenant's row.
+
+use crds::{
+    labels,
+    tenant::{Tenant, TenantSpec},
+};
+use kube::{
+    Api, ResourceExt as _,
+    api::{DeleteParams, PostParams, Preconditions},
+};
+use uuid::Uuid;
+
+use crate::cluster::{Cluster, ClusterError, Namespace, within};
+
+impl Cluster {
+    /// Makes the Tenant of a row, or finds the one that was made for it. One that somebody else made is left alone.
+    pub async fn create_tenant(&self, name: &str, plan: &str, operation: &str) -> Result<Uuid, ClusterError> {
+        let tenants: Api<Tenant> = Api::all(self.client.clone());
+        let mut wanted = Tenant::new(
+            name,
+            TenantSpec {
+                plan: plan.to_owned(),
+                limits: None,
+                owners: Vec::new(),
+                network_policy: None,
+                runtime_classes: None,
+                suspended: false,
+                suspension_reason: None,
+                deletion_policy: crds::tenant::DeletionPolicy::default(),
+            },
+        );
+        wanted
+            .annotations_mut()
+            .insert(labels::OPERATION.to_owned(), operation.to_owned());
+        let made = within("create a Tenant", tenants.create(&PostParams::default(), &wanted)).await;
+        let made = match made {
+            Err(error) if error.code() == Some(409) => within("read a Tenant", tenants.get(name)).await?,
+            other => other?,
+        };
+        // The first write is a create, never an apply: a Tenant that somebody else made is not taken over.
+        if made.annotations().get(labels::OPERATION).map(String::as_str) != Some(operation) {
+            return Err(ClusterError::Foreign);
+        }
+        uid(&made)
+    }
+
+    /// The Tenant that an operation made.
+    pub async fn find_tenant(&self, name: &str, operation: &str) -> Result<Option<Uuid>, ClusterError> {
+        let tenants: Api<Tenant> = Api::all(self.client.clone());
+        let found = within("read a Tenant", tenants.get_opt(name)).await?;
+        let is_ours = |t: &Tenant| t.annotations().get(labels::OPERATION).map(String::as_str) == Some(operation);
+        found.filter(is_ours).as_ref().map(uid).transpose()
+    }
+
+    /// Deletes the Tenant that was made for a row, and no other; true when it is gone.
+    pub async fn delete_tenant(&self, name: &str, resource: Uuid) -> Result<bool, ClusterError> {
+        let tenants: Api<Tenant> = Api::all(self.client.clone());
+        let params = DeleteParams {
+            preconditions: Some(Preconditions {
+                uid: Some(resource.to_string()),
+                resource_version: None,
+            }),
+            ..DeleteParams::default()
+        };
+        match within("delete a Tenant", tenants.delete(name, &params)).await {
+            // 409: one of the same name and another UID, so ours is gone.
+            Err(error) if matches!(error.code(), Some(404 | 409)) => Ok(true),
+            other => Ok(other?.is_right()),
+        }
+    }
+
+    /// The namespace of a tenant, as the operator reports it.
+    pub async fn namespace(&self, name: &str, resource: Uuid) -> Result<Namespace, ClusterError> {
+        let tenants: Api<Tenant> = Api::all(self.client.clone());
+        let found = match within("read a Tenant", tenants.get(name)).await {
+            Err(error) if error.code() == Some(404) => return Err(ClusterError::NoNamespace),
+            other => other?,
+        };
+        if uid(&found)? != resource {
+            return Err(ClusterError::Foreign);
+        }
+        let namespace = found
+            .status
+            .and_then(|status| status.namespace)
+            .ok_or(ClusterError::NoNamespace)?;
+        Ok(Namespace(namespace.into()))
+    }
+}
+
+impl Cluster {
+    /// The names of the templates that come with the platform, as a tenant may use them.
+    pub async fn built_in_templates(&self, name: &str) -> Result<Vec<String>, ClusterError> {
+        let tenants: Api<Tenant> = Api::all(self.client.clone());
+        let found = within("read a Tenant", tenants.get_opt(name)).await?;
+        Ok(found
+            .and_then(|tenant| tenant.status)
+            .map(|status| status.built_in_templates)
+            .unwrap_or_default())
+    }
+}
+
+fn uid(tenant: &Tenant) -> Result<Uuid, ClusterError> {
+    tenant
+        .uid()
+        .and_then(|text| Uuid::try_parse(&text).ok())
+        .ok_or(ClusterError::NoNamespace)
+}

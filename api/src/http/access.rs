@@ -1,0 +1,129 @@
+//! What the caller may do in the tenant that the path names. A handler that takes [`In`] of a right cannot be entered
+//! without it, and gets the tenant from there and nowhere else.
+
+use std::marker::PhantomData;
+
+use axum::{
+    extract::{FromRef, FromRequestParts, RawPathParams},
+    http::request::Parts,
+};
+use domain::{TenantId, TenantName};
+
+use crate::{
+    app::AppState,
+    auth::rights::{Needs, Right, Role},
+    http::{
+        caller::Caller,
+        error::{ApiError, Forbidden},
+    },
+    store::tenants,
+};
+
+/// A caller who has the right `R` in a tenant.
+#[derive(Debug, Clone)]
+pub struct In<R> {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// Its name.
+    pub name: TenantName,
+    /// Who.
+    pub caller: Caller,
+    /// As what, if the caller is a person or acts for one.
+    pub role: Option<Role>,
+    right: PhantomData<fn() -> R>,
+}
+
+impl<R: Needs, S> FromRequestParts<S> for In<R>
+where
+    S: Send + Sync,
+    AppState: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let caller = Caller::from_request_parts(parts, state).await?;
+        let params = RawPathParams::from_request_parts(parts, state)
+            .await
+            .map_err(|_| ApiError::NotFound)?;
+        let named = params
+            .iter()
+            .find(|(name, _)| *name == "tenant")
+            .map(|(_, value)| value);
+        // A name that cannot be one is no tenant's.
+        let name = named
+            .and_then(|text| TenantName::parse(text).ok())
+            .ok_or(ApiError::NotFound)?;
+        let app = AppState::from_ref(state);
+        let (tenant, role) = seat(&app, &caller, name.as_str()).await?;
+        if !has(&caller, role, R::RIGHT) {
+            return Err(ApiError::Forbidden(Forbidden::Right(R::RIGHT)));
+        }
+        Ok(Self {
+            tenant,
+            name,
+            caller,
+            role,
+            right: PhantomData,
+        })
+    }
+}
+
+impl<R: Needs> In<R> {
+    /// Whether the caller still is who they were and still may: what goes on for long asks again.
+    pub async fn stands(&self, app: &AppState) -> Result<bool, ApiError> {
+        if !self.caller.stands(app).await? {
+            return Ok(false);
+        }
+        match seat(app, &self.caller, self.name.as_str()).await {
+            Ok((tenant, role)) => Ok(tenant == self.tenant && has(&self.caller, role, R::RIGHT)),
+            Err(ApiError::NotFound) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Demands another right besides.
+    pub fn also(&self, right: Right) -> Result<(), ApiError> {
+        if has(&self.caller, self.role, right) {
+            Ok(())
+        } else {
+            Err(ApiError::Forbidden(Forbidden::Right(right)))
+        }
+    }
+}
+
+/// The tenant of this name, if the caller belongs to it, and as what. To everybody else there is none.
+async fn seat(app: &AppState, caller: &Caller, name: &str) -> Result<(TenantId, Option<Role>), ApiError> {
+    let pool = app.database.pool();
+    let overseer = match caller {
+        Caller::Person(login) => login.overseer(),
+        Caller::Key(key) => match key.tenant {
+            None => key.overseer,
+            Some(tenant) => return own(app, tenant, name).await,
+        },
+        Caller::Agent(agent) => return own(app, agent.tenant, name).await,
+    };
+    let seats = tenants::of_overseer(pool, overseer).await?;
+    let seat = seats
+        .into_iter()
+        .find(|seat| seat.name == name)
+        .ok_or(ApiError::NotFound)?;
+    Ok((seat.tenant, Some(seat.role)))
+}
+
+async fn own(app: &AppState, tenant: TenantId, name: &str) -> Result<(TenantId, Option<Role>), ApiError> {
+    match tenants::find_by_name(app.database.pool(), name).await? {
+        Some(found) if found == tenant => Ok((tenant, None)),
+        _ => Err(ApiError::NotFound),
+    }
+}
+
+/// The intersection of what the role gives and what the proof was made for.
+fn has(caller: &Caller, role: Option<Role>, right: Right) -> bool {
+    let by_role = role.is_none_or(|role| role.gives(right));
+    let by_proof = match caller {
+        Caller::Person(_) => true,
+        Caller::Key(key) => key.scopes.contains(&right),
+        Caller::Agent(agent) => agent.scopes.iter().any(|scope| scope == right.as_str()),
+    };
+    by_role && by_proof
+}

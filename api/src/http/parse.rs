@@ -1,0 +1,37 @@
+//! Parts of a request as types, or an error that names the part.
+
+use std::str::FromStr;
+
+use domain::{EmailAddress, IdError};
+
+use crate::http::error::ApiError;
+
+/// An id.
+pub fn id<T: FromStr<Err = IdError>>(field: &str, text: &str) -> Result<T, ApiError> {
+    text.parse()
+        .map_err(|error: IdError| ApiError::invalid(field, error.to_string()))
+}
+
+/// An address of a mailbox.
+pub fn email(text: &str) -> Result<EmailAddress, ApiError> {
+    EmailAddress::parse(text).map_err(|error| ApiError::invalid("email", error.to_string()))
+}
+
+/// A name that people give.
+pub fn name<'a>(field: &str, text: &'a str) -> Result<&'a str, ApiError> {
+    const LONGEST: usize = 100;
+    let length = text.chars().count();
+    if !(1..=LONGEST).contains(&length) || text.chars().any(is_deceptive) || text.trim() != text {
+        return Err(ApiError::invalid(
+            field,
+            format!("write 1 to {LONGEST} characters, no control characters and no space at either end"),
+        ));
+    }
+    Ok(text)
+}
+
+/// What moves or hides what stands beside it: control characters, and those of Unicode for the direction of text.
+fn is_deceptive(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}

@@ -1,0 +1,63 @@
+//! `POST /v1/invitations/accept`.
+
+use axum::{extract::State, http::StatusCode};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::{
+    app::AppState,
+    http::{
+        caller::Person,
+        error::{ApiError, Problem, Refusals},
+        json::Json,
+        request_id::RequestId,
+    },
+    routes::{sign_ups::complete::link_ended, tenants::members},
+    service::members::{self as service, Refused},
+};
+
+/// An invitation's link.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Token {
+    /// What stands in the link after the `#`.
+    #[schema(max_length = 128)]
+    token: String,
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Token").finish_non_exhaustive()
+    }
+}
+
+/// Accept an invitation.
+///
+/// Whoever has no account yet opens one with the same token: `POST /v1/sign-ups/complete`.
+#[utoipa::path(
+    post,
+    path = "/v1/invitations/accept",
+    tag = "people",
+    request_body = Token,
+    responses(
+        (status = 204, description = "You are a member."),
+        (status = 409, description = "The link was used, has ended, or is none (`link_ended`); or you are a member (`already_member`).", body = Problem, content_type = "application/problem+json"),
+        Refusals,
+    ),
+    security(("session" = []))
+)]
+pub async fn accept(
+    State(state): State<AppState>,
+    RequestId(request_id): RequestId,
+    Person(login): Person,
+    Json(shown): Json<Token>,
+) -> Result<StatusCode, ApiError> {
+    let now = state.clock.now();
+    let found = service::invitation(&state.database, &state.keys.mail_link, &shown.token, now).await?;
+    let (tenant, invitation) = found.ok_or_else(link_ended)?;
+    match service::accept(&state.database, tenant, &invitation, login.overseer(), &request_id, now).await {
+        Ok(()) => Ok(StatusCode::NO_CONTENT),
+        Err(Refused::NotFound) => Err(link_ended()),
+        Err(other) => Err(members::refused(other)),
+    }
+}

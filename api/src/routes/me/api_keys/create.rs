@@ -1,0 +1,53 @@
+//! `POST /v1/me/api-keys`.
+
+use axum::{extract::State, http::StatusCode};
+
+use crate::{
+    app::AppState,
+    auth::{api_key::Kind, rights::Right},
+    http::{
+        caller::Person,
+        error::{ApiError, Problem, Refusals},
+        json::Json,
+        request_id::RequestId,
+    },
+    routes::tenants::api_keys::{Made, Wanted, too_many},
+    service::api_keys::{self, NewKey},
+};
+
+/// Make an API key of mine.
+///
+/// It acts for you in all your tenants, as far as your role there and its scopes go. The key itself is shown this once.
+#[utoipa::path(
+    post,
+    path = "/v1/me/api-keys",
+    tag = "people",
+    request_body = Wanted,
+    responses(
+        (status = 201, description = "The key.", body = Made),
+        (status = 409, description = "A hundred are in force (`too_many_keys`).", body = Problem, content_type = "application/problem+json"),
+        Refusals,
+    ),
+    security(("session" = []))
+)]
+pub async fn create(
+    State(state): State<AppState>,
+    RequestId(request_id): RequestId,
+    Person(login): Person,
+    Json(wanted): Json<Wanted>,
+) -> Result<(StatusCode, axum::Json<Made>), ApiError> {
+    let now = state.clock.now();
+    let checked = wanted.check(&[Kind::Personal], &Right::ALL, now)?;
+    let new = NewKey {
+        kind: checked.kind,
+        name: &checked.name,
+        scopes: checked.scopes,
+        expires_at: checked.expires_at,
+        overseer: login.overseer(),
+        request_id: &request_id,
+    };
+    let mut tx = state.database.platform().await?;
+    let (secret, key) = api_keys::create(&mut tx, new, now).await?.ok_or_else(too_many)?;
+    tx.commit().await?;
+    Ok((StatusCode::CREATED, axum::Json(Made::new(&secret, key))))
+}

@@ -1,0 +1,67 @@
+//! `GET /v1/me/sessions`.
+
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    app::AppState,
+    http::{
+        caller::Person,
+        error::{ApiError, Refusals},
+    },
+    store::sessions,
+};
+
+/// A login.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Session {
+    /// Its id.
+    #[schema(example = "0198c5b4-5a0e-7000-8000-00000000000c")]
+    id: String,
+    /// The program that logged in, as it named itself.
+    #[schema(example = "Mozilla/5.0")]
+    user_agent: String,
+    /// When it began (RFC 3339).
+    #[schema(example = "2027-01-15T08:00:00Z")]
+    created_at: String,
+    /// When it was last used, to the minute (RFC 3339).
+    #[schema(example = "2027-01-15T08:00:00Z")]
+    seen_at: String,
+    /// When it ends (RFC 3339).
+    #[schema(example = "2027-01-22T08:00:00Z")]
+    expires_at: String,
+    /// Whether it is the one that asks.
+    current: bool,
+}
+
+/// The caller's logins.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Sessions {
+    /// The newest first.
+    sessions: Vec<Session>,
+}
+
+/// List my logins.
+#[utoipa::path(
+    get,
+    path = "/v1/me/sessions",
+    tag = "people",
+    responses((status = 200, description = "The logins in force.", body = Sessions), Refusals),
+    security(("session" = []))
+)]
+pub async fn list(State(state): State<AppState>, Person(login): Person) -> Result<axum::Json<Sessions>, ApiError> {
+    let found = sessions::list(state.database.pool(), login.overseer(), state.clock.now()).await?;
+    let sessions = found
+        .into_iter()
+        .map(|session| Session {
+            current: session.id == login.session.id,
+            id: session.id.to_string(),
+            user_agent: session.user_agent,
+            created_at: session.created_at.to_string(),
+            seen_at: session.seen_at.to_string(),
+            expires_at: session.expires_at.to_string(),
+        })
+        .collect();
+    Ok(axum::Json(Sessions { sessions }))
+}

@@ -1,0 +1,105 @@
+//! `POST /v1/sessions`: a person logs in.
+
+use axum::{
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::IntoResponse,
+};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::{
+    app::AppState,
+    http::{
+        cookies::Cookie,
+        error::{ApiError, LoginRefused, OpenRefusals, Problem},
+        json::Json,
+        parse,
+        request_id::RequestId,
+    },
+    routes::sessions::{self, NewSession},
+    service::login::{self, Attempt, Judge, Refused},
+};
+
+/// What a person shows.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Credentials {
+    /// The address of the account.
+    #[schema(example = "ada@example.com", max_length = 254)]
+    email: String,
+    /// The password.
+    #[schema(format = Password, max_length = 1024)]
+    password: String,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credentials").finish_non_exhaustive()
+    }
+}
+
+/// Log in.
+///
+/// The answer sets a cookie (`__Host-pinfold-session`), which later requests send back; those that change something send
+/// `csrf_token` as `X-CSRF-Token` besides. An unknown address, a wrong password and a blocked account are answered alike, and
+/// every answer takes at least the same time.
+#[utoipa::path(
+    post,
+    path = "/v1/sessions",
+    tag = "people",
+    request_body = Credentials,
+    responses(
+        (status = 201, description = "Logged in.", body = NewSession),
+        (status = 401, description = "The address or the password is wrong (`invalid_credentials`).", body = Problem, content_type = "application/problem+json"),
+        OpenRefusals,
+    ),
+    security(())
+)]
+pub async fn create(
+    State(state): State<AppState>,
+    RequestId(request_id): RequestId,
+    headers: HeaderMap,
+    Json(shown): Json<Credentials>,
+) -> Result<impl IntoResponse, ApiError> {
+    // The time of an answer does not tell what was compared.
+    let floor = tokio::time::sleep(state.accounts.login);
+    let answer = attempt(&state, &request_id, &headers, shown).await;
+    floor.await;
+    answer
+}
+
+async fn attempt(
+    state: &AppState,
+    request_id: &str,
+    headers: &HeaderMap,
+    shown: Credentials,
+) -> Result<impl IntoResponse + use<>, ApiError> {
+    let email = parse::email(&shown.email)?;
+    let judge = Judge {
+        database: &state.database,
+        hashing: &state.hashing,
+        throttle: &state.throttle,
+        device_key: &state.keys.device,
+    };
+    let attempt = Attempt {
+        email: &email,
+        password: shown.password,
+        device: state.cookies.read(headers, Cookie::Device),
+    };
+    let entry = sessions::entry(state, headers, "password", request_id);
+    let done = login::login(judge, attempt, entry, state.clock.now())
+        .await
+        .map_err(refused)?;
+    let body = sessions::logged_in(state, &done.opened, &done.device);
+    Ok((StatusCode::CREATED, body))
+}
+
+fn refused(why: Refused) -> ApiError {
+    match why {
+        Refused::Credentials => ApiError::Login(LoginRefused::Credentials),
+        Refused::TooOften(error) => error.into(),
+        Refused::Hashing(error) => error.into(),
+        Refused::Store(error) => error.into(),
+    }
+}

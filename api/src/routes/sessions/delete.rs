@@ -1,0 +1,39 @@
+//! `DELETE /v1/sessions`: the person logs out.
+
+use axum::{
+    extract::State,
+    http::StatusCode,
+    response::{AppendHeaders, IntoResponse},
+};
+
+use crate::{
+    app::AppState,
+    http::{
+        caller::Person,
+        error::{ApiError, Refusals},
+        request_id::RequestId,
+    },
+    routes::sessions::cookies,
+    service::sessions,
+};
+
+/// Log out.
+///
+/// Ends this login, and takes its cookie away.
+#[utoipa::path(
+    delete,
+    path = "/v1/sessions",
+    tag = "people",
+    responses((status = 204, description = "Logged out."), Refusals),
+    security(("session" = []))
+)]
+pub async fn delete(
+    State(state): State<AppState>,
+    RequestId(request_id): RequestId,
+    Person(login): Person,
+) -> Result<impl IntoResponse, ApiError> {
+    let now = state.clock.now();
+    // One that ended in the meantime is as good.
+    sessions::end(&state.database, login.overseer(), login.session.id, &request_id, now).await?;
+    Ok((StatusCode::NO_CONTENT, AppendHeaders(cookies(&state, None, None))))
+}

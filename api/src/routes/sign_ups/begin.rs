@@ -1,0 +1,57 @@
+//! `POST /v1/sign-ups`: somebody wants an account.
+
+use axum::{extract::State, http::StatusCode};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::{
+    app::AppState,
+    config::SignUp,
+    http::{
+        error::{ApiError, OpenRefusals, Problem},
+        json::Json,
+        parse,
+    },
+    service::sign_up,
+};
+
+/// Who wants an account.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Applicant {
+    /// Where the link is sent.
+    #[schema(example = "ada@example.com", max_length = 254)]
+    email: String,
+}
+
+/// Ask for an account.
+///
+/// A link is sent to the address; with it the account is opened. If there is an account with this address already, a word of
+/// that is sent instead: the answer does not tell which. One address is sent five mails an hour at most.
+#[utoipa::path(
+    post,
+    path = "/v1/sign-ups",
+    tag = "people",
+    request_body = Applicant,
+    responses(
+        (status = 202, description = "A mail follows."),
+        (status = 409, description = "Accounts are not opened in this way (`sign_up_closed`).", body = Problem, content_type = "application/problem+json"),
+        OpenRefusals,
+    ),
+    security(())
+)]
+pub async fn begin(State(state): State<AppState>, Json(asked): Json<Applicant>) -> Result<StatusCode, ApiError> {
+    let floor = tokio::time::sleep(state.accounts.login);
+    let email = parse::email(&asked.email)?;
+    if state.accounts.sign_up != SignUp::Open {
+        return Err(ApiError::Conflict {
+            code: "sign_up_closed",
+            message: "accounts are opened by invitation only, or not at all; ask whoever runs this service".to_owned(),
+        });
+    }
+    state.throttle.mail(email.key())?;
+    sign_up::begin(&state.database, &email, state.clock.now()).await?;
+    state.bell.ring();
+    floor.await;
+    Ok(StatusCode::ACCEPTED)
+}

@@ -1,0 +1,72 @@
+//! `/v1/tenants`: tenants, and what belongs to one.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::store::tenants;
+
+pub mod api_keys;
+pub mod create;
+pub mod delete;
+pub mod get;
+pub mod invitations;
+pub mod list;
+pub mod members;
+pub mod runs;
+
+#[cfg(test)]
+mod tests;
+
+/// A tenant.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Tenant {
+    /// Its id.
+    #[schema(example = "0198c5b4-5a0e-7000-8000-00000000000e")]
+    id: String,
+    /// Its name, which paths name it by, and its resource in the cluster.
+    #[schema(example = "acme")]
+    name: String,
+    /// `team`, or `personal`: the one that each person has.
+    #[schema(example = "team")]
+    kind: &'static str,
+    /// Whose limits apply.
+    #[schema(example = "standard")]
+    plan: String,
+    /// When it was made (RFC 3339).
+    #[schema(example = "2027-01-15T08:00:00Z")]
+    created_at: String,
+    /// What became of it in the cluster.
+    resource: Resource,
+}
+
+/// What became of a tenant in the cluster.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Resource {
+    /// `pending` until it is made, `created`, or `failed`.
+    #[schema(example = "created")]
+    state: &'static str,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+}
+
+impl From<tenants::Tenant> for Tenant {
+    fn from(tenant: tenants::Tenant) -> Self {
+        let state = match (&tenant.resource, &tenant.resource_error) {
+            (Some(_), _) => "created",
+            (None, Some(_)) => "failed",
+            (None, None) => "pending",
+        };
+        Self {
+            id: tenant.id.to_string(),
+            name: tenant.name,
+            kind: tenant.kind.as_str(),
+            plan: tenant.plan,
+            created_at: tenant.created_at.to_string(),
+            resource: Resource {
+                state,
+                message: tenant.resource_error,
+            },
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! `POST /v1/tenants/{tenant}/api-keys`.
+
+use axum::{extract::State, http::StatusCode};
+
+use crate::{
+    app::AppState,
+    auth::{
+        api_key::Kind,
+        rights::{Role, need},
+    },
+    http::{
+        access::In,
+        caller::Caller,
+        error::{ApiError, Problem, Refusals},
+        json::Json,
+        request_id::RequestId,
+    },
+    routes::tenants::api_keys::{Made, Wanted, too_many},
+    service::api_keys::{self, NewKey},
+};
+
+/// Make an API key of a tenant.
+///
+/// It acts for the tenant as far as its scopes go, whoever made it. The key itself is shown this once.
+#[utoipa::path(
+    post,
+    path = "/v1/tenants/{tenant}/api-keys",
+    tag = "tenants",
+    params(("tenant" = String, Path, description = "The tenant's name.")),
+    request_body = Wanted,
+    responses(
+        (status = 201, description = "The key.", body = Made),
+        (status = 409, description = "A hundred are in force (`too_many_keys`).", body = Problem, content_type = "application/problem+json"),
+        Refusals,
+    ),
+    security(("api_key" = ["keys:write"]), ("session" = []))
+)]
+pub async fn create(
+    State(state): State<AppState>,
+    RequestId(request_id): RequestId,
+    access: In<need::KeysWrite>,
+    Json(wanted): Json<Wanted>,
+) -> Result<(StatusCode, axum::Json<Made>), ApiError> {
+    let now = state.clock.now();
+    let overseer = access.caller.overseer()?;
+    // What a key makes has no more rights than the key, and what a person makes none that the person lacks.
+    let by_role = access.role.map_or(Role::Owner.rights(), Role::rights);
+    let grantable: Vec<_> = match &access.caller {
+        Caller::Key(key) => by_role
+            .iter()
+            .copied()
+            .filter(|right| key.scopes.contains(right))
+            .collect(),
+        _ => by_role.to_vec(),
+    };
+    let checked = wanted.check(&[Kind::Tenant, Kind::E2b], &grantable, now)?;
+    let new = NewKey {
+        kind: checked.kind,
+        name: &checked.name,
+        scopes: checked.scopes,
+        expires_at: checked.expires_at,
+        overseer,
+        request_id: &request_id,
+    };
+    let mut tx = state.database.tenant(access.tenant).await?;
+    let (secret, key) = api_keys::create(&mut tx, new, now).await?.ok_or_else(too_many)?;
+    tx.commit().await?;
+    Ok((StatusCode::CREATED, axum::Json(Made::new(&secret, key))))
+}

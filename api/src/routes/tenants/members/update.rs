@@ -1,0 +1,67 @@
+//! `PATCH /v1/tenants/{tenant}/members/{overseer}`.
+
+use axum::extract::{Path, State};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::{
+    app::AppState,
+    auth::rights::need,
+    http::{
+        access::In,
+        error::{ApiError, Problem, Refusals},
+        json::Json,
+        parse,
+        request_id::RequestId,
+    },
+    routes::tenants::members::{self, Member},
+    service::members::{By, set_role},
+};
+
+/// What is to be changed of a member.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    /// `owner`, `admin`, `developer`, `billing` or `viewer`.
+    #[schema(example = "viewer")]
+    role: String,
+}
+
+/// Change a member's role.
+///
+/// Nobody gives or takes a role with rights that they do not have. Its next request is judged by the new role.
+#[utoipa::path(
+    patch,
+    path = "/v1/tenants/{tenant}/members/{overseer}",
+    tag = "tenants",
+    params(
+        ("tenant" = String, Path, description = "The tenant's name."),
+        ("overseer" = String, Path, description = "The person.")
+    ),
+    request_body = Change,
+    responses(
+        (status = 200, description = "The member.", body = Member),
+        (status = 409, description = "The tenant would have no owner (`last_owner`).", body = Problem, content_type = "application/problem+json"),
+        Refusals,
+    ),
+    security(("api_key" = ["members:write"]), ("session" = []))
+)]
+pub async fn update(
+    State(state): State<AppState>,
+    RequestId(request_id): RequestId,
+    access: In<need::MembersWrite>,
+    path: Path<(String, String)>,
+    Json(change): Json<Change>,
+) -> Result<axum::Json<Member>, ApiError> {
+    let Path((_, overseer)) = path;
+    let member = parse::id("overseer", &overseer)?;
+    let role = members::role(&change.role)?;
+    let by = By {
+        overseer: access.caller.overseer()?,
+        request_id: &request_id,
+    };
+    let changed = set_role(&state.database, access.tenant, member, role, by, state.clock.now())
+        .await
+        .map_err(members::refused)?;
+    Ok(axum::Json(Member::from(changed)))
+}

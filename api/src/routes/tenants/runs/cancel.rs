@@ -1,0 +1,38 @@
+//! `POST /v1/tenants/{tenant}/runs/{run}/cancel`.
+
+use axum::extract::{Path, State};
+
+use crate::{
+    app::AppState,
+    auth::rights::need,
+    http::{
+        access::In,
+        error::{ApiError, Refusals},
+    },
+    routes::tenants::runs::{self, Run},
+};
+
+/// Cancel a run.
+///
+/// The program gets SIGTERM and, ten seconds later, SIGKILL. What is over stays as it ended.
+#[utoipa::path(
+    post,
+    path = "/v1/tenants/{tenant}/runs/{run}/cancel",
+    tag = "runs",
+    params(
+        ("tenant" = String, Path, description = "The tenant's name."),
+        ("run" = String, Path, description = "The run's name.")
+    ),
+    responses((status = 200, description = "Its end is asked for.", body = Run), Refusals),
+    security(("access_token" = ["runs:write"]), ("api_key" = ["runs:write"]), ("session" = []))
+)]
+pub async fn cancel(
+    State(state): State<AppState>,
+    access: In<need::RunsWrite>,
+    path: Path<(String, String)>,
+) -> Result<axum::Json<Run>, ApiError> {
+    let Path((_, name)) = path;
+    let (cluster, namespace, run) = runs::find(&state, &access, &name).await?;
+    let run = cluster.cancel_run(&namespace, &run).await?;
+    Ok(axum::Json(Run::from(run)))
+}

@@ -1,0 +1,77 @@
+//! `POST /v1/tenants/{tenant}/runs`.
+
+use std::time::Duration;
+
+use axum::{extract::State, http::StatusCode};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::{
+    app::AppState,
+    auth::{random::random, rights::need},
+    cluster::OnBehalf,
+    http::{
+        access::In,
+        error::{ApiError, Problem, Refusals},
+        json::Json,
+        query::Query,
+        request_id::RequestId,
+    },
+    routes::tenants::runs::{self, NewRun, Run, get},
+};
+
+/// How the caller wants to be answered.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Wait {
+    /// For how many seconds to wait until the run is over, 0 to 60. Default: 0. If it is not over then, the answer says how far it is.
+    #[param(minimum = 0, maximum = 60)]
+    wait: Option<u32>,
+}
+
+impl Wait {
+    /// How long to wait.
+    pub fn duration(&self) -> Result<Duration, ApiError> {
+        match self.wait.unwrap_or(0) {
+            seconds @ 0..=60 => Ok(Duration::from_secs(seconds.into())),
+            _ => Err(ApiError::invalid("wait", "write 0 to 60 seconds")),
+        }
+    }
+}
+
+/// Start a run.
+///
+/// The program runs once. Its result is the run's own, to be read until the run is deleted.
+#[utoipa::path(
+    post,
+    path = "/v1/tenants/{tenant}/runs",
+    tag = "runs",
+    params(("tenant" = String, Path, description = "The tenant's name."), Wait),
+    request_body = NewRun,
+    responses(
+        (status = 201, description = "The run, as far as it was when the wait ended.", body = Run),
+        (status = 409, description = "The name is taken (`name_taken`), there is no room for more runs (`quota_exceeded`), or the tenant's namespace is not there yet (`tenant_not_ready`).", body = Problem, content_type = "application/problem+json"),
+        Refusals,
+    ),
+    security(("access_token" = ["runs:write"]), ("api_key" = ["runs:write"]), ("session" = []))
+)]
+pub async fn create(
+    State(state): State<AppState>,
+    RequestId(request_id): RequestId,
+    access: In<need::RunsWrite>,
+    Query(wait): Query<Wait>,
+    Json(new): Json<NewRun>,
+) -> Result<(StatusCode, axum::Json<Run>), ApiError> {
+    let wait = wait.duration()?;
+    let wanted = new.resource(random()?)?;
+    let (cluster, namespace) = runs::place(&state, &access).await?;
+    let principal = access.caller.actor().to_string();
+    let by = OnBehalf {
+        principal: &principal,
+        request_id: &request_id,
+    };
+    let made = cluster.create_run(&namespace, &wanted, by).await?;
+    let run = get::waited(&state, &access, cluster, &namespace, made, wait).await?;
+    Ok((StatusCode::CREATED, axum::Json(Run::from(run))))
+}

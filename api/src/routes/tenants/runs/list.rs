@@ -1,0 +1,70 @@
+//! `GET /v1/tenants/{tenant}/runs`.
+
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::{
+    app::AppState,
+    auth::rights::need,
+    http::{
+        access::In,
+        error::{ApiError, Refusals},
+        query::Query,
+    },
+    routes::tenants::runs::{self, Run},
+};
+
+/// The most runs of a page.
+const MOST: u32 = 500;
+
+/// Which runs.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Which {
+    /// How many at most, 1 to 500. Default: 100.
+    #[param(minimum = 1, maximum = 500)]
+    limit: Option<u32>,
+    /// What the page before gave as `next_page_token`; it ends after some minutes.
+    page_token: Option<String>,
+    /// Only runs with these labels, as Kubernetes selects them: `team=search,stage!=test`.
+    labels: Option<String>,
+}
+
+/// A page of runs.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Runs {
+    /// The runs, by name.
+    runs: Vec<Run>,
+    /// What asks for the next page; none on the last. All pages show the same moment.
+    next_page_token: Option<String>,
+}
+
+/// List runs.
+#[utoipa::path(
+    get,
+    path = "/v1/tenants/{tenant}/runs",
+    tag = "runs",
+    params(("tenant" = String, Path, description = "The tenant's name."), Which),
+    responses((status = 200, description = "The runs.", body = Runs), Refusals),
+    security(("access_token" = ["runs:read"]), ("api_key" = ["runs:read"]), ("session" = []))
+)]
+pub async fn list(
+    State(state): State<AppState>,
+    access: In<need::RunsRead>,
+    Query(which): Query<Which>,
+) -> Result<axum::Json<Runs>, ApiError> {
+    let limit = which.limit.unwrap_or(100);
+    if !(1..=MOST).contains(&limit) {
+        return Err(ApiError::invalid("limit", format!("write 1 to {MOST}")));
+    }
+    let (cluster, namespace) = runs::place(&state, &access).await?;
+    let page = cluster
+        .list_runs(&namespace, limit, which.page_token.as_deref(), which.labels.as_deref())
+        .await?;
+    Ok(axum::Json(Runs {
+        runs: page.runs.into_iter().map(Run::from).collect(),
+        next_page_token: page.next,
+    }))
+}

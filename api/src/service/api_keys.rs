@@ -1,0 +1,102 @@
+//! Keys that programs send.
+
+use domain::{ApiKeyId, OverseerId};
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::{
+    auth::{
+        api_key::{ApiKey, Kind},
+        random::random,
+        rights::Right,
+    },
+    store::{
+        Scope, StoreError,
+        api_keys::{self, Key},
+        audit::{self, Actor, Event},
+    },
+};
+
+/// How many keys in force a tenant, or a person, has at most.
+pub const MOST: usize = 100;
+
+/// A key to be made.
+#[derive(Debug)]
+pub struct NewKey<'a> {
+    /// What it is for.
+    pub kind: Kind,
+    /// What people call it.
+    pub name: &'a str,
+    /// What it may be used for.
+    pub scopes: Vec<Right>,
+    /// When it ends.
+    pub expires_at: Option<Timestamp>,
+    /// Who makes it.
+    pub overseer: OverseerId,
+    /// The request's id.
+    pub request_id: &'a str,
+}
+
+/// Makes a key of the transaction's tenant, or of a person; none if there are too many. What is returned of it is shown once.
+pub async fn create(tx: &mut impl Scope, new: NewKey<'_>, now: Timestamp) -> Result<Option<(ApiKey, Key)>, StoreError> {
+    let owner = tx.tenant().is_none().then_some(new.overseer);
+    let known = api_keys::list(tx, owner).await?;
+    let in_force = |key: &&Key| key.revoked_at.is_none() && key.expires_at.is_none_or(|end| now < end);
+    if known.iter().filter(in_force).count() >= MOST {
+        return Ok(None);
+    }
+    let secret = ApiKey::new(new.kind, random()?);
+    let key = Key {
+        id: ApiKeyId::new(now, random()?),
+        kind: new.kind,
+        name: new.name.to_owned(),
+        hint: secret.hint(),
+        overseer: new.overseer,
+        scopes: new.scopes,
+        created_at: now,
+        expires_at: new.expires_at,
+        used_at: None,
+        revoked_at: None,
+    };
+    api_keys::insert(tx, &key, &secret.hash()).await?;
+    let scopes: Vec<&str> = key.scopes.iter().map(|right| right.as_str()).collect();
+    let detail = json!({"kind": key.kind.as_str(), "scopes": scopes});
+    record(tx, "api_key.create", new.overseer, key.id, new.request_id, now, detail).await?;
+    Ok(Some((secret, key)))
+}
+
+/// Revokes a key of the transaction's tenant, or of a person; false if none of this id is in force.
+pub async fn revoke(
+    tx: &mut impl Scope,
+    by: OverseerId,
+    id: ApiKeyId,
+    request_id: &str,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let owner = tx.tenant().is_none().then_some(by);
+    if !api_keys::revoke(tx, owner, id, now).await? {
+        return Ok(false);
+    }
+    record(tx, "api_key.revoke", by, id, request_id, now, json!({})).await?;
+    Ok(true)
+}
+
+async fn record(
+    tx: &mut impl Scope,
+    action: &'static str,
+    by: OverseerId,
+    id: ApiKeyId,
+    request_id: &str,
+    at: Timestamp,
+    detail: serde_json::Value,
+) -> Result<(), StoreError> {
+    let event = Event {
+        at,
+        actor: Actor::Overseer(by),
+        action,
+        target: id.uuid(),
+        request_id,
+        detail,
+    };
+    audit::append(tx, &event).await
+}

@@ -1,0 +1,125 @@
+//! A person logs in with a password.
+
+use domain::{EmailAddress, OverseerId};
+use jiff::Timestamp;
+
+use crate::{
+    auth::{
+        device,
+        password::{self, Verdict},
+        random::random,
+    },
+    service::{
+        hashing::{Hashing, HashingError, Standing},
+        sessions::{self, Entry, Opened},
+        throttle::{Throttle, TooOften},
+    },
+    store::{Database, StoreError, accounts},
+};
+
+/// What a login is judged with.
+#[derive(Debug, Clone, Copy)]
+pub struct Judge<'a> {
+    /// The database.
+    pub database: &'a Database,
+    /// Where passwords are hashed.
+    pub hashing: &'a Hashing,
+    /// How often one may try.
+    pub throttle: &'a Throttle,
+    /// The key of devices' cookies.
+    pub device_key: &'a aws_lc_rs::hmac::Key,
+}
+
+/// What somebody shows.
+#[derive(Debug)]
+pub struct Attempt<'a> {
+    /// The address.
+    pub email: &'a EmailAddress,
+    /// The password.
+    pub password: String,
+    /// The cookie of a browser that the person logged in from before.
+    pub device: Option<&'a str>,
+}
+
+/// Why nobody is logged in.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// No such account, another password, a blocked account.
+    #[error("invalid credentials")]
+    Credentials,
+    /// Too many tries.
+    #[error(transparent)]
+    TooOften(#[from] TooOften),
+    /// The pool is full, or hashing failed.
+    #[error(transparent)]
+    Hashing(#[from] HashingError),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A login, and the cookie that lets the same browser in when strangers try.
+#[derive(Debug)]
+pub struct LoggedIn {
+    /// The session.
+    pub opened: Opened,
+    /// The device's cookie.
+    pub device: String,
+}
+
+/// Judges a password and opens a session.
+pub async fn login(
+    judge: Judge<'_>,
+    attempt: Attempt<'_>,
+    entry: Entry<'_>,
+    now: Timestamp,
+) -> Result<LoggedIn, Refused> {
+    let found = accounts::credentials(judge.database.pool(), attempt.email).await?;
+    let device = found
+        .as_ref()
+        .zip(attempt.device)
+        .and_then(|(account, text)| device::read(judge.device_key, account.id, text));
+    judge.throttle.password(attempt.email.key(), device)?;
+    let standing = if device.is_some() {
+        Standing::Known
+    } else {
+        Standing::Stranger
+    };
+    if attempt.password.len() > password::LONGEST {
+        return Err(Refused::Credentials);
+    }
+    // Nobody's password is compared like anybody's.
+    let stored = found.as_ref().and_then(|account| account.hash.clone());
+    let compared = stored.clone().unwrap_or_else(|| password::NOBODYS.to_owned());
+    let verdict = judge
+        .hashing
+        .verify(standing, compared, attempt.password.clone())
+        .await?;
+    let account = found.filter(|account| !account.blocked).ok_or(Refused::Credentials)?;
+    let stored = stored
+        .filter(|_| verdict != Verdict::Wrong)
+        .ok_or(Refused::Credentials)?;
+    let better = match verdict {
+        Verdict::Outdated => Some(judge.hashing.hash(standing, attempt.password, salt()?).await?),
+        Verdict::Right | Verdict::Wrong => None,
+    };
+    let mut tx = judge.database.platform().await?;
+    if let Some(better) = better {
+        accounts::rehash(&mut tx, account.id, &stored, &better).await?;
+    }
+    let opened = sessions::open(&mut tx, account.id, entry, now).await?;
+    tx.commit().await?;
+    Ok(LoggedIn {
+        opened,
+        device: device_cookie(judge.device_key, account.id)?,
+    })
+}
+
+/// A new cookie for a browser that a person logged in from.
+pub fn device_cookie(key: &aws_lc_rs::hmac::Key, overseer: OverseerId) -> Result<String, StoreError> {
+    Ok(device::mint(key, overseer, random()?))
+}
+
+fn salt() -> Result<[u8; 16], StoreError> {
+    Ok(random()?)
+}

@@ -1,0 +1,128 @@
+//! Tenants as accounts: who may use them is ours, what runs for them is Kubernetes'.
+
+use domain::{OverseerId, TenantId, TenantName};
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::{
+    auth::{random::random, rights::Role},
+    store::{
+        Database, StoreError, TenantTransaction,
+        audit::{self, Actor, Event},
+        jobs::{self, NewJob},
+        memberships,
+        tenants::{self, Kind, NewTenant, Tenant},
+    },
+};
+
+/// The job that makes the cluster's Tenant what the row says.
+pub const APPLY: &str = "tenant.apply";
+
+/// How many tenants one person may own.
+pub const MOST: usize = 20;
+
+/// The plan of a tenant that nobody chose one for.
+pub const PLAN: &str = "standard";
+
+/// What came of a creation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Creation {
+    /// The tenant is there; its namespace follows.
+    Made(Tenant),
+    /// The name is somebody's.
+    Taken,
+    /// The person owns too many.
+    TooMany,
+}
+
+/// Makes a tenant of several people; its maker is its owner.
+pub async fn create(
+    database: &Database,
+    owner: OverseerId,
+    name: &TenantName,
+    request_id: &str,
+    now: Timestamp,
+) -> Result<Creation, StoreError> {
+    let seats = tenants::of_overseer(database.pool(), owner).await?;
+    if seats.iter().filter(|seat| seat.role == Role::Owner).count() >= MOST {
+        return Ok(Creation::TooMany);
+    }
+    let id = TenantId::new(now, random()?);
+    let mut tx = database.tenant(id).await?;
+    let new = NewTenant {
+        name: name.as_str(),
+        kind: Kind::Team,
+        plan: PLAN,
+        at: now,
+    };
+    if !insert(&mut tx, owner, &new, request_id).await? {
+        return Ok(Creation::Taken);
+    }
+    let made = tenants::find(&mut tx, false).await?.ok_or(StoreError::Row("tenants"))?;
+    tx.commit().await?;
+    Ok(Creation::Made(made))
+}
+
+/// Stores the transaction's tenant with its owner, and asks for its resource; false if the name is taken.
+pub async fn insert(
+    tx: &mut TenantTransaction,
+    owner: OverseerId,
+    new: &NewTenant<'_>,
+    request_id: &str,
+) -> Result<bool, StoreError> {
+    if !tenants::insert(tx, new).await? {
+        return Ok(false);
+    }
+    memberships::insert(tx, owner, Role::Owner, new.at).await?;
+    apply(tx, new.at).await?;
+    let event = Event {
+        at: new.at,
+        actor: Actor::Overseer(owner),
+        action: "tenant.create",
+        target: tx.id().uuid(),
+        request_id,
+        detail: json!({"name": new.name, "kind": new.kind.as_str(), "plan": new.plan}),
+    };
+    audit::append(tx, &event).await?;
+    Ok(true)
+}
+
+/// Ends the transaction's tenant; its resource, and with it everything that runs for it, goes. False if it has ended.
+pub async fn delete(
+    database: &Database,
+    tenant: TenantId,
+    actor: Actor,
+    request_id: &str,
+    now: Timestamp,
+) -> Result<Option<Tenant>, StoreError> {
+    let mut tx = database.tenant(tenant).await?;
+    let Some(found) = tenants::find(&mut tx, true).await?.filter(|t| !t.deleted) else {
+        return Ok(None);
+    };
+    if found.kind != Kind::Team {
+        return Ok(Some(found));
+    }
+    tenants::delete(&mut tx, now).await?;
+    apply(&mut tx, now).await?;
+    let event = Event {
+        at: now,
+        actor,
+        action: "tenant.delete",
+        target: tenant.uuid(),
+        request_id,
+        detail: json!({}),
+    };
+    audit::append(&mut tx, &event).await?;
+    tx.commit().await?;
+    Ok(Some(Tenant { deleted: true, ..found }))
+}
+
+async fn apply(tx: &mut TenantTransaction, now: Timestamp) -> Result<(), StoreError> {
+    let job = NewJob {
+        kind: APPLY,
+        subject: tx.id().uuid(),
+        payload: json!({}),
+        at: now,
+    };
+    jobs::insert(tx, &job).await
+}

@@ -1,0 +1,174 @@
+//! People, what is known of them, and their passwords.
+
+use domain::{EmailAddress, OverseerId};
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx as _;
+use sqlx::PgPool;
+
+use crate::store::{Scope, StoreError};
+
+/// A person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// The id.
+    pub id: OverseerId,
+    /// The address.
+    pub email: String,
+    /// The name.
+    pub name: String,
+    /// When the account was opened.
+    pub created_at: Timestamp,
+    /// Whether the person runs the platform.
+    pub platform_admin: bool,
+    /// Whether the account is blocked.
+    pub blocked: bool,
+}
+
+/// What a login is judged by.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// Whose.
+    pub id: OverseerId,
+    /// The hash of the password, if there is one.
+    pub hash: Option<String>,
+    /// Whether the account is blocked.
+    pub blocked: bool,
+}
+
+/// A new person.
+#[derive(Debug, Clone)]
+pub struct NewPerson<'a> {
+    /// The id.
+    pub id: OverseerId,
+    /// The address.
+    pub email: &'a EmailAddress,
+    /// The name.
+    pub name: &'a str,
+    /// Whether the person runs the platform.
+    pub platform_admin: bool,
+    /// Now.
+    pub at: Timestamp,
+}
+
+/// Stores a person; false if the address is somebody's.
+pub async fn insert(tx: &mut impl Scope, new: &NewPerson<'_>) -> Result<bool, StoreError> {
+    sqlx::query!(
+        r#"
+        INSERT INTO overseers (id, kind, platform_admin, created_at)
+        VALUES ($1, 'person', $2, $3)
+        "#,
+        new.id.uuid(),
+        new.platform_admin,
+        new.at.to_sqlx() as _,
+    )
+    .execute(tx.connection())
+    .await
+    .map_err(|source| StoreError::new("store a person", source))?;
+    let stored = sqlx::query!(
+        r#"
+        INSERT INTO profiles (overseer_id, email, email_key, name, created_at)
+        VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (email_key) DO NOTHING
+        "#,
+        new.id.uuid(),
+        new.email.as_str(),
+        new.email.key(),
+        new.name,
+        new.at.to_sqlx() as _,
+    )
+    .execute(tx.connection())
+    .await
+    .map_err(|source| StoreError::new("store a profile", source))?;
+    Ok(stored.rows_affected() == 1)
+}
+
+/// A person by id.
+pub async fn find(tx: &mut impl Scope, id: OverseerId) -> Result<Option<Person>, StoreError> {
+    let row = sqlx::query!(
+        r#"
+        SELECT
+            p.email,
+            p.name,
+            p.created_at AS "created_at: jiff_sqlx::Timestamp",
+            o.platform_admin,
+            o.blocked_at IS NOT NULL AS "blocked!"
+        FROM overseers AS o
+        JOIN profiles AS p ON p.overseer_id = o.id
+        WHERE o.id = $1 AND o.deleted_at IS NULL
+        "#,
+        id.uuid(),
+    )
+    .fetch_optional(tx.connection())
+    .await
+    .map_err(|source| StoreError::new("look for a person", source))?;
+    Ok(row.map(|row| Person {
+        id,
+        email: row.email,
+        name: row.name,
+        created_at: row.created_at.to_jiff(),
+        platform_admin: row.platform_admin,
+        blocked: row.blocked,
+    }))
+}
+
+/// What a login with an address is judged by.
+pub async fn credentials(pool: &PgPool, email: &EmailAddress) -> Result<Option<Credentials>, StoreError> {
+    let row = sqlx::query!(
+        r#"
+        SELECT p.overseer_id, w.hash AS "hash?", o.blocked_at IS NOT NULL AS "blocked!"
+        FROM profiles AS p
+        JOIN overseers AS o ON o.id = p.overseer_id
+        LEFT JOIN passwords AS w ON w.overseer_id = p.overseer_id
+        WHERE p.email_key = $1 AND o.deleted_at IS NULL
+        "#,
+        email.key(),
+    )
+    .fetch_optional(pool)
+    .await
+    .map_err(|source| StoreError::new("look for an account", source))?;
+    Ok(row.map(|row| Credentials {
+        id: OverseerId::of_uuid(row.overseer_id),
+        hash: row.hash,
+        blocked: row.blocked,
+    }))
+}
+
+/// The hash of a person's password.
+pub async fn password(pool: &PgPool, id: OverseerId) -> Result<Option<String>, StoreError> {
+    sqlx::query_scalar!("SELECT hash FROM passwords WHERE overseer_id = $1", id.uuid())
+        .fetch_optional(pool)
+        .await
+        .map_err(|source| StoreError::new("read a password's hash", source))
+}
+
+/// Stores the hash of a person's password.
+pub async fn set_password(tx: &mut impl Scope, id: OverseerId, hash: &str, at: Timestamp) -> Result<(), StoreError> {
+    sqlx::query!(
+        r#"
+        INSERT INTO passwords (overseer_id, hash, changed_at)
+        VALUES ($1, $2, $3)
+        ON CONFLICT (overseer_id) DO UPDATE SET hash = excluded.hash, changed_at = excluded.changed_at
+        "#,
+        id.uuid(),
+        hash,
+        at.to_sqlx() as _,
+    )
+    .execute(tx.connection())
+    .await
+    .map_err(|source| StoreError::new("store a password's hash", source))?;
+    Ok(())
+}
+
+/// Stores a better hash of the same password, unless the password was changed in the meantime.
+pub async fn rehash(tx: &mut impl Scope, id: OverseerId, old: &str, new: &str) -> Result<(), StoreError> {
+    sqlx::query!(
+        "UPDATE passwords SET hash = $3 WHERE overseer_id = $1 AND hash = $2",
+        id.uuid(),
+        old,
+        new,
+    )
+    .execute(tx.connection())
+    .await
+    .map_err(|source| StoreError::new("store a better hash", source))?;
+    Ok(())
+}

@@ -1,0 +1,214 @@
+//! Does what was stored to be done: takes jobs, does each within its lease, and puts off what fails.
+//!
+//! A worker is woken when a job is stored in its own process, when another process says so, and, whatever was missed,
+//! every few seconds.
+
+mod mail;
+mod tenant;
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::SignedDuration;
+use telemetry::logging::chain;
+use tokio::{sync::Semaphore, task::JoinSet};
+use tracing::{error, info, warn};
+
+use crate::{
+    app::AppState,
+    auth::random::random,
+    cluster::ClusterError,
+    mail::{MailError, Mailer},
+    service::{sign_up, tenants},
+    store::{
+        StoreError,
+        jobs::{self, Held},
+    },
+};
+
+/// How long a job may take before somebody else takes it.
+const LEASE: SignedDuration = SignedDuration::from_secs(60);
+
+/// How long a job is let run: it has ended before its lease does.
+const TIME: Duration = Duration::from_secs(45);
+
+/// How often is looked without being told.
+pub const POLL: Duration = Duration::from_secs(2);
+
+/// Jobs that are done at once.
+const AT_ONCE: usize = 16;
+
+/// How often a job is tried: with the pauses between, for about a day.
+const ATTEMPTS: i32 = 20;
+
+/// The longest pause.
+const LONGEST: i64 = 2 * 3600;
+
+/// Why a job was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum JobError {
+    /// It may work later.
+    #[error("{0}")]
+    Later(String),
+    /// It never will.
+    #[error("{0}")]
+    Never(String),
+}
+
+impl From<StoreError> for JobError {
+    fn from(error: StoreError) -> Self {
+        Self::Later(chain(&error))
+    }
+}
+
+impl From<MailError> for JobError {
+    fn from(error: MailError) -> Self {
+        Self::Later(chain(&error))
+    }
+}
+
+impl From<ClusterError> for JobError {
+    fn from(error: ClusterError) -> Self {
+        Self::Later(chain(&error))
+    }
+}
+
+/// A worker.
+#[derive(Debug, Clone)]
+pub struct Worker {
+    state: AppState,
+    mailer: Mailer,
+}
+
+/// Starts a worker, and what wakes it.
+pub fn start(tasks: &mut JoinSet<()>, state: &AppState, mailer: Mailer) {
+    let worker = Worker::new(state.clone(), mailer);
+    tasks.spawn(async move { worker.run().await });
+    let listening = state.clone();
+    tasks.spawn(async move { listening.bell.listen(&listening.database).await });
+}
+
+impl Worker {
+    /// A worker with these parts.
+    pub fn new(state: AppState, mailer: Mailer) -> Self {
+        Self { state, mailer }
+    }
+
+    /// Works until the task is dropped; jobs under way are taken over by others after their lease.
+    pub async fn run(&self) {
+        let places = Arc::new(Semaphore::new(AT_ONCE));
+        let mut under_way = JoinSet::new();
+        loop {
+            let woken = self.state.bell.heard();
+            let free = places.available_permits();
+            let taken = match self.take(free).await {
+                Ok(taken) => taken,
+                Err(error) => {
+                    warn!(error = chain(&error), "jobs were not taken");
+                    Vec::new()
+                }
+            };
+            let was_full = taken.len() == free && free > 0;
+            for job in taken {
+                let worker = self.clone();
+                // There is a place for each: no more were taken.
+                let place = places.clone().acquire_owned().await;
+                under_way.spawn(async move {
+                    worker.work(job).await;
+                    drop(place);
+                    // A job that is done lets the next of its subject be taken.
+                    worker.state.bell.ring();
+                });
+            }
+            while under_way.try_join_next().is_some() {}
+            if !was_full {
+                let _ = tokio::time::timeout(POLL, woken).await;
+            }
+        }
+    }
+
+    /// Does every job that is due, and those that become due by it. For tests.
+    #[cfg(test)]
+    pub async fn drain(&self) {
+        loop {
+            let taken = self.take(AT_ONCE).await.expect("take jobs");
+            if taken.is_empty() {
+                return;
+            }
+            for job in taken {
+                self.work(job).await;
+            }
+        }
+    }
+
+    async fn take(&self, most: usize) -> Result<Vec<Held>, StoreError> {
+        if most == 0 {
+            return Ok(Vec::new());
+        }
+        let most = i64::try_from(most).unwrap_or(1);
+        jobs::take(self.state.database.pool(), most, LEASE, self.state.clock.now()).await
+    }
+
+    async fn work(&self, job: Held) {
+        let done = match tokio::time::timeout(TIME, self.perform(&job)).await {
+            Ok(done) => done,
+            Err(_) => Err(JobError::Later("it took too long".to_owned())),
+        };
+        let pool = self.state.database.pool();
+        let now = self.state.clock.now();
+        let ended = match done {
+            Ok(()) => jobs::finish(pool, &job).await.map(|ended| {
+                if !ended {
+                    // Somebody else does it again; that does no harm.
+                    info!(job.kind, job.position, "the lease of a job was lost");
+                }
+            }),
+            Err(error) => {
+                let again = match &error {
+                    JobError::Later(_) if job.attempts < ATTEMPTS => now.checked_add(pause(job.attempts)).ok(),
+                    _ => None,
+                };
+                let text = error.to_string();
+                if let Some(at) = again {
+                    warn!(job.kind, job.position, job.attempts, error = text, next = %at, "a job failed");
+                } else {
+                    error!(job.kind, job.position, job.attempts, error = text, "a job was given up");
+                }
+                jobs::fail(pool, &job, &text, again, now).await
+            }
+        };
+        if let Err(error) = ended {
+            warn!(
+                job.kind,
+                job.position,
+                error = chain(&error),
+                "the end of a job was not stored; it is done again"
+            );
+        }
+    }
+
+    async fn perform(&self, job: &Held) -> Result<(), JobError> {
+        match job.kind.as_str() {
+            tenants::APPLY => tenant::apply(&self.state, job).await,
+            sign_up::SEND => mail::link(&self.state, &self.mailer, job).await,
+            sign_up::KNOWN => mail::account_exists(&self.state, &self.mailer, job).await,
+            // From a release that knows more: it is for a worker of that release.
+            other => Err(JobError::Later(format!(
+                "this release does not know jobs of kind {other}"
+            ))),
+        }
+    }
+}
+
+/// Twice as long each time, from a second on, and up to half of it by chance.
+fn pause(attempts: i32) -> SignedDuration {
+    let doubled = 1_i64
+        .checked_shl(u32::try_from(attempts - 1).unwrap_or(0).min(30))
+        .unwrap_or(LONGEST);
+    let whole = doubled.min(LONGEST) * 1000;
+    let chance = random::<2>().map_or(0, u16::from_be_bytes);
+    let jitter = whole / 2 * i64::from(chance) / i64::from(u16::MAX);
+    SignedDuration::from_millis(whole - jitter)
+}
+
+#[cfg(test)]
+mod tests;

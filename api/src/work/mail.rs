@@ -1,0 +1,80 @@
+//! Jobs that send mail. The secret of a link is made here and nowhere kept.
+
+use domain::{InvitationId, MailLinkId, OverseerId, TenantId};
+
+use crate::{
+    app::AppState,
+    auth::mail_link::{self, Purpose},
+    mail::{self, Mailer},
+    store::{accounts, invitations, jobs::Held, mail_links, tenants},
+    work::JobError,
+};
+
+/// Sends a link.
+pub async fn link(state: &AppState, mailer: &Mailer, job: &Held) -> Result<(), JobError> {
+    let purpose = job.payload["purpose"].as_str().unwrap_or_default();
+    let letter = if purpose == Purpose::Invitation.as_str() {
+        invitation(state, job).await?
+    } else if purpose == Purpose::SignUp.as_str() {
+        by_link(state, job, Purpose::SignUp).await?
+    } else if purpose == Purpose::PasswordReset.as_str() {
+        by_link(state, job, Purpose::PasswordReset).await?
+    } else {
+        return Err(JobError::Never(format!("there are no links for {purpose:?}")));
+    };
+    match letter {
+        Some(letter) => Ok(mailer.send(&letter, job.subject).await?),
+        // Used, withdrawn or ended before it was sent.
+        None => Ok(()),
+    }
+}
+
+/// Tells the owner of an address that there is an account already.
+pub async fn account_exists(state: &AppState, mailer: &Mailer, job: &Held) -> Result<(), JobError> {
+    let mut tx = state.database.platform().await?;
+    let Some(person) = accounts::find(&mut tx, OverseerId::of_uuid(job.subject)).await? else {
+        return Ok(());
+    };
+    let letter = mail::account_exists(&person.email, &state.frontend);
+    Ok(mailer.send(&letter, job.subject).await?)
+}
+
+async fn by_link(state: &AppState, job: &Held, purpose: Purpose) -> Result<Option<mail::Letter>, JobError> {
+    let id = MailLinkId::of_uuid(job.subject);
+    let now = state.clock.now();
+    let Some(link) = mail_links::find(state.database.pool(), purpose, id, now).await? else {
+        return Ok(None);
+    };
+    let secret = mail_link::mint(&state.keys.mail_link, purpose, job.subject);
+    let write = match purpose {
+        Purpose::PasswordReset => mail::password_reset,
+        Purpose::SignUp | Purpose::Invitation => mail::sign_up,
+    };
+    Ok(Some(write(&link.email, &state.frontend, &secret, link.expires_at)))
+}
+
+async fn invitation(state: &AppState, job: &Held) -> Result<Option<mail::Letter>, JobError> {
+    let tenant: TenantId = job.payload["tenant"]
+        .as_str()
+        .and_then(|text| text.parse().ok())
+        .ok_or_else(|| JobError::Never("the job names no tenant".to_owned()))?;
+    let mut tx = state.database.tenant(tenant).await?;
+    let Some(row) = tenants::find(&mut tx, false).await?.filter(|t| !t.deleted) else {
+        return Ok(None);
+    };
+    let id = InvitationId::of_uuid(job.subject);
+    let open = invitations::list(&mut tx, state.clock.now()).await?;
+    let Some(found) = open.into_iter().find(|invitation| invitation.id == id) else {
+        return Ok(None);
+    };
+    let secret = mail_link::mint(&state.keys.mail_link, Purpose::Invitation, job.subject);
+    let letter = mail::invitation(
+        &found.email,
+        &state.frontend,
+        &secret,
+        &row.name,
+        found.role,
+        found.expires_at,
+    );
+    Ok(Some(letter))
+}

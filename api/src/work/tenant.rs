@@ -1,0 +1,49 @@
+//! Makes the cluster's Tenant what a tenant's row says.
+
+use domain::TenantId;
+
+use crate::{
+    app::AppState,
+    cluster::ClusterError,
+    store::{jobs::Held, tenants},
+    work::JobError,
+};
+
+/// Creates the Tenant, or deletes it. The tenant's id is the operation: however often this is done, one is made.
+pub async fn apply(state: &AppState, job: &Held) -> Result<(), JobError> {
+    let cluster = state
+        .cluster
+        .as_ref()
+        .ok_or_else(|| JobError::Later("there is no cluster to make the tenant in".to_owned()))?;
+    let id = TenantId::of_uuid(job.subject);
+    let mut tx = state.database.tenant(id).await?;
+    let Some(row) = tenants::find(&mut tx, false).await? else {
+        return Ok(());
+    };
+    // No transaction stays open while the cluster is asked.
+    drop(tx);
+    if row.deleted {
+        // A worker that ended between making the Tenant and remembering it left one that no row names.
+        let resource = match row.resource {
+            Some(resource) => Some(resource),
+            None => cluster.find_tenant(&row.name, &id.to_string()).await?,
+        };
+        return match resource {
+            Some(resource) if !cluster.delete_tenant(&row.name, resource).await? => {
+                Err(JobError::Later("the Tenant is being deleted".to_owned()))
+            }
+            _ => Ok(()),
+        };
+    }
+    if row.resource.is_some() {
+        return Ok(());
+    }
+    let made = cluster.create_tenant(&row.name, &row.plan, &id.to_string()).await;
+    let mut tx = state.database.tenant(id).await?;
+    match made {
+        Ok(resource) => tenants::set_resource(&mut tx, Some(resource), None).await?,
+        Err(error @ ClusterError::Foreign) => tenants::set_resource(&mut tx, None, Some(&error.to_string())).await?,
+        Err(error) => return Err(error.into()),
+    }
+    Ok(tx.commit().await?)
+}
