@@ -127,6 +127,10 @@ fn tenants() -> OpenApiRouter<AppState> {
         ))
         .routes(routes!(tenants::invitations::delete::delete))
         .routes(routes!(
+            tenants::agents::list::list,
+            tenants::agents::register::register
+        ))
+        .routes(routes!(
             tenants::api_keys::list::list,
             tenants::api_keys::create::create
         ))

@@ -105,6 +105,7 @@ fn assemble(
         installation: Installation {
             namespace: flags.namespace.clone(),
             service_account: flags.service_account.clone(),
+            api_service_account: platform.api_service_account.clone(),
         },
         metrics,
         clock: Arc::new(SystemClock),

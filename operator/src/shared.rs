@@ -32,6 +32,8 @@ pub struct Installation {
     pub namespace: String,
     /// Its service account.
     pub service_account: String,
+    /// The control-plane API's service account in the same namespace, if there is one.
+    pub api_service_account: Option<String>,
 }
 
 /// The last known state of the cluster, kind by kind.

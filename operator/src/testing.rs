@@ -49,6 +49,7 @@ pub(crate) fn installation() -> Installation {
     Installation {
         namespace: "pinfold-system".to_owned(),
         service_account: "pinfold-operator".to_owned(),
+        api_service_account: None,
     }
 }
 

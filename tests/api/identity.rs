@@ -1,11 +1,7 @@
 //! An agent's way from its key to who it is.
 
 use serde_json::json;
-
-use crate::{
-    client::Agent,
-    world::{Service, database, migrate, settings},
-};
+use support::api::{Agent, Service, database, migrate, settings};
 
 #[tokio::test]
 async fn an_agent_registers_proves_itself_and_is_known() {

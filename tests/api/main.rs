@@ -1,7 +1,5 @@
 //! The control-plane API as its clients meet it: the program that is shipped, over a socket, on a real database.
 
 mod cable;
-mod client;
 mod identity;
 mod serving;
-mod world;

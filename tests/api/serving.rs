@@ -6,13 +6,12 @@ use std::{
 };
 
 use serde_json::json;
-use support::wait;
-
-use crate::{
-    cable::Cable,
-    client::Agent,
-    world::{Service, database, migrate, run, settings},
+use support::{
+    api::{Agent, Service, database, migrate, run, settings},
+    wait,
 };
+
+use crate::cable::Cable;
 
 #[tokio::test]
 async fn it_does_not_start_on_a_schema_that_it_does_not_know() {

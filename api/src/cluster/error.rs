@@ -28,6 +28,12 @@ pub enum ClusterError {
     /// There was no answer in time.
     #[error("no answer in time: could not {0}")]
     Deadline(&'static str),
+    /// What asks for the next page is none, or has ended.
+    #[error("the page token cannot be used")]
+    PageToken,
+    /// What selects by labels cannot be read.
+    #[error("{0}")]
+    Selector(String),
     /// The tenant has no namespace yet.
     #[error("the tenant has no namespace yet")]
     NoNamespace,

@@ -69,7 +69,14 @@ impl Cluster {
             label_selector: labels.map(str::to_owned),
             ..ListParams::default()
         };
-        let list: ObjectList<SandboxRun> = within("list SandboxRuns", self.runs(namespace).list(&params)).await?;
+        let listed = within("list SandboxRuns", self.runs(namespace).list(&params)).await;
+        let list: ObjectList<SandboxRun> = listed.map_err(|error| match error.status() {
+            Some(said) if said.code == 410 || said.code == 400 && said.message.contains("continue") => {
+                ClusterError::PageToken
+            }
+            Some(said) if said.code == 400 && labels.is_some() => ClusterError::Selector(said.message.clone()),
+            _ => error,
+        })?;
         Ok(Page {
             next: list.metadata.continue_.filter(|token| !token.is_empty()),
             runs: list.items,

@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 use crate::store::tenants;
 
+pub mod agents;
 pub mod api_keys;
 pub mod create;
 pub mod delete;

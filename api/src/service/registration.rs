@@ -1,6 +1,6 @@
 //! An agent registers itself: it brings a key, and a stand-in owns it until a person claims it.
 
-use domain::{AgentId, AgentKeyId};
+use domain::{AgentId, AgentKeyId, OverseerId, TenantId};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
@@ -88,6 +88,54 @@ pub async fn register(
         key: key.id,
         name: new.name,
         expires_at: new.expires_at,
+        revoked: false,
+    }))
+}
+
+/// Registers an agent of a tenant, for a person who owns it; none if the key is somebody's.
+pub async fn register_for(
+    database: &Database,
+    tenant: TenantId,
+    owner: OverseerId,
+    request: Request<'_>,
+    now: Timestamp,
+    random: [u8; 20],
+) -> Result<Option<Registered>, StoreError> {
+    let (for_agent, for_key) = halves(random);
+    let new = NewAgent {
+        id: AgentId::new(now, for_agent),
+        owner,
+        name: request.name.to_owned(),
+        expires_at: None,
+        at: now,
+    };
+    let key = NewKey {
+        agent: new.id,
+        id: AgentKeyId::new(now, for_key),
+        public_key: request.public_key,
+        thumbprint: jwk::thumbprint(&request.public_key),
+        at: now,
+    };
+    let mut tx = database.tenant(tenant).await?;
+    agents::insert(&mut tx, &new).await?;
+    if !agent_keys::insert(&mut tx, &key).await? {
+        return Ok(None);
+    }
+    let event = audit::Event {
+        at: now,
+        actor: Actor::Overseer(owner),
+        action: "agent.register",
+        target: new.id.uuid(),
+        request_id: request.request_id,
+        detail: json!({"key_id": key.id.to_string(), "thumbprint": key.thumbprint}),
+    };
+    audit::append(&mut tx, &event).await?;
+    tx.commit().await?;
+    Ok(Some(Registered {
+        id: new.id,
+        key: key.id,
+        name: new.name,
+        expires_at: None,
         revoked: false,
     }))
 }

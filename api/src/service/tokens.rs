@@ -2,6 +2,7 @@
 
 use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use domain::TenantId;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
@@ -11,18 +12,40 @@ use crate::{
         jws,
         opaque::sha256,
         possession,
+        rights::Right,
         token::{self, AgentClaims},
     },
     service::keyring::Keyring,
     store::{
         Database, StoreError, agents,
         audit::{self, Actor},
-        replay,
+        replay, tenants,
     },
 };
 
-/// What an agent may do with a token of its own, until there is more.
-pub const SCOPE: &str = "self";
+/// What lets an agent change its own keys.
+const SELF: &str = "self";
+
+/// What an agent may do besides, in a tenant of people.
+const RIGHTS: [Right; 5] = [
+    Right::TenantRead,
+    Right::AgentsRead,
+    Right::TemplatesRead,
+    Right::RunsRead,
+    Right::RunsWrite,
+];
+
+/// The scopes that an agent of this tenant may have. Agents that registered themselves share a tenant, and see nothing of
+/// one another.
+fn grantable(tenant: TenantId) -> Vec<&'static str> {
+    let rights = RIGHTS.into_iter().filter(|_| tenant != tenants::SHADOW);
+    [SELF].into_iter().chain(rights.map(Right::as_str)).collect()
+}
+
+/// Whether there is a scope of this name.
+pub fn is_scope(name: &str) -> bool {
+    name == SELF || Right::parse(name).is_some()
+}
 
 /// An answer to a challenge.
 #[derive(Debug)]
@@ -33,8 +56,19 @@ pub struct Answer<'a> {
     pub challenge: &'a str,
     /// The signature over [`challenge::signed_bytes`].
     pub signature: &'a [u8],
+    /// The scopes that are asked for; all that there are, if none are named.
+    pub scopes: Option<Vec<&'a str>>,
     /// The request's id.
     pub request_id: &'a str,
+}
+
+/// A token that was issued.
+#[derive(Debug)]
+pub struct Issued {
+    /// The token.
+    pub token: String,
+    /// What it may be used for.
+    pub scope: String,
 }
 
 /// What tokens are made with.
@@ -58,6 +92,9 @@ pub enum Refused {
     /// The answer proves nothing. Why is not told: it would tell which agents and keys there are.
     #[error("the answer proves nothing")]
     Unproven,
+    /// Of what was asked for, this agent may have nothing.
+    #[error("none of the scopes can be given")]
+    Scope,
     /// No key signs at the moment.
     #[error("no key signs at the moment")]
     NoKey,
@@ -67,7 +104,7 @@ pub enum Refused {
 }
 
 /// Judges an answer and issues a token. The challenge is used up, and the issue recorded, before the token leaves.
-pub async fn issue(maker: Maker<'_>, answer: Answer<'_>, now: Timestamp, random: [u8; 16]) -> Result<String, Refused> {
+pub async fn issue(maker: Maker<'_>, answer: Answer<'_>, now: Timestamp, random: [u8; 16]) -> Result<Issued, Refused> {
     let subject = answer.subject;
     let returned = challenge::read(maker.challenge_key, subject, answer.challenge, now).ok_or(Refused::Unproven)?;
     let holder = agents::find_holder(maker.database.pool(), subject.agent, subject.key).await?;
@@ -76,6 +113,14 @@ pub async fn issue(maker: Maker<'_>, answer: Answer<'_>, now: Timestamp, random:
     let key = holder.as_ref().map_or(possession::NOBODYS, |h| h.public_key);
     let good = possession::verify(&key, &signed, answer.signature);
     let holder = holder.filter(|h| good && h.stands(now)).ok_or(Refused::Unproven)?;
+    let mut scopes = grantable(holder.tenant);
+    if let Some(asked) = &answer.scopes {
+        scopes.retain(|scope| asked.contains(scope));
+    }
+    if scopes.is_empty() {
+        return Err(Refused::Scope);
+    }
+    let scope = scopes.join(" ");
     let signing = maker.keyring.signing(now).ok_or(Refused::NoKey)?;
 
     let mut tx = maker.database.tenant(holder.tenant).await?;
@@ -110,10 +155,11 @@ pub async fn issue(maker: Maker<'_>, answer: Answer<'_>, now: Timestamp, random:
         iat: now.as_second(),
         jti,
         client_id: subject.agent.to_string(),
-        scope: SCOPE.to_owned(),
+        scope: scope.clone(),
         pinfold_tenant: holder.tenant.to_string(),
         pinfold_owner: holder.owner.to_string(),
         pinfold_key: subject.key.to_string(),
     };
-    Ok(jws::sign(token::TYPE, &signing.id, &signing.pair, &claims))
+    let token = jws::sign(token::TYPE, &signing.id, &signing.pair, &claims);
+    Ok(Issued { token, scope })
 }

@@ -138,6 +138,46 @@ pub async fn find_by_thumbprint(
     }))
 }
 
+/// An agent as its tenant sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Agent {
+    /// The agent.
+    pub id: AgentId,
+    /// What people call it.
+    pub name: String,
+    /// Who owns it.
+    pub owner: OverseerId,
+    /// When it was registered.
+    pub created_at: Timestamp,
+}
+
+/// The tenant's agents after one of them, in the order of their ids.
+pub async fn list(tx: &mut TenantTransaction, after: Option<AgentId>, most: i64) -> Result<Vec<Agent>, StoreError> {
+    let rows = sqlx::query!(
+        r#"
+        SELECT id, name, owner_id, created_at AS "created_at: jiff_sqlx::Timestamp"
+        FROM agents
+        WHERE $1::uuid IS NULL OR id > $1
+        ORDER BY id
+        LIMIT $2
+        "#,
+        after.map(|id| id.uuid()),
+        most,
+    )
+    .fetch_all(&mut *tx.inner)
+    .await
+    .map_err(|source| StoreError::new("read a tenant's agents", source))?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Agent {
+            id: AgentId::of_uuid(row.id),
+            name: row.name,
+            owner: OverseerId::of_uuid(row.owner_id),
+            created_at: row.created_at.to_jiff(),
+        })
+        .collect())
+}
+
 /// Whose a key is, before the tenant is known.
 pub async fn find_holder(pool: &PgPool, agent: AgentId, key: AgentKeyId) -> Result<Option<Holder>, StoreError> {
     let row = sqlx::query!(

@@ -26,6 +26,11 @@ both forms of their identity. Everybody else is held to the label rules. */ -}}
 !(request.userInfo.username in ['system:serviceaccount:{{ .Release.Namespace }}:pinfold-operator', 'system:kube-controller-manager', 'system:kube-scheduler', 'system:apiserver']) && !request.userInfo.groups.exists(g, g in ['system:serviceaccounts:kube-system', 'system:nodes'])
 {{- end }}
 
+{{- /* The control-plane API. */ -}}
+{{- define "pinfold.isApi" -}}
+request.userInfo.username == 'system:serviceaccount:{{ .Release.Namespace }}:pinfold-api'
+{{- end }}
+
 {{- /* The operator itself. */ -}}
 {{- define "pinfold.isOperator" -}}
 request.userInfo.username == 'system:serviceaccount:{{ .Release.Namespace }}:pinfold-operator'

@@ -112,8 +112,10 @@ impl fmt::Display for Quantity {
             return write!(f, "{}m", self.milli);
         }
         let units = self.milli / 1000;
-        let table = if self.binary { &BINARY } else { &DECIMAL };
-        match table.iter().find(|(_, scale)| units != 0 && units % scale == 0) {
+        let fits = |(_, scale): &&(&str, i128)| units != 0 && units % scale == 0;
+        // What has no binary suffix is read again as decimal, so it is written as that.
+        let binary = BINARY.iter().filter(|_| self.binary).find(fits);
+        match binary.or_else(|| DECIMAL.iter().find(fits)) {
             Some((suffix, scale)) => write!(f, "{}{suffix}", units / scale),
             None => write!(f, "{units}"),
         }

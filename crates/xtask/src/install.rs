@@ -92,7 +92,7 @@ impl Charts {
                     .args(["--namespace", NAMESPACE, "--create-namespace"])
                     .args(["--wait", "--timeout", "3m"]);
                 if chart == "pinfold" {
-                    let tags = ["image.tag=dev", "sandboxd.image.tag=dev"].map(str::to_owned);
+                    let tags = ["image.tag=dev", "sandboxd.image.tag=dev", "api.enabled=true"].map(str::to_owned);
                     for setting in tags.iter().chain(&self.settings) {
                         command = command.args(["--set", setting]);
                     }

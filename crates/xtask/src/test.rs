@@ -141,6 +141,7 @@ fn run_suite(ui: &Ui, options: &Options, suite: Suite) -> Result<()> {
                 || demo::installed(ui, &up, Optimised::No),
                 |cluster, kube| {
                     system(ui, options, "e2e", cluster, kube, &[])?;
+                    api_on_cluster(ui, cluster)?;
                     // Every run once more with sandboxd copied in, as on clusters whose image volumes cannot execute.
                     install::development_with(ui, cluster, &["sandboxd.injection=initContainer"])?;
                     system(ui, options, "e2e", cluster, kube, &RUN_TESTS)?;
@@ -169,6 +170,21 @@ fn api(ui: &Ui) -> Result<()> {
         ours::suite(stage, "api")
             .env("PINFOLD_TEST_DATABASE_URL", database.url())
             .env("PINFOLD_API_BIN", ours::program("pinfold-api"))
+            .run()
+    })
+}
+
+/// The API beside the cluster, under the rights that the chart gives it.
+fn api_on_cluster(ui: &Ui, cluster: &Cluster) -> Result<()> {
+    let database = postgres::start(ui)?;
+    ui.stage("API on the cluster", "the log names the test", |stage| {
+        stage.note("build the API");
+        ours::programs(stage, &["pinfold-api"])?;
+        stage.note("");
+        ours::suite(stage, "api_on_cluster")
+            .env("PINFOLD_TEST_DATABASE_URL", database.url())
+            .env("PINFOLD_API_BIN", ours::program("pinfold-api"))
+            .env("PINFOLD_TEST_KUBECONFIG_DIR", cluster.kubeconfigs())
             .run()
     })
 }

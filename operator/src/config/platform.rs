@@ -21,6 +21,8 @@ pub struct Platform {
     pub injection: InjectionMode,
     /// Namespace of the built-in templates.
     pub templates_namespace: String,
+    /// The control-plane API's service account, which reads the logs of tenants' pods.
+    pub api_service_account: Option<String>,
     /// Where cluster DNS runs.
     pub dns: Dns,
     /// What a container gets where nobody says.
@@ -147,6 +149,8 @@ struct File {
     sandboxd: SandboxdFile,
     #[serde(default = "templates_namespace")]
     templates_namespace: String,
+    #[serde(default)]
+    api_service_account: Option<String>,
     #[serde(default)]
     dns: Dns,
     #[serde(default)]
@@ -321,6 +325,7 @@ impl Platform {
             sandboxd_pull_policy: file.sandboxd.pull_policy,
             injection: file.sandboxd.injection,
             templates_namespace: file.templates_namespace,
+            api_service_account: file.api_service_account,
             dns: file.dns,
             defaults,
         })

@@ -62,7 +62,7 @@ pub fn build(tenant: &ValidatedTenant, platform: &Platform, installation: &Insta
         limit_range: limit_range::build(tenant, &platform.defaults),
         network_policies: network_policy::build(tenant, &platform.dns),
         service_accounts: service_account::build(tenant),
-        role_bindings: role_binding::build_owners(tenant),
+        role_bindings: role_binding::build(tenant, installation),
         state: PhantomData,
     }
 }
@@ -122,6 +122,17 @@ suspended: false
         assert_yaml_snapshot!("full-counts", built.counts.spec);
         assert_yaml_snapshot!("full-role-bindings", built.role_bindings);
         assert_yaml_snapshot!("full-egress", built.network_policies.last());
+    }
+
+    #[test]
+    fn the_api_reads_logs_where_there_is_one() {
+        let tenant = validated_tenant("{}").unwrap();
+        let with_api = crate::shared::Installation {
+            api_service_account: Some("pinfold-api".to_owned()),
+            ..installation()
+        };
+        let built = super::build(&tenant, &Platform::for_tests(), &with_api);
+        assert_yaml_snapshot!("api-role-bindings", built.role_bindings);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 #![expect(missing_debug_implementations, reason = "a Kubernetes client has no Debug form")]
 
+pub mod api;
 pub mod cluster;
 pub mod dump;
 pub mod history;

@@ -52,12 +52,15 @@ impl From<ClusterError> for ApiError {
                 code: "name_taken",
                 message: error.to_string(),
             },
+            (ClusterError::PageToken, _) => {
+                Self::invalid("page_token", "it has ended or is none of ours; begin again without one")
+            }
+            (ClusterError::Selector(what), _) => Self::invalid("labels", what.clone()),
             (_, Some(400 | 422)) => refused_field(&error),
             (_, Some(409)) => Self::Conflict {
                 code: "name_taken",
                 message: "there is one of this name already; choose another".to_owned(),
             },
-            (_, Some(410)) => Self::invalid("page_token", "it has ended; begin again without one"),
             (_, Some(404)) => Self::NotFound,
             (_, Some(403)) if said.contains("exceeded quota") => Self::Conflict {
                 code: "quota_exceeded",

@@ -13,13 +13,12 @@ use crate::{
     http::{
         error::{ApiError, Problem},
         json::Json,
+        parse,
         request_id::RequestId,
     },
     service::registration::{self, Outcome},
+    store::agents,
 };
-
-/// The longest name.
-const NAME: usize = 100;
 
 /// What an agent says of itself.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -86,7 +85,7 @@ pub async fn register(
     Json(asked): Json<Registration>,
 ) -> Result<impl IntoResponse, ApiError> {
     let now = state.clock.now();
-    let public_key = check(&asked, &state.issuer, now)?;
+    let public_key = asked.check(&state.issuer, now)?;
     let random = random()?;
     let request = registration::Request {
         name: &asked.name,
@@ -97,42 +96,52 @@ pub async fn register(
     let (status, agent) = match outcome {
         Outcome::Made(agent) => (StatusCode::CREATED, agent),
         Outcome::Known(agent) => (StatusCode::OK, agent),
-        Outcome::Refused => {
-            return Err(ApiError::Conflict {
-                code: "key_used",
-                message: "this key belongs to an agent that cannot register itself any more; make a new key".to_owned(),
-            });
-        }
+        Outcome::Refused => return Err(key_used()),
     };
-    let body = Registered {
-        agent_id: agent.id.to_string(),
-        key_id: agent.key.to_string(),
-        name: agent.name,
-        expires_at: agent.expires_at.map(|at| at.to_string()),
-    };
-    Ok((status, axum::Json(body)))
+    Ok((status, axum::Json(Registered::from(agent))))
 }
 
-fn check(asked: &Registration, issuer: &str, now: jiff::Timestamp) -> Result<[u8; 32], ApiError> {
-    let length = asked.name.chars().count();
-    if !(1..=NAME).contains(&length) || asked.name.chars().any(char::is_control) {
-        return Err(ApiError::invalid(
-            "name",
-            format!("write 1 to {NAME} characters, none of them a control character"),
-        ));
+impl From<agents::Registered> for Registered {
+    fn from(agent: agents::Registered) -> Self {
+        Self {
+            agent_id: agent.id.to_string(),
+            key_id: agent.key.to_string(),
+            name: agent.name,
+            expires_at: agent.expires_at.map(|at| at.to_string()),
+        }
     }
-    let proof = Proof {
-        public_key: &asked.public_key,
-        signed_at: asked.signed_at,
-        signature: &asked.signature,
-    };
-    let at = asked.signed_at.to_string();
-    let members = [
-        ("public_key", asked.public_key.as_str()),
-        ("signed_at", &at),
-        ("name", &asked.name),
-    ];
-    Ok(proof.check(&[REGISTRATION_TAG, issuer], &members, now)?)
+}
+
+/// The key cannot be registered.
+pub fn key_used() -> ApiError {
+    ApiError::Conflict {
+        code: "key_used",
+        message: "this key belongs to an agent that cannot register itself any more; make a new key".to_owned(),
+    }
+}
+
+impl Registration {
+    /// What people are to call the agent.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The key, if whoever sent this has it.
+    pub fn check(&self, issuer: &str, now: jiff::Timestamp) -> Result<[u8; 32], ApiError> {
+        parse::name("name", &self.name)?;
+        let proof = Proof {
+            public_key: &self.public_key,
+            signed_at: self.signed_at,
+            signature: &self.signature,
+        };
+        let at = self.signed_at.to_string();
+        let members = [
+            ("public_key", self.public_key.as_str()),
+            ("signed_at", &at),
+            ("name", &self.name),
+        ];
+        Ok(proof.check(&[REGISTRATION_TAG, issuer], &members, now)?)
+    }
 }
 
 #[cfg(test)]

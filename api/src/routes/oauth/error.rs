@@ -51,6 +51,10 @@ impl From<Refused> for OAuthError {
                 "invalid_grant",
                 "the answer proves nothing; ask for a new challenge and sign that",
             ),
+            Refused::Scope => Self::new(
+                "invalid_scope",
+                "scope: this agent may have none of these; leave it out for all that it may have",
+            ),
             Refused::NoKey => {
                 error!("no signing key is in force");
                 Self::unavailable()

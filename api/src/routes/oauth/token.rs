@@ -15,7 +15,7 @@ use crate::{
     auth::{challenge::Subject, possession, random::random},
     http::{error::Problem, json, request_id::RequestId},
     routes::oauth::error::{ErrorBody, OAuthError},
-    service::tokens::{self, Answer, SCOPE},
+    service::tokens::{self, Answer},
 };
 
 /// The grant type of a signed challenge (RFC 6749, section 4.5: an extension grant's name is a URI).
@@ -36,7 +36,7 @@ pub struct TokenRequest {
     challenge: String,
     /// The signature: 64 bytes in base64url without padding.
     signature: String,
-    /// What the token is to be used for (RFC 6749, section 3.3); `self` is all there is.
+    /// What the token is to be used for (RFC 6749, section 3.3); without, all that the agent may have.
     scope: Option<String>,
     /// For which resource (RFC 8707); the issuer is all there is.
     resource: Option<String>,
@@ -55,8 +55,8 @@ pub struct Issued {
     #[schema(example = 600)]
     expires_in: i64,
     /// What it may be used for.
-    #[schema(example = "self")]
-    scope: &'static str,
+    #[schema(example = "self runs:read runs:write")]
+    scope: String,
 }
 
 /// Exchange a proof for an access token.
@@ -89,10 +89,11 @@ pub async fn token(
         }
         None => return Err(missing("grant_type")),
     }
-    if form.get("scope").is_some_and(|scope| scope != SCOPE) {
+    let scopes: Option<Vec<&str>> = form.get("scope").map(|text| text.split(' ').collect());
+    if let Some(unknown) = scopes.iter().flatten().find(|name| !tokens::is_scope(name)) {
         return Err(OAuthError::new(
             "invalid_scope",
-            format!("scope: leave it out, or write {SCOPE}"),
+            format!("scope: {unknown:?} is no scope; leave it out, or name some of those in docs/auth.md"),
         ));
     }
     if form
@@ -117,15 +118,16 @@ pub async fn token(
         subject,
         challenge: field("challenge")?,
         signature: &signature,
+        scopes,
         request_id: &request_id,
     };
     let random = random().map_err(|_| tokens::Refused::NoKey)?;
-    let access_token = tokens::issue(state.tokens(), answer, state.clock.now(), random).await?;
+    let made = tokens::issue(state.tokens(), answer, state.clock.now(), random).await?;
     let issued = Issued {
-        access_token,
+        access_token: made.token,
         token_type: "Bearer",
         expires_in: state.access_token.as_secs(),
-        scope: SCOPE,
+        scope: made.scope,
     };
     Ok(([(header::CACHE_CONTROL, "no-store")], axum::Json(issued)))
 }

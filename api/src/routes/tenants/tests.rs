@@ -1,7 +1,7 @@
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use crate::testing::{Answer, PASSWORD, TestApp, TestPerson, logged_in, token_of};
+use crate::testing::{Answer, PASSWORD, TestAgent, TestApp, TestPerson, borrowed, logged_in, token_of};
 
 async fn post(app: &TestApp, person: &TestPerson, path: &str, body: &Value) -> Answer {
     app.as_person(Method::POST, path, person, Some(body)).await
@@ -497,4 +497,82 @@ async fn a_personal_key_is_its_owner_within_its_scopes() {
     )
     .await;
     assert_eq!(problem(&more), (403, "forbidden"));
+}
+
+#[tokio::test]
+async fn a_person_registers_agents_that_work_in_the_tenant() {
+    let app = TestApp::start().await;
+    let ada = app.person("ada@example.com").await;
+    made(&app, &ada, "acme").await;
+    let path = "/v1/tenants/acme/agents";
+    let mut listed = Vec::new();
+    let mut last = None;
+    for number in 0..5 {
+        let mut agent = TestAgent::new();
+        let name = format!("scout {number}");
+        let body = agent.registration(&name, app.now());
+        let answer = post(&app, &ada, path, &body).await;
+        let (id, key) = (answer.body["agent_id"].clone(), answer.body["key_id"].clone());
+        let wanted = json!({"agent_id": id, "key_id": key, "name": name, "expires_at": null});
+        assert_eq!(answer.told(), (201, &wanted));
+        assert_eq!(problem(&post(&app, &ada, path, &body).await), (409, "key_used"));
+        agent.id = id.as_str().unwrap().to_owned();
+        agent.key_id = key.as_str().unwrap().to_owned();
+        let at = app.state.clock.now().to_string();
+        listed.push(json!({"id": agent.id, "name": name, "owner_id": ada.id, "created_at": at}));
+        last = Some(agent);
+        app.wait(1);
+    }
+    // Pages show each agent once, and those that come in the meantime at the end.
+    let (mut seen, mut next) = (Vec::new(), String::new());
+    loop {
+        let page = get(&app, &ada, &format!("{path}?limit=2{next}")).await;
+        seen.extend(page.body["agents"].as_array().unwrap().clone());
+        match page.body["next_page_token"].as_str() {
+            Some(token) => next = format!("&page_token={token}"),
+            None => break,
+        }
+    }
+    assert_eq!(seen, listed);
+    let agent = last.unwrap();
+    let token = app.token(&agent).await;
+    let me = app.get("/v1/me", Some(&token)).await;
+    let scopes = json!([
+        "self",
+        "tenant:read",
+        "agents:read",
+        "templates:read",
+        "runs:read",
+        "runs:write"
+    ]);
+    assert_eq!((&me.body["owner_id"], &me.body["scopes"]), (&json!(ada.id), &scopes));
+    assert_eq!(app.get("/v1/tenants/acme", Some(&token)).await.status, 200);
+    assert_eq!(
+        problem(&app.get("/v1/tenants/acme/members", Some(&token)).await),
+        (403, "forbidden")
+    );
+    assert_eq!(
+        problem(&app.get("/v1/tenants/shadow", Some(&token)).await),
+        (404, "not_found")
+    );
+    // It may ask for less, and gets no more than there is.
+    let narrow = async |scope: &str| {
+        let mut form = agent.answer(&app.challenge(&agent).await);
+        form.push(("scope", scope.to_owned()));
+        app.form("/oauth/token", &borrowed(&form)).await
+    };
+    assert_eq!(
+        narrow("runs:read members:write").await.body["scope"],
+        json!("runs:read")
+    );
+    assert_eq!(narrow("members:write").await.body["error"], json!("invalid_scope"));
+    assert_eq!(narrow("everything").await.body["error"], json!("invalid_scope"));
+    // An agent that registered itself shares a tenant, and sees nothing of it.
+    let alone = app.agent().await;
+    let token = app.token(&alone).await;
+    assert_eq!(app.get("/v1/me", Some(&token)).await.body["scopes"], json!(["self"]));
+    assert_eq!(
+        problem(&app.get("/v1/tenants/shadow", Some(&token)).await),
+        (403, "forbidden")
+    );
 }

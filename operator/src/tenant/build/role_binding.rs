@@ -13,16 +13,20 @@ pub const OPERATOR: &str = "pinfold-operator";
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 
-/// One binding for each role that somebody has.
-pub fn build_owners(tenant: &ValidatedTenant) -> Vec<RoleBinding> {
-    tenant
-        .owners
-        .iter()
-        .map(|(role, owners)| {
-            let (name, cluster_role) = names(*role);
-            binding(tenant, name, cluster_role, owners.iter().map(subject).collect())
-        })
-        .collect()
+/// Name of the binding that lets the control-plane API read the logs of a tenant's pods.
+pub const API: &str = "pinfold-api";
+
+/// One binding for each role that somebody has, and the API's where there is one.
+pub fn build(tenant: &ValidatedTenant, installation: &Installation) -> Vec<RoleBinding> {
+    let owners = tenant.owners.iter().map(|(role, owners)| {
+        let (name, cluster_role) = names(*role);
+        binding(tenant, name, cluster_role, owners.iter().map(subject).collect())
+    });
+    let api = installation.api_service_account.iter().map(|account| {
+        let subject = service_account(account, installation);
+        binding(tenant, API, "pinfold-api-tenant", vec![subject])
+    });
+    owners.chain(api).collect()
 }
 
 /// Whether a binding is one of an owners' role that nobody has by this spec. Read off the spec itself and not off what
@@ -44,13 +48,18 @@ fn names(role: Role) -> (&'static str, &'static str) {
 
 /// The operator's rights in this namespace: it has none of them cluster-wide.
 pub fn build_operator(tenant: &ValidatedTenant, installation: &Installation) -> RoleBinding {
-    let subject = Subject {
+    let subject = service_account(&installation.service_account, installation);
+    binding(tenant, OPERATOR, "pinfold-operator-tenant", vec![subject])
+}
+
+/// A service account of ours.
+fn service_account(name: &str, installation: &Installation) -> Subject {
+    Subject {
         kind: "ServiceAccount".to_owned(),
-        name: installation.service_account.clone(),
+        name: name.to_owned(),
         namespace: Some(installation.namespace.clone()),
         ..Subject::default()
-    };
-    binding(tenant, OPERATOR, "pinfold-operator-tenant", vec![subject])
+    }
 }
 
 fn subject(owner: &Owner) -> Subject {
@@ -95,8 +104,9 @@ mod tests {
             "pinfold-developers",
             "pinfold-viewers",
             OPERATOR,
+            API,
             "theirs",
         ];
-        assert_eq!(all.map(revoked), [true, true, false, false, false]);
+        assert_eq!(all.map(revoked), [true, true, false, false, false, false]);
     }
 }

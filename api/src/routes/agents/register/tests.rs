@@ -75,7 +75,7 @@ async fn each_member_that_is_wrong_is_named() {
     let good = agent.registration("scout", START);
     let unsigned = "is not this key's over \"pinfold-agent-registration-v1\", \"https://pinfold.example\", public_key, signed_at, \
                 name, joined by zero bytes";
-    let names = "write 1 to 100 characters, none of them a control character";
+    let names = "write 1 to 100 characters, no control characters and no space at either end";
     let bytes = "write 32 bytes in base64url without padding";
     let other = TestAgent::new();
     let cases = [

@@ -165,7 +165,7 @@ async fn what_is_no_request_is_told_so() {
         (
             with("scope", "admin"),
             "invalid_scope",
-            "scope: leave it out, or write self",
+            "scope: \"admin\" is no scope; leave it out, or name some of those in docs/auth.md",
         ),
         (
             with("resource", "https://other.example"),

@@ -10,7 +10,6 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
-use support::wait;
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
     process::{Child, Command},
@@ -18,7 +17,7 @@ use tokio::{
 };
 use url::Url;
 
-use crate::client::Client;
+use crate::{api::Client, wait};
 
 /// The issuer of every test; the service is reached by the address that it says it listens on.
 pub const ISSUER: &str = "https://pinfold.test";

@@ -10,7 +10,7 @@ use hyper_util::{
 };
 use serde_json::{Value, json};
 
-use crate::world::ISSUER;
+use crate::api::{ISSUER, Person};
 
 /// Speaks to one address.
 #[derive(Debug, Clone)]
@@ -55,7 +55,24 @@ impl Client {
         })
     }
 
-    async fn send(&self, request: Request<Full<Bytes>>) -> Answer {
+    /// Where a path is.
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    /// Sends a request with a token or an API key.
+    pub async fn with_token(&self, method: &str, path: &str, token: &str, body: Option<&Value>) -> Answer {
+        let request = Request::builder()
+            .method(method)
+            .uri(self.url(path))
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(body.map_or_else(Full::default, |body| Full::from(body.to_string())));
+        self.send(request.expect("a request")).await
+    }
+
+    /// Sends a request.
+    pub async fn send(&self, request: Request<Full<Bytes>>) -> Answer {
         self.try_send(request).await.expect("an answer")
     }
 
@@ -100,15 +117,18 @@ pub struct Agent {
 impl Agent {
     /// Makes a key and registers it.
     pub async fn register(client: &Client, name: &str) -> Self {
-        let pair = Ed25519KeyPair::generate().expect("a key");
-        let public_key = URL_SAFE_NO_PAD.encode(pair.public_key());
-        let now = jiff::Timestamp::now().as_second();
-        let message = format!("pinfold-agent-registration-v1\0{ISSUER}\0{public_key}\0{now}\0{name}");
-        let body = json!({
-            "name": name, "public_key": public_key, "signed_at": now,
-            "signature": URL_SAFE_NO_PAD.encode(pair.sign(message.as_bytes())),
-        });
-        let answer = client.post("/v1/agents", &body).await;
+        let (pair, body) = registration(name);
+        Self::registered(pair, &client.post("/v1/agents", &body).await)
+    }
+
+    /// Makes a key, which a person registers in a tenant.
+    pub async fn of_person(person: &Person, client: &Client, tenant: &str, name: &str) -> Self {
+        let (pair, body) = registration(name);
+        let path = format!("/v1/tenants/{tenant}/agents");
+        Self::registered(pair, &person.post(client, &path, &body).await)
+    }
+
+    fn registered(pair: Ed25519KeyPair, answer: &Answer) -> Self {
         assert_eq!(answer.status, StatusCode::CREATED, "{:?}", answer.body);
         let text = |name: &str| answer.body[name].as_str().unwrap_or_default().to_owned();
         Self {
@@ -153,4 +173,17 @@ impl Agent {
         assert_eq!(answer.status, StatusCode::OK, "{:?}", answer.body);
         answer.body["access_token"].as_str().unwrap_or_default().to_owned()
     }
+}
+
+/// A key, and the body that registers it.
+fn registration(name: &str) -> (Ed25519KeyPair, Value) {
+    let pair = Ed25519KeyPair::generate().expect("a key");
+    let public_key = URL_SAFE_NO_PAD.encode(pair.public_key());
+    let now = jiff::Timestamp::now().as_second();
+    let message = format!("pinfold-agent-registration-v1\0{ISSUER}\0{public_key}\0{now}\0{name}");
+    let body = json!({
+        "name": name, "public_key": public_key, "signed_at": now,
+        "signature": URL_SAFE_NO_PAD.encode(pair.sign(message.as_bytes())),
+    });
+    (pair, body)
 }

@@ -1,0 +1,133 @@
+//! Two replicas of the API beside a cluster.
+
+use std::{collections::BTreeMap, fs, path::PathBuf};
+
+use crds::{condition::ConditionStatus, tenant::Tenant};
+use k8s_openapi::{
+    api::{
+        authentication::v1::{TokenRequest, TokenRequestSpec},
+        core::v1::ServiceAccount,
+    },
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
+use kube::{Api, api::PostParams, config::Kubeconfig};
+use serde_json::json;
+use sqlx::{Connection as _, PgConnection};
+use support::{
+    api::{Person, Service, database, migrate, settings},
+    cluster, wait,
+};
+use tempfile::TempDir;
+use url::Url;
+
+/// Two replicas that share a database and the cluster.
+pub struct Stage {
+    pub one: Service,
+    pub two: Service,
+    pub admin: kube::Client,
+    folder: TempDir,
+    database: Url,
+}
+
+impl Stage {
+    pub async fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let admin = cluster::client("admin").await;
+        let database = database().await;
+        migrate(&database).await;
+        let mut settings: BTreeMap<&'static str, String> = settings(&database);
+        let kubeconfig = folder.path().join("kubeconfig");
+        fs::write(&kubeconfig, identity(&admin).await).expect("write the kubeconfig");
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        settings.extend([
+            ("ENVIRONMENT", "development".to_owned()),
+            ("KUBECONFIG", kubeconfig.display().to_string()),
+            ("PINFOLD_MAIL_DIRECTORY", path("mail")),
+            ("PINFOLD_LOGIN_MILLISECONDS", "0".to_owned()),
+        ]);
+        Self {
+            one: Service::start(&settings).await,
+            two: Service::start(&settings).await,
+            folder,
+            admin,
+            database,
+        }
+    }
+
+    pub async fn person(&self, email: &str) -> Person {
+        Person::sign_up(&self.one.client, &self.mail(), email).await
+    }
+
+    /// Where mail is written.
+    pub fn mail(&self) -> PathBuf {
+        self.folder.path().join("mail")
+    }
+
+    /// Whether every job is done.
+    pub async fn is_idle(&self) -> bool {
+        let mut connection = PgConnection::connect(self.database.as_str())
+            .await
+            .expect("connect to PostgreSQL");
+        let left: i64 = sqlx::query_scalar("SELECT count(*) FROM jobs")
+            .fetch_one(&mut connection)
+            .await
+            .expect("count the jobs");
+        left == 0
+    }
+
+    /// A tenant of this person's, in whose namespace something can run.
+    pub async fn tenant(&self, owner: &Person) -> String {
+        let name = format!("api-{:08x}", rand::random::<u32>());
+        let made = owner
+            .post(&self.one.client, "/v1/tenants", &json!({"name": name}))
+            .await;
+        assert_eq!(made.status, 201, "{:?}", made.body);
+        let path = format!("/v1/tenants/{name}/runs");
+        wait::until_true("the tenant's namespace", async || {
+            owner.get(&self.two.client, &path).await.status == 200
+        })
+        .await;
+        let tenants: Api<Tenant> = Api::all(self.admin.clone());
+        wait::until(&tenants, &name, "the tenant is ready", |found| {
+            found.is_some_and(|tenant| {
+                let status = tenant.status.clone().unwrap_or_default();
+                status
+                    .conditions
+                    .iter()
+                    .any(|c| c.type_ == "Ready" && c.status == ConditionStatus::True)
+            })
+        })
+        .await;
+        name
+    }
+}
+
+/// A kubeconfig with the service account that the chart makes for the API, so that the tests prove its rights.
+async fn identity(admin: &kube::Client) -> String {
+    let accounts: Api<ServiceAccount> = Api::namespaced(admin.clone(), "pinfold-system");
+    let request = TokenRequest {
+        metadata: ObjectMeta::default(),
+        spec: TokenRequestSpec {
+            audiences: Vec::new(),
+            bound_object_ref: None,
+            expiration_seconds: Some(3600),
+        },
+        status: None,
+    };
+    let made = accounts
+        .create_token_request("pinfold-api", &PostParams::default(), &request)
+        .await
+        .expect("a token of the API's service account");
+    let token = made.status.expect("a token").token;
+    let config = Kubeconfig::read_from(cluster::kubeconfig("admin")).expect("a kubeconfig");
+    let cluster = config.clusters[0].cluster.clone().expect("a cluster");
+    json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "c", "cluster": cluster}],
+        "users": [{"name": "u", "user": {"token": token}}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+        "current-context": "x",
+    })
+    .to_string()
+}

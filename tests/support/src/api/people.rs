@@ -1,0 +1,95 @@
+//! People, as browsers and programs of theirs send requests.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use http_body_util::Full;
+use hyper::{Request, body::Bytes, header};
+use serde_json::{Value, json};
+
+use crate::{
+    api::{Answer, Client},
+    wait,
+};
+
+const PASSWORD: &str = "correct horse battery staple";
+
+/// A person who has logged in.
+#[derive(Debug, Clone)]
+pub struct Person {
+    pub id: String,
+    cookie: String,
+    csrf: String,
+}
+
+impl Person {
+    /// Signs up by the mail that the service writes into a folder.
+    pub async fn sign_up(client: &Client, mail: &Path, email: &str) -> Self {
+        let asked = client.post("/v1/sign-ups", &json!({"email": email})).await;
+        assert_eq!(asked.status, 202, "{:?}", asked.body);
+        let token = secret(mail, email).await;
+        let body = json!({"token": token, "name": "Ada", "password": PASSWORD});
+        let opened = client.post("/v1/sign-ups/complete", &body).await;
+        assert_eq!(opened.status, 201, "{:?}", opened.body);
+        let cookies = opened.headers.get_all(header::SET_COOKIE).iter();
+        let pairs = cookies.map(|value| value.to_str().unwrap_or_default().split(';').next().unwrap_or_default());
+        Self {
+            cookie: pairs.collect::<Vec<_>>().join("; "),
+            id: text(&opened.body["overseer_id"]),
+            csrf: text(&opened.body["csrf_token"]),
+        }
+    }
+
+    /// A request of this person's.
+    pub fn request(&self, client: &Client, method: &str, path: &str, body: Option<&Value>) -> Request<Full<Bytes>> {
+        Request::builder()
+            .method(method)
+            .uri(client.url(path))
+            .header(header::COOKIE, &self.cookie)
+            .header("x-csrf-token", &self.csrf)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(body.map_or_else(Full::default, |body| Full::from(body.to_string())))
+            .expect("a request")
+    }
+
+    pub async fn send(&self, client: &Client, method: &str, path: &str, body: Option<&Value>) -> Answer {
+        client.send(self.request(client, method, path, body)).await
+    }
+
+    pub async fn get(&self, client: &Client, path: &str) -> Answer {
+        self.send(client, "GET", path, None).await
+    }
+
+    pub async fn post(&self, client: &Client, path: &str, body: &Value) -> Answer {
+        self.send(client, "POST", path, Some(body)).await
+    }
+}
+
+/// The secret of the link that was sent to an address last.
+pub async fn secret(mail: &Path, email: &str) -> String {
+    let mut found = None;
+    wait::until_true("a mail with a link", || {
+        found = letters(mail).remove(email);
+        std::future::ready(found.is_some())
+    })
+    .await;
+    found.unwrap_or_default()
+}
+
+/// The secrets of the links in a folder of mail, by address. A letter that was read is taken away.
+fn letters(mail: &Path) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(mail).into_iter().flatten().flatten() {
+        let letter = fs::read_to_string(entry.path()).unwrap_or_default();
+        let to = letter.lines().find_map(|line| line.strip_prefix("To: "));
+        let link = letter.lines().find_map(|line| line.split_once('#'));
+        if let (Some(to), Some((_, secret))) = (to, link) {
+            found.insert(to.to_owned(), secret.to_owned());
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+    found
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
