@@ -12,7 +12,10 @@ use crate::{
     cluster::Cluster,
     config::{Accounts, Config, Environment},
     http::{cookies::Cookies, limits::Limits},
-    service::{bell::Bell, hashing::Hashing, keyring::Keyring, throttle::Throttle, tokens::Maker},
+    service::{
+        bell::Bell, hashing::Hashing, keyring::Keyring, second_factor, sign_up::Place, throttle::Throttle,
+        tokens::Maker,
+    },
     store::{Database, StoreError},
 };
 
@@ -95,7 +98,7 @@ impl AppState {
             cluster,
             keyring: Arc::default(),
             limits: Arc::new(Limits::new(&config.limits, clock.clone())),
-            throttle: Arc::new(Throttle::new(clock.clone())),
+            throttle: Arc::new(Throttle::new(config.limits.calls_per_minute, clock.clone())),
             hashing: Arc::default(),
             clock,
             issuer: config.http.issuer.as_str().into(),
@@ -107,6 +110,24 @@ impl AppState {
             access_token: config.auth.access_token,
             stop: Arc::new(watch::channel(false).0),
             bell: Arc::default(),
+        }
+    }
+
+    /// What accounts are opened and changed with.
+    pub fn accounts_place(&self) -> Place<'_> {
+        Place {
+            database: &self.database,
+            hashing: &self.hashing,
+            link_key: &self.keys.mail_link,
+        }
+    }
+
+    /// What second factors are judged with.
+    pub fn second_factors(&self) -> second_factor::Judge<'_> {
+        second_factor::Judge {
+            database: &self.database,
+            master: &self.master,
+            throttle: &self.throttle,
         }
     }
 

@@ -17,3 +17,4 @@ pub mod seal;
 pub mod shadow;
 pub mod strict_json;
 pub mod token;
+pub mod totp;

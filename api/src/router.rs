@@ -12,7 +12,10 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     app::AppState,
-    http::{layers, limits},
+    http::{
+        layers,
+        limits::{self, Group},
+    },
     routes,
 };
 
@@ -77,18 +80,20 @@ fn table() -> OpenApiRouter<AppState> {
 fn open() -> OpenApiRouter<AppState> {
     let registrations = OpenApiRouter::new()
         .routes(routes!(routes::agents::register::register))
-        .route_layer(middleware::from_fn(limits::registrations));
+        .route_layer(middleware::from_fn_with_state(Group::Registrations, limits::layer));
     let logins = OpenApiRouter::new()
         .routes(routes!(routes::sessions::create::create))
         .routes(routes!(routes::sign_ups::begin::begin))
         .routes(routes!(routes::sign_ups::complete::complete))
-        .route_layer(middleware::from_fn(limits::logins));
+        .routes(routes!(routes::password_resets::ask::ask))
+        .routes(routes!(routes::password_resets::complete::complete))
+        .route_layer(middleware::from_fn_with_state(Group::Logins, limits::layer));
     OpenApiRouter::new()
         .routes(routes!(routes::agents::challenge::challenge))
         .routes(routes!(routes::oauth::token::token))
         .routes(routes!(routes::well_known::jwks::jwks))
         .routes(routes!(routes::well_known::openapi::openapi))
-        .route_layer(middleware::from_fn(limits::anonymous))
+        .route_layer(middleware::from_fn_with_state(Group::Anonymous, limits::layer))
         .merge(registrations)
         .merge(logins)
 }
@@ -101,6 +106,10 @@ fn account() -> OpenApiRouter<AppState> {
         .routes(routes!(routes::me::get::get))
         .routes(routes!(routes::me::keys::list::list, routes::me::keys::add::add))
         .routes(routes!(routes::me::keys::revoke::revoke))
+        .routes(routes!(routes::me::password::change))
+        .routes(routes!(routes::me::totp::begin::begin))
+        .routes(routes!(routes::me::totp::confirm::confirm))
+        .routes(routes!(routes::me::totp::remove::remove))
         .routes(routes!(routes::me::sessions::list::list))
         .routes(routes!(routes::me::sessions::revoke::revoke))
         .routes(routes!(

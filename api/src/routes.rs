@@ -14,12 +14,19 @@ pub mod me {
     pub mod api_keys;
     pub mod get;
     pub mod keys;
+    pub mod password;
     pub mod sessions;
+    pub mod totp;
 }
 pub mod oauth {
     //! RFC 6749 and what builds on it: errors here are the RFC's, not problem details.
     pub mod error;
     pub mod token;
+}
+pub mod password_resets {
+    //! Choosing another password with a link.
+    pub mod ask;
+    pub mod complete;
 }
 pub mod sessions;
 pub mod sign_ups {

@@ -23,6 +23,7 @@ pub mod mail_links;
 pub mod memberships;
 pub mod migrations;
 pub mod replay;
+pub mod second_factors;
 pub mod sessions;
 pub mod signing_keys;
 pub mod tenants;

@@ -122,6 +122,7 @@ impl TestApp {
                 ("PINFOLD_TRUSTED_PROXIES", "10.0.0.0/8".to_owned()),
                 ("PINFOLD_REGISTRATIONS_PER_HOUR", "30".to_owned()),
                 ("PINFOLD_REQUESTS_PER_MINUTE", "60".to_owned()),
+                ("PINFOLD_CALLS_PER_MINUTE", "300".to_owned()),
                 ("PINFOLD_LOGINS_PER_MINUTE", "60".to_owned()),
                 ("PINFOLD_SIGN_UP", "open".to_owned()),
                 ("PINFOLD_LOGIN_MILLISECONDS", "0".to_owned()),

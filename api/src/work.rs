@@ -17,8 +17,8 @@ use crate::{
     app::AppState,
     auth::random::random,
     cluster::ClusterError,
-    mail::{MailError, Mailer},
-    service::{sign_up, tenants},
+    mail::{self as letters, MailError, Mailer},
+    service::{passwords, sign_up, tenants},
     store::{
         StoreError,
         jobs::{self, Held},
@@ -116,7 +116,7 @@ impl Worker {
                     worker.work(job).await;
                     drop(place);
                     // A job that is done lets the next of its subject be taken.
-                    worker.state.bell.ring();
+                    worker.state.bell.again();
                 });
             }
             while under_way.try_join_next().is_some() {}
@@ -190,7 +190,8 @@ impl Worker {
         match job.kind.as_str() {
             tenants::APPLY => tenant::apply(&self.state, job).await,
             sign_up::SEND => mail::link(&self.state, &self.mailer, job).await,
-            sign_up::KNOWN => mail::account_exists(&self.state, &self.mailer, job).await,
+            sign_up::KNOWN => mail::to_person(&self.state, &self.mailer, job, letters::account_exists).await,
+            passwords::CHANGED => mail::to_person(&self.state, &self.mailer, job, letters::password_changed).await,
             // From a release that knows more: it is for a worker of that release.
             other => Err(JobError::Later(format!(
                 "this release does not know jobs of kind {other}"

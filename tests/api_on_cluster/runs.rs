@@ -88,6 +88,17 @@ async fn from_a_sign_up_to_a_runs_answer() {
 
     assert_eq!(ada.send(one, "DELETE", &one_run, None).await.status, 204);
     assert_eq!(problem(&ada.get(two, &one_run).await), (404, "not_found"));
+    let done = [
+        "tenant.create",
+        "account.create",
+        "session.create",
+        "tenant.create",
+        "agent.register",
+        "token.issue",
+        "run.create",
+        "run.delete",
+    ];
+    assert_eq!(stage.actions().await, done);
 }
 
 #[tokio::test(flavor = "multi_thread")]

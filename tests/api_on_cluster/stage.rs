@@ -63,11 +63,22 @@ impl Stage {
         self.folder.path().join("mail")
     }
 
+    async fn connection(&self) -> PgConnection {
+        let connection = PgConnection::connect(self.database.as_str()).await;
+        connection.expect("connect to PostgreSQL")
+    }
+
+    /// What was done, as the audit has it.
+    pub async fn actions(&self) -> Vec<String> {
+        sqlx::query_scalar("SELECT action FROM audit_events ORDER BY id")
+            .fetch_all(&mut self.connection().await)
+            .await
+            .expect("read the audit")
+    }
+
     /// Whether every job is done.
     pub async fn is_idle(&self) -> bool {
-        let mut connection = PgConnection::connect(self.database.as_str())
-            .await
-            .expect("connect to PostgreSQL");
+        let mut connection = self.connection().await;
         let left: i64 = sqlx::query_scalar("SELECT count(*) FROM jobs")
             .fetch_one(&mut connection)
             .await

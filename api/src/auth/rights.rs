@@ -233,6 +233,22 @@ mod tests {
         }
     }
 
+    /// The table of docs/auth.md, made of this one.
+    #[test]
+    fn the_documentation_says_the_same() {
+        let documented = include_str!("../../../docs/auth.md");
+        let of_agent = crate::service::tokens::RIGHTS;
+        for right in Right::ALL {
+            let roles = Role::ALL.map(|role| role.gives(right)).into_iter();
+            let cells: Vec<&str> = roles
+                .chain([of_agent.contains(&right)])
+                .map(|given| if given { " yes |" } else { " |" })
+                .collect();
+            let row = format!("| `{}` |{}\n", right.as_str(), cells.concat());
+            assert!(documented.contains(&row), "{row}");
+        }
+    }
+
     #[test]
     fn a_viewer_changes_nothing() {
         let writes = |role: Role| role.rights().iter().any(|r| !r.as_str().ends_with(":read"));

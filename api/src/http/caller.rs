@@ -76,6 +76,15 @@ impl Caller {
 }
 
 impl Caller {
+    /// What its requests are counted by: the agent, the person, or the key.
+    fn id(&self) -> &[u8; 16] {
+        match self {
+            Self::Agent(agent) => agent.agent.as_bytes(),
+            Self::Person(login) => login.session.overseer.as_bytes(),
+            Self::Key(key) => key.id.as_bytes(),
+        }
+    }
+
     /// The person who asks, or for whom a key does.
     pub fn overseer(&self) -> Result<OverseerId, ApiError> {
         match self {
@@ -118,13 +127,15 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let state = AppState::from_ref(state);
         let now = state.clock.now();
-        match presented(&parts.headers)? {
+        let caller = match presented(&parts.headers)? {
             Some(text) => match ApiKey::parse(text) {
-                Some(key) => by_key(&state, &key, now).await,
-                None => by_token(&state, text, now).await,
+                Some(key) => by_key(&state, &key, now).await?,
+                None => by_token(&state, text, now).await?,
             },
-            None => by_cookie(&state, &parts.method, &parts.headers, now).await,
-        }
+            None => by_cookie(&state, &parts.method, &parts.headers, now).await?,
+        };
+        state.throttle.call(caller.id())?;
+        Ok(caller)
     }
 }
 

@@ -101,6 +101,12 @@ pub enum LoginRefused {
     /// Nobody, another password, a blocked account: the answer is the same.
     #[error("invalid credentials")]
     Credentials,
+    /// The password is right, and a code is needed besides.
+    #[error("a second factor is needed")]
+    SecondFactor,
+    /// The code is another, or was used.
+    #[error("invalid code")]
+    Code,
 }
 
 impl Forbidden {
@@ -180,6 +186,16 @@ impl ApiError {
                 "A valid access token, API key or login is needed.",
             ),
             Self::Forbidden(why) => (StatusCode::FORBIDDEN, why.code(), "The caller may not do this."),
+            Self::Login(LoginRefused::SecondFactor) => (
+                StatusCode::UNAUTHORIZED,
+                "second_factor_required",
+                "A code of the authenticator is needed besides; send it as `code`.",
+            ),
+            Self::Login(LoginRefused::Code) => (
+                StatusCode::UNAUTHORIZED,
+                "invalid_code",
+                "The code is another, or was used; wait for the next.",
+            ),
             Self::Login(LoginRefused::Credentials) => (
                 StatusCode::UNAUTHORIZED,
                 "invalid_credentials",

@@ -9,7 +9,7 @@ use std::{
 
 use axum::{
     Extension,
-    extract::{ConnectInfo, Request},
+    extract::{ConnectInfo, Request, State},
     http::{HeaderName, HeaderValue},
     middleware::Next,
     response::{IntoResponse as _, Response},
@@ -117,37 +117,32 @@ impl Class {
     }
 }
 
-/// For routes that anybody may call without a token.
-pub async fn anonymous(
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    Extension(limits): Extension<Arc<Limits>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let client = client_address::of(peer.ip(), request.headers(), &limits.trusted);
-    limits.anonymous.pass(client, request, next).await
+/// What a group of routes is counted as.
+#[derive(Debug, Clone, Copy)]
+pub enum Group {
+    /// Anybody may call it without a token.
+    Anonymous,
+    /// It makes something for anybody.
+    Registrations,
+    /// A person proves something there, or has mail sent.
+    Logins,
 }
 
-/// For routes that make something for anybody.
-pub async fn registrations(
+/// Counts a request, and lets it through or not.
+pub async fn layer(
+    State(group): State<Group>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Extension(limits): Extension<Arc<Limits>>,
     request: Request,
     next: Next,
 ) -> Response {
     let client = client_address::of(peer.ip(), request.headers(), &limits.trusted);
-    limits.registrations.pass(client, request, next).await
-}
-
-/// For routes where a person proves something, or has mail sent.
-pub async fn logins(
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    Extension(limits): Extension<Arc<Limits>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let client = client_address::of(peer.ip(), request.headers(), &limits.trusted);
-    limits.logins.pass(client, request, next).await
+    let class = match group {
+        Group::Anonymous => &limits.anonymous,
+        Group::Registrations => &limits.registrations,
+        Group::Logins => &limits.logins,
+    };
+    class.pass(client, request, next).await
 }
 
 #[cfg(test)]

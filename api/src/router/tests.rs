@@ -11,12 +11,14 @@ use serde_json::json;
 use crate::{router, testing::TestApp};
 
 /// What anybody may call. A route that is not here asks for a token.
-const PUBLIC: [&str; 8] = [
+const PUBLIC: [&str; 10] = [
     "GET /.well-known/jwks.json",
     "GET /openapi.json",
     "POST /oauth/token",
     "POST /v1/agents",
     "POST /v1/agents/{agent}/challenges",
+    "POST /v1/password-resets",
+    "POST /v1/password-resets/complete",
     "POST /v1/sessions",
     "POST /v1/sign-ups",
     "POST /v1/sign-ups/complete",

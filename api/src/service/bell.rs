@@ -28,6 +28,11 @@ impl Bell {
         self.outward.notify_one();
     }
 
+    /// There may be more for the worker here.
+    pub fn again(&self) {
+        self.here.notify_one();
+    }
+
     /// Waits until it rings.
     pub async fn heard(&self) {
         self.here.notified().await;

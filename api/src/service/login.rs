@@ -11,10 +11,11 @@ use crate::{
     },
     service::{
         hashing::{Hashing, HashingError, Standing},
+        second_factor,
         sessions::{self, Entry, Opened},
         throttle::{Throttle, TooOften},
     },
-    store::{Database, StoreError, accounts},
+    store::{Database, StoreError, accounts, second_factors},
 };
 
 /// What a login is judged with.
@@ -26,6 +27,8 @@ pub struct Judge<'a> {
     pub hashing: &'a Hashing,
     /// How often one may try.
     pub throttle: &'a Throttle,
+    /// What second factors are judged with.
+    pub factors: second_factor::Judge<'a>,
     /// The key of devices' cookies.
     pub device_key: &'a aws_lc_rs::hmac::Key,
 }
@@ -37,6 +40,8 @@ pub struct Attempt<'a> {
     pub email: &'a EmailAddress,
     /// The password.
     pub password: String,
+    /// A code of the authenticator, or a recovery code.
+    pub code: Option<&'a str>,
     /// The cookie of a browser that the person logged in from before.
     pub device: Option<&'a str>,
 }
@@ -47,6 +52,12 @@ pub enum Refused {
     /// No such account, another password, a blocked account.
     #[error("invalid credentials")]
     Credentials,
+    /// The password is right, and a code is needed besides.
+    #[error("a second factor is needed")]
+    SecondFactor,
+    /// The code is another, or was used.
+    #[error("the code is another, or was used")]
+    Code,
     /// Too many tries.
     #[error(transparent)]
     TooOften(#[from] TooOften),
@@ -56,6 +67,18 @@ pub enum Refused {
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<second_factor::Refused> for Refused {
+    fn from(why: second_factor::Refused) -> Self {
+        match why {
+            second_factor::Refused::TooOften(error) => Self::TooOften(error),
+            second_factor::Refused::Store(error) => Self::Store(error),
+            second_factor::Refused::Code | second_factor::Refused::None | second_factor::Refused::Confirmed => {
+                Self::Code
+            }
+        }
+    }
 }
 
 /// A login, and the cookie that lets the same browser in when strangers try.
@@ -103,7 +126,14 @@ pub async fn login(
         Verdict::Outdated => Some(judge.hashing.hash(standing, attempt.password, salt()?).await?),
         Verdict::Right | Verdict::Wrong => None,
     };
+    let factor = second_factors::find(judge.database.pool(), account.id)
+        .await?
+        .filter(|factor| factor.confirmed);
     let mut tx = judge.database.platform().await?;
+    if let Some(factor) = &factor {
+        let code = attempt.code.ok_or(Refused::SecondFactor)?;
+        second_factor::prove(&mut tx, judge.factors, account.id, factor, code, now).await?;
+    }
     if let Some(better) = better {
         accounts::rehash(&mut tx, account.id, &stored, &better).await?;
     }

@@ -2,13 +2,16 @@
 
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
-use domain::Clock;
+use domain::{Clock, OverseerId};
 use governor::{Quota, RateLimiter, clock, nanos::Nanos, state::keyed::DashMapStateStore};
 
 use crate::auth::{device, opaque::sha256};
 
 /// Passwords that may be tried on one account in a minute, and from one known browser.
 const TRIES: NonZeroU32 = NonZeroU32::new(10).unwrap();
+
+/// Codes of an authenticator that may be tried on one account in an hour, six digits each: guessing takes years.
+const CODES: NonZeroU32 = NonZeroU32::new(20).unwrap();
 
 /// Mails that one address is sent in an hour.
 const MAILS: NonZeroU32 = NonZeroU32::new(5).unwrap();
@@ -38,15 +41,19 @@ pub struct TooOften(pub Duration);
 pub struct Throttle {
     tries: Limiter,
     mails: Limiter,
+    codes: Limiter,
+    calls: Limiter,
     time: Time,
 }
 
 impl Throttle {
-    /// Nothing was counted yet.
-    pub fn new(clock: Arc<dyn Clock>) -> Self {
+    /// Nothing was counted yet; each caller may send so many requests in a minute.
+    pub fn new(calls: NonZeroU32, clock: Arc<dyn Clock>) -> Self {
         let time = Time(clock);
         Self {
+            calls: RateLimiter::new(Quota::per_minute(calls), DashMapStateStore::default(), time.clone()),
             tries: RateLimiter::new(Quota::per_minute(TRIES), DashMapStateStore::default(), time.clone()),
+            codes: RateLimiter::new(Quota::per_hour(CODES), DashMapStateStore::default(), time.clone()),
             mails: RateLimiter::new(Quota::per_hour(MAILS), DashMapStateStore::default(), time.clone()),
             time,
         }
@@ -62,9 +69,14 @@ impl Throttle {
         self.count(&self.tries, &key)
     }
 
-    /// Somebody proves a second factor of an account.
-    pub fn factor(&self, overseer: domain::OverseerId) -> Result<(), TooOften> {
-        self.count(&self.tries, &sha256(format!("factor\0{overseer}").as_bytes()))
+    /// Somebody who proved who they are sends a request.
+    pub fn call(&self, id: &[u8; 16]) -> Result<(), TooOften> {
+        self.count(&self.calls, &sha256(id))
+    }
+
+    /// Somebody shows a code of an account's authenticator.
+    pub fn code(&self, overseer: OverseerId) -> Result<(), TooOften> {
+        self.count(&self.codes, &sha256(overseer.as_bytes()))
     }
 
     /// Somebody wants mail sent to an address.
@@ -76,6 +88,8 @@ impl Throttle {
     pub fn forget(&self) {
         self.tries.retain_recent();
         self.mails.retain_recent();
+        self.calls.retain_recent();
+        self.codes.retain_recent();
     }
 
     fn count(&self, limiter: &Limiter, key: &[u8; 32]) -> Result<(), TooOften> {

@@ -27,7 +27,7 @@ use crate::{
 const SELF: &str = "self";
 
 /// What an agent may do besides, in a tenant of people.
-const RIGHTS: [Right; 5] = [
+pub const RIGHTS: [Right; 5] = [
     Right::TenantRead,
     Right::AgentsRead,
     Right::TemplatesRead,

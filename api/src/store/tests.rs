@@ -255,11 +255,13 @@ async fn every_table_is_a_tenants_or_known_to_be_nobodys() {
     .unwrap();
     let known = [
         "_sqlx_migrations",
+        "authenticators",
         "jobs",
         "mail_links",
         "overseers",
         "passwords",
         "profiles",
+        "recovery_codes",
         "replay_epoch",
         "replay_spent",
         "sessions",

@@ -1,6 +1,7 @@
 //! Jobs that send mail. The secret of a link is made here and nowhere kept.
 
 use domain::{InvitationId, MailLinkId, OverseerId, TenantId};
+use uuid::Uuid;
 
 use crate::{
     app::AppState,
@@ -29,14 +30,22 @@ pub async fn link(state: &AppState, mailer: &Mailer, job: &Held) -> Result<(), J
     }
 }
 
-/// Tells the owner of an address that there is an account already.
-pub async fn account_exists(state: &AppState, mailer: &Mailer, job: &Held) -> Result<(), JobError> {
+/// Tells a person something of their account.
+pub async fn to_person(
+    state: &AppState,
+    mailer: &Mailer,
+    job: &Held,
+    write: fn(&str, &str) -> mail::Letter,
+) -> Result<(), JobError> {
     let mut tx = state.database.platform().await?;
     let Some(person) = accounts::find(&mut tx, OverseerId::of_uuid(job.subject)).await? else {
         return Ok(());
     };
-    let letter = mail::account_exists(&person.email, &state.frontend);
-    Ok(mailer.send(&letter, job.subject).await?)
+    drop(tx);
+    // Each letter has a name of its own, and the same when it is sent again.
+    let name = Uuid::from_u128(job.subject.as_u128() ^ u128::from(job.position.unsigned_abs()));
+    let letter = write(&person.email, &state.frontend);
+    Ok(mailer.send(&letter, name).await?)
 }
 
 async fn by_link(state: &AppState, job: &Held, purpose: Purpose) -> Result<Option<mail::Letter>, JobError> {

@@ -31,6 +31,9 @@ pub struct Credentials {
     /// The password.
     #[schema(format = Password, max_length = 1024)]
     password: String,
+    /// Where the person has an authenticator: six digits of it, or a recovery code.
+    #[schema(example = "123456", max_length = 64)]
+    code: Option<String>,
 }
 
 impl std::fmt::Debug for Credentials {
@@ -51,7 +54,7 @@ impl std::fmt::Debug for Credentials {
     request_body = Credentials,
     responses(
         (status = 201, description = "Logged in.", body = NewSession),
-        (status = 401, description = "The address or the password is wrong (`invalid_credentials`).", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "The address or the password is wrong (`invalid_credentials`), a code is needed besides (`second_factor_required`), or it is another or was used (`invalid_code`).", body = Problem, content_type = "application/problem+json"),
         OpenRefusals,
     ),
     security(())
@@ -80,11 +83,13 @@ async fn attempt(
         database: &state.database,
         hashing: &state.hashing,
         throttle: &state.throttle,
+        factors: state.second_factors(),
         device_key: &state.keys.device,
     };
     let attempt = Attempt {
         email: &email,
         password: shown.password,
+        code: shown.code.as_deref(),
         device: state.cookies.read(headers, Cookie::Device),
     };
     let entry = sessions::entry(state, headers, "password", request_id);
@@ -98,6 +103,8 @@ async fn attempt(
 fn refused(why: Refused) -> ApiError {
     match why {
         Refused::Credentials => ApiError::Login(LoginRefused::Credentials),
+        Refused::SecondFactor => ApiError::Login(LoginRefused::SecondFactor),
+        Refused::Code => ApiError::Login(LoginRefused::Code),
         Refused::TooOften(error) => error.into(),
         Refused::Hashing(error) => error.into(),
         Refused::Store(error) => error.into(),

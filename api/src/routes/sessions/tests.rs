@@ -320,3 +320,17 @@ async fn what_is_wrong_with_a_sign_up_is_told_and_the_link_stays_good() {
         409
     );
 }
+
+#[tokio::test]
+async fn one_caller_does_not_use_up_anothers_requests() {
+    let app = TestApp::start().await;
+    let (ada, eve) = (app.person("ada@example.com").await, app.person("eve@example.com").await);
+    for _ in 0..300 {
+        assert_eq!(app.as_person(Method::GET, "/v1/me", &ada, None).await.status, 200);
+    }
+    let answer = app.as_person(Method::GET, "/v1/me", &ada, None).await;
+    assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (429, Some("1")));
+    assert_eq!(app.as_person(Method::GET, "/v1/me", &eve, None).await.status, 200);
+    app.wait(1);
+    assert_eq!(app.as_person(Method::GET, "/v1/me", &ada, None).await.status, 200);
+}

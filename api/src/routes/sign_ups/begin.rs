@@ -44,14 +44,19 @@ pub async fn begin(State(state): State<AppState>, Json(asked): Json<Applicant>) 
     let floor = tokio::time::sleep(state.accounts.login);
     let email = parse::email(&asked.email)?;
     if state.accounts.sign_up != SignUp::Open {
-        return Err(ApiError::Conflict {
-            code: "sign_up_closed",
-            message: "accounts are opened by invitation only, or not at all; ask whoever runs this service".to_owned(),
-        });
+        return Err(closed());
     }
     state.throttle.mail(email.key())?;
     sign_up::begin(&state.database, &email, state.clock.now()).await?;
     state.bell.ring();
     floor.await;
     Ok(StatusCode::ACCEPTED)
+}
+
+/// Accounts are not opened in this way.
+pub fn closed() -> ApiError {
+    ApiError::Conflict {
+        code: "sign_up_closed",
+        message: "accounts are opened by invitation only, or not at all; ask whoever runs this service".to_owned(),
+    }
 }

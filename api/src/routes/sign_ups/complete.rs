@@ -10,13 +10,17 @@ use utoipa::ToSchema;
 
 use crate::{
     app::AppState,
+    config::SignUp,
     http::{
         error::{ApiError, OpenRefusals, Problem},
         json::Json,
         parse,
         request_id::RequestId,
     },
-    routes::sessions::{self, NewSession},
+    routes::{
+        sessions::{self, NewSession},
+        sign_ups::begin::closed,
+    },
     service::{
         login,
         sign_up::{self, Choice, Refused},
@@ -54,7 +58,7 @@ impl std::fmt::Debug for Account {
     request_body = Account,
     responses(
         (status = 201, description = "The account is open.", body = NewSession),
-        (status = 409, description = "The link was used, has ended, or is none (`link_ended`).", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The link was used, has ended, or is none (`link_ended`), or no accounts are opened (`sign_up_closed`).", body = Problem, content_type = "application/problem+json"),
         OpenRefusals,
     ),
     security(())
@@ -65,18 +69,16 @@ pub async fn complete(
     headers: HeaderMap,
     Json(chosen): Json<Account>,
 ) -> Result<impl IntoResponse, ApiError> {
+    if state.accounts.sign_up == SignUp::Off {
+        return Err(closed());
+    }
     let name = parse::name("name", &chosen.name)?.to_owned();
     let choice = Choice {
         name,
         password: chosen.password,
     };
     let entry = sessions::entry(&state, &headers, "sign_up", &request_id);
-    let place = sign_up::Place {
-        database: &state.database,
-        hashing: &state.hashing,
-        link_key: &state.keys.mail_link,
-    };
-    let opened = sign_up::complete(place, &chosen.token, choice, entry, state.clock.now())
+    let opened = sign_up::complete(state.accounts_place(), &chosen.token, choice, entry, state.clock.now())
         .await
         .map_err(refused)?;
     state.bell.ring();

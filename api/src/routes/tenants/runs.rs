@@ -7,6 +7,7 @@ use crds::{
     sandbox_run::{OutputTail, SandboxRun, condition_type},
 };
 use serde::Serialize;
+use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::{
@@ -14,7 +15,10 @@ use crate::{
     auth::rights::Needs,
     cluster::{Cluster, ClusterError, Namespace},
     http::{access::In, error::ApiError},
-    store::tenants,
+    store::{
+        audit::{self, Event},
+        tenants,
+    },
 };
 
 pub mod cancel;
@@ -175,6 +179,27 @@ pub async fn place<'a, R: Needs>(state: &'a AppState, access: &In<R>) -> Result<
     let namespace = cluster.namespace(&row.name, resource).await?;
     cluster.remember(access.tenant, namespace.clone());
     Ok((cluster, namespace))
+}
+
+/// Writes down what a caller asks of a run, before the cluster is asked: nothing is done that nobody wrote down.
+pub async fn record<R: Needs>(
+    state: &AppState,
+    access: &In<R>,
+    action: &'static str,
+    run: &str,
+    request_id: &str,
+) -> Result<(), ApiError> {
+    let mut tx = state.database.tenant(access.tenant).await?;
+    let event = Event {
+        at: state.clock.now(),
+        actor: access.caller.actor(),
+        action,
+        target: access.tenant.uuid(),
+        request_id,
+        detail: json!({"run": run}),
+    };
+    audit::append(&mut tx, &event).await?;
+    Ok(tx.commit().await?)
 }
 
 /// A run of the tenant, by name.

@@ -29,7 +29,20 @@ const TYPOS: &str = "typos==1.39.0";
 pub(super) fn check(ui: &Ui) -> Vec<Result<()>> {
     let mut results: Vec<_> = CARGO_TOOLS.iter().map(|tool| cargo_tool(ui, tool)).collect();
     results.push(spelling(ui));
+    results.push(vet(ui));
     results
+}
+
+fn vet(ui: &Ui) -> Result<()> {
+    ui.stage("go vet", "mend what the log names in dev/cluster/kubernetes", |stage| {
+        stage
+            .run("go")
+            .args(["vet", "-trimpath", "./..."])
+            .dir(paths::sources().join("kubernetes"))
+            .env("CGO_ENABLED", "0")
+            .env("GOFLAGS", "")
+            .run()
+    })
 }
 
 fn cargo_tool(ui: &Ui, (tool, version, arguments, mend): &(&str, &str, &[&str], &str)) -> Result<()> {

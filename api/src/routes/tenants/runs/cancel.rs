@@ -8,6 +8,7 @@ use crate::{
     http::{
         access::In,
         error::{ApiError, Refusals},
+        request_id::RequestId,
     },
     routes::tenants::runs::{self, Run},
 };
@@ -28,11 +29,13 @@ use crate::{
 )]
 pub async fn cancel(
     State(state): State<AppState>,
+    RequestId(request_id): RequestId,
     access: In<need::RunsWrite>,
     path: Path<(String, String)>,
 ) -> Result<axum::Json<Run>, ApiError> {
     let Path((_, name)) = path;
     let (cluster, namespace, run) = runs::find(&state, &access, &name).await?;
+    runs::record(&state, &access, "run.cancel", &name, &request_id).await?;
     let run = cluster.cancel_run(&namespace, &run).await?;
     Ok(axum::Json(Run::from(run)))
 }

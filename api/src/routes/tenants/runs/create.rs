@@ -71,6 +71,8 @@ pub async fn create(
         principal: &principal,
         request_id: &request_id,
     };
+    let name = wanted.metadata.name.clone().unwrap_or_default();
+    runs::record(&state, &access, "run.create", &name, &request_id).await?;
     let made = cluster.create_run(&namespace, &wanted, by).await?;
     let run = get::waited(&state, &access, cluster, &namespace, made, wait).await?;
     Ok((StatusCode::CREATED, axum::Json(Run::from(run))))

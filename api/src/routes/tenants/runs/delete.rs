@@ -11,6 +11,7 @@ use crate::{
     http::{
         access::In,
         error::{ApiError, Refusals},
+        request_id::RequestId,
     },
     routes::tenants::runs,
 };
@@ -31,11 +32,13 @@ use crate::{
 )]
 pub async fn delete(
     State(state): State<AppState>,
+    RequestId(request_id): RequestId,
     access: In<need::RunsWrite>,
     path: Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
     let Path((_, name)) = path;
     let (cluster, namespace, run) = runs::find(&state, &access, &name).await?;
+    runs::record(&state, &access, "run.delete", &name, &request_id).await?;
     cluster.delete_run(&namespace, &run).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,0 +1,77 @@
+//! `PUT /v1/me/password`.
+
+use axum::{extract::State, http::StatusCode};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::{
+    app::AppState,
+    http::{
+        caller::Person,
+        error::{ApiError, Refusals},
+        json::Json,
+        request_id::RequestId,
+    },
+    routes::sign_ups::complete::link_ended,
+    service::passwords::{self, Refused},
+};
+
+#[cfg(test)]
+mod tests;
+
+/// The old password and the new one.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Passwords {
+    /// The password as it is.
+    #[schema(format = Password, max_length = 1024)]
+    current_password: String,
+    /// The password as it is to be: 12 characters or more.
+    #[schema(format = Password, min_length = 12, max_length = 1024)]
+    password: String,
+}
+
+impl std::fmt::Debug for Passwords {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Passwords").finish_non_exhaustive()
+    }
+}
+
+/// Change my password.
+///
+/// All other logins end, and a mail tells of it.
+#[utoipa::path(
+    put,
+    path = "/v1/me/password",
+    tag = "people",
+    request_body = Passwords,
+    responses((status = 204, description = "The password is changed."), Refusals),
+    security(("session" = []))
+)]
+pub async fn change(
+    State(state): State<AppState>,
+    RequestId(request_id): RequestId,
+    Person(login): Person,
+    Json(given): Json<Passwords>,
+) -> Result<StatusCode, ApiError> {
+    let place = state.accounts_place();
+    let now = state.clock.now();
+    let (old, new) = (given.current_password, given.password);
+    passwords::change(place, &state.throttle, &login.session, old, new, &request_id, now)
+        .await
+        .map_err(refused)?;
+    state.bell.ring();
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Why a password stays, to a client.
+pub fn refused(why: Refused) -> ApiError {
+    match why {
+        Refused::Link => link_ended(),
+        Refused::Wrong => ApiError::invalid("current_password", "this is not your password"),
+        Refused::Unfit(error) => ApiError::invalid("password", error.to_string()),
+        Refused::TooOften(error) => error.into(),
+        Refused::Hashing(error) => error.into(),
+        Refused::Store(error) => error.into(),
+    }
+}

@@ -1,0 +1,39 @@
+//! `POST /v1/me/totp/remove`.
+
+use axum::{extract::State, http::StatusCode};
+
+use crate::{
+    app::AppState,
+    http::{
+        caller::Person,
+        error::{ApiError, Refusals},
+        json::Json,
+        request_id::RequestId,
+    },
+    routes::me::totp::{Code, refused},
+    service::second_factor,
+};
+
+/// Take an authenticator away.
+///
+/// A code of it, or a recovery code, shows that you want it. The recovery codes go with it.
+#[utoipa::path(
+    post,
+    path = "/v1/me/totp/remove",
+    tag = "people",
+    request_body = Code,
+    responses((status = 204, description = "Logins need no code any more."), Refusals),
+    security(("session" = []))
+)]
+pub async fn remove(
+    State(state): State<AppState>,
+    RequestId(request_id): RequestId,
+    Person(login): Person,
+    Json(shown): Json<Code>,
+) -> Result<StatusCode, ApiError> {
+    let now = state.clock.now();
+    second_factor::remove(state.second_factors(), login.overseer(), &shown.code, &request_id, now)
+        .await
+        .map_err(refused)?;
+    Ok(StatusCode::NO_CONTENT)
+}

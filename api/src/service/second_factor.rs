@@ -1,0 +1,192 @@
+//! A person's second factor: an authenticator's code, or one of ten recovery codes when it is lost. Each counts once, in
+//! whichever replica it is shown.
+
+use domain::OverseerId;
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::{
+    auth::{
+        opaque::sha256,
+        random::random,
+        seal::MasterKey,
+        totp::{self, SECRET, base32},
+    },
+    service::throttle::{Throttle, TooOften},
+    store::{
+        Database, PlatformTransaction, Scope, StoreError,
+        audit::{self, Actor, Event},
+        second_factors::{self, Authenticator},
+    },
+};
+
+/// The purpose of the key that secrets are sealed under.
+const PURPOSE: &str = "authenticator";
+
+/// How many recovery codes there are.
+const CODES: usize = 10;
+
+/// What second factors are judged with.
+#[derive(Debug, Clone, Copy)]
+pub struct Judge<'a> {
+    /// The database.
+    pub database: &'a Database,
+    /// What secrets are sealed under.
+    pub master: &'a MasterKey,
+    /// How often one may try.
+    pub throttle: &'a Throttle,
+}
+
+/// Why nothing was changed, or proved.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// There is an authenticator already.
+    #[error("there is an authenticator already")]
+    Confirmed,
+    /// There is none.
+    #[error("there is no authenticator")]
+    None,
+    /// The code is another, or was used.
+    #[error("the code is another, or was used")]
+    Code,
+    /// Too many tries.
+    #[error(transparent)]
+    TooOften(#[from] TooOften),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Makes a secret for an authenticator. Nothing needs it until a code of it was shown.
+pub async fn begin(judge: Judge<'_>, overseer: OverseerId, now: Timestamp) -> Result<[u8; SECRET], Refused> {
+    let secret: [u8; SECRET] = random().map_err(StoreError::from)?;
+    let sealed = judge
+        .master
+        .seal(PURPOSE, &overseer.to_string(), &secret)
+        .map_err(StoreError::from)?;
+    let mut tx = judge.database.platform().await?;
+    if !second_factors::put(&mut tx, overseer, &sealed, now).await? {
+        return Err(Refused::Confirmed);
+    }
+    tx.commit().await?;
+    Ok(secret)
+}
+
+/// Shows that the authenticator works; from then on a login needs it. Gives the recovery codes, this once.
+pub async fn confirm(
+    judge: Judge<'_>,
+    overseer: OverseerId,
+    code: &str,
+    request_id: &str,
+    now: Timestamp,
+) -> Result<Vec<String>, Refused> {
+    let found = second_factors::find(judge.database.pool(), overseer)
+        .await?
+        .ok_or(Refused::None)?;
+    if found.confirmed {
+        return Err(Refused::Confirmed);
+    }
+    let mut tx = judge.database.platform().await?;
+    prove(&mut tx, judge, overseer, &found, code, now).await?;
+    if !second_factors::confirm(&mut tx, overseer, now).await? {
+        return Err(Refused::Confirmed);
+    }
+    let mut codes = Vec::with_capacity(CODES);
+    for _ in 0..CODES {
+        let code = written(random().map_err(StoreError::from)?);
+        second_factors::insert_code(&mut tx, overseer, &hash(&code)).await?;
+        codes.push(code);
+    }
+    record(&mut tx, overseer, "second_factor.create", request_id, now).await?;
+    tx.commit().await?;
+    Ok(codes)
+}
+
+/// Takes the authenticator away; a code of it, or a recovery code, shows that its owner wants it.
+pub async fn remove(
+    judge: Judge<'_>,
+    overseer: OverseerId,
+    code: &str,
+    request_id: &str,
+    now: Timestamp,
+) -> Result<(), Refused> {
+    let found = second_factors::find(judge.database.pool(), overseer)
+        .await?
+        .ok_or(Refused::None)?;
+    let mut tx = judge.database.platform().await?;
+    prove(&mut tx, judge, overseer, &found, code, now).await?;
+    second_factors::delete(&mut tx, overseer).await?;
+    record(&mut tx, overseer, "second_factor.delete", request_id, now).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Judges a code, and uses it up in the caller's transaction.
+pub async fn prove(
+    tx: &mut PlatformTransaction,
+    judge: Judge<'_>,
+    overseer: OverseerId,
+    authenticator: &Authenticator,
+    code: &str,
+    now: Timestamp,
+) -> Result<(), Refused> {
+    let digits: String = code.chars().filter(|c| *c != ' ').collect();
+    if digits.len() != 6 {
+        return recover(tx, overseer, code, now).await;
+    }
+    // Six digits can be guessed; 80 random bits cannot.
+    judge.throttle.code(overseer)?;
+    let place = overseer.to_string();
+    let secret = judge
+        .master
+        .open(PURPOSE, &place, &authenticator.sealed_secret)
+        .map_err(StoreError::from)?;
+    let step = totp::step_of(&secret, &digits, authenticator.last_step, now).ok_or(Refused::Code)?;
+    if second_factors::advance(tx, overseer, step).await? {
+        Ok(())
+    } else {
+        Err(Refused::Code)
+    }
+}
+
+async fn recover(tx: &mut impl Scope, overseer: OverseerId, code: &str, now: Timestamp) -> Result<(), Refused> {
+    if second_factors::spend_code(tx, overseer, &hash(code), now).await? {
+        Ok(())
+    } else {
+        Err(Refused::Code)
+    }
+}
+
+/// A recovery code: 80 random bits as four groups of four letters and digits.
+fn written(random: [u8; 10]) -> String {
+    let text = base32(&random).to_lowercase();
+    let groups: Vec<String> = text
+        .as_bytes()
+        .chunks(4)
+        .map(|four| String::from_utf8_lossy(four).into_owned())
+        .collect();
+    groups.join("-")
+}
+
+/// However it was typed.
+fn hash(code: &str) -> [u8; 32] {
+    let plain: String = code.chars().filter(char::is_ascii_alphanumeric).collect();
+    sha256(format!("recovery code\0{}", plain.to_ascii_lowercase()).as_bytes())
+}
+
+async fn record(
+    tx: &mut PlatformTransaction,
+    overseer: OverseerId,
+    action: &'static str,
+    request_id: &str,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let event = Event {
+        at,
+        actor: Actor::Overseer(overseer),
+        action,
+        target: overseer.uuid(),
+        request_id,
+        detail: json!({}),
+    };
+    audit::append(tx, &event).await
+}
