@@ -2,6 +2,7 @@
 
 pub mod api_key;
 pub mod challenge;
+pub mod coded;
 pub mod csrf;
 pub mod device;
 pub mod jwk;

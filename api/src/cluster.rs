@@ -3,7 +3,6 @@
 
 mod error;
 mod runs;
-mod templates;
 mod tenants;
 
 use std::{

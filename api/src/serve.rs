@@ -15,7 +15,7 @@ use telemetry::{
     logging::chain,
     shutdown,
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, task::JoinSet};
 use tracing::{error, info};
 
 use crate::{
@@ -60,30 +60,18 @@ impl Health for ApiHealth {
 
 /// Serves, and does the jobs too if it is told to.
 pub async fn serve(config: &Config, jobs: bool) -> Result<()> {
-    let cluster = Cluster::open(&config.cluster).await.context("find the cluster")?;
-    let state = AppState::new(config, cluster)?;
-    state.database.check().await.context("check the database")?;
+    let state = prepare(config).await?;
     state
         .keyring
         .refresh(&state.database, &state.master, state.clock.now())
         .await
         .context("read the signing keys")?;
-    let bind = |address: SocketAddr, name: &'static str| async move {
-        TcpListener::bind(address)
-            .await
-            .with_context(|| format!("listen on {address} ({name})"))
-    };
     let listener = bind(config.http.address, "http.address").await?;
     let admin_listener = bind(config.http.admin_address, "http.admin_address").await?;
     // Port 0 asks for any that is free; the log says which it is.
     let (address, admin_address) = (listener.local_addr()?, admin_listener.local_addr()?);
-    let health = Arc::new(ApiHealth(state.clone()));
-    let mut background = tokio::task::JoinSet::new();
-    background.spawn(async move {
-        if let Err(error) = admin::serve(admin_listener, health, Arc::new(Registry::default())).await {
-            error!(%error, "the admin port failed");
-        }
-    });
+    let mut background = JoinSet::new();
+    answer_platform(&mut background, admin_listener, ApiHealth(state.clone()));
     let kept = state.clone();
     background.spawn(async move { kept.keyring.keep(&kept.database, &kept.master, &*kept.clock).await });
     let forgetting = state.clone();
@@ -124,26 +112,40 @@ pub async fn serve(config: &Config, jobs: bool) -> Result<()> {
 
 /// Does jobs until it is asked to stop.
 pub async fn work(config: &Config) -> Result<()> {
-    let cluster = Cluster::open(&config.cluster).await.context("find the cluster")?;
-    let state = AppState::new(config, cluster)?;
-    state.database.check().await.context("check the database")?;
-    let address = config.http.admin_address;
-    let listener = TcpListener::bind(address)
-        .await
-        .with_context(|| format!("listen on {address} (http.admin_address)"))?;
-    let mut background = tokio::task::JoinSet::new();
+    let state = prepare(config).await?;
+    let listener = bind(config.http.admin_address, "http.admin_address").await?;
+    let address = listener.local_addr()?;
+    let mut background = JoinSet::new();
     work::start(&mut background, &state, Mailer::new(&config.mail)?);
-    let health = Arc::new(WorkHealth(state.clone()));
-    background.spawn(async move {
-        if let Err(error) = admin::serve(listener, health, Arc::new(Registry::default())).await {
-            error!(%error, "the admin port failed");
-        }
-    });
+    answer_platform(&mut background, listener, WorkHealth(state.clone()));
     info!(http.admin_address = %address, "working");
     let signal = shutdown::requested().await.context("hear signals")?;
     info!(signal, "stopping; jobs under way are taken over by others");
     state.stop.send_replace(true);
     Ok(())
+}
+
+/// Every part, on a database with the schema that this release knows.
+async fn prepare(config: &Config) -> Result<AppState> {
+    let cluster = Cluster::open(&config.cluster).await.context("find the cluster")?;
+    let state = AppState::new(config, cluster)?;
+    state.database.check().await.context("check the database")?;
+    Ok(state)
+}
+
+async fn bind(address: SocketAddr, setting: &'static str) -> Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("listen on {address} ({setting})"))
+}
+
+/// Answers the platform's questions for as long as the process goes on.
+fn answer_platform(background: &mut JoinSet<()>, listener: TcpListener, health: impl Health + 'static) {
+    background.spawn(async move {
+        if let Err(error) = admin::serve(listener, Arc::new(health), Arc::new(Registry::default())).await {
+            error!(%error, "the admin port failed");
+        }
+    });
 }
 
 #[derive(Debug)]

@@ -4,12 +4,11 @@
 //! of that. So asking for one costs no write and tells nobody whether an agent exists. That an answer counts once is the
 //! replay store's work, and each challenge names the epoch of the store that will judge it.
 
-use aws_lc_rs::{constant_time, hmac};
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use aws_lc_rs::hmac;
 use domain::{AgentId, AgentKeyId};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::auth::{jws, possession};
+use crate::auth::{coded, possession};
 
 /// What the signed bytes begin with, so that a signature for anything else is none for this.
 pub const TAG: &str = "pinfold-agent-challenge-v1";
@@ -21,8 +20,7 @@ pub const LIFETIME: SignedDuration = SignedDuration::from_secs(60);
 pub const PURPOSE: &str = "agent challenge";
 
 const RANDOM: usize = 16;
-const CODE: usize = 32;
-const LENGTH: usize = 16 + 8 + RANDOM + CODE;
+const BODY: usize = 16 + 8 + RANDOM;
 
 /// Which run of a replay store an answer is judged in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +33,12 @@ pub struct Subject {
     pub agent: AgentId,
     /// The key that signs.
     pub key: AgentKeyId,
+}
+
+impl Subject {
+    fn context(&self) -> [&[u8]; 2] {
+        [self.agent.as_bytes(), self.key.as_bytes()]
+    }
 }
 
 /// A challenge and its end.
@@ -59,26 +63,19 @@ pub struct Returned {
 pub fn mint(key: &hmac::Key, subject: Subject, epoch: Epoch, now: Timestamp, random: [u8; RANDOM]) -> Challenge {
     let expires_at = now.checked_add(LIFETIME).unwrap_or(Timestamp::MAX);
     let seconds = expires_at.as_second();
-    let mut bytes = Vec::with_capacity(LENGTH);
-    bytes.extend(epoch.0);
-    bytes.extend(seconds.to_be_bytes());
-    bytes.extend(random);
-    let code = code(key, subject, &bytes);
-    bytes.extend(code.as_ref());
+    let mut body = Vec::with_capacity(BODY);
+    body.extend(epoch.0);
+    body.extend(seconds.to_be_bytes());
+    body.extend(random);
     Challenge {
-        text: URL_SAFE_NO_PAD.encode(bytes),
+        text: coded::mint(key, &subject.context(), &body),
         expires_at: Timestamp::from_second(seconds).unwrap_or(expires_at),
     }
 }
 
 /// Reads a challenge that came back; nothing if it is not ours, is for somebody else, or has ended.
 pub fn read(key: &hmac::Key, subject: Subject, text: &str, now: Timestamp) -> Option<Returned> {
-    if text.len() > LENGTH * 2 {
-        return None;
-    }
-    let bytes: [u8; LENGTH] = jws::decode(text)?.try_into().ok()?;
-    let (body, given) = bytes.split_at_checked(LENGTH - CODE)?;
-    constant_time::verify_slices_are_equal(code(key, subject, body).as_ref(), given).ok()?;
+    let body: [u8; BODY] = coded::read(key, &subject.context(), text)?;
     let (epoch, rest) = body.split_first_chunk::<16>()?;
     let seconds = i64::from_be_bytes(*rest.first_chunk::<8>()?);
     let expires_at = Timestamp::from_second(seconds).ok()?;
@@ -93,14 +90,6 @@ pub fn signed_bytes(issuer: &str, subject: Subject, text: &str, expires_at: Time
     let (agent, key) = (subject.agent.to_string(), subject.key.to_string());
     let end = expires_at.as_second().to_string();
     possession::signed_bytes(&[TAG, issuer, &agent, &key, text, &end])
-}
-
-fn code(key: &hmac::Key, subject: Subject, body: &[u8]) -> hmac::Tag {
-    let mut context = hmac::Context::with_key(key);
-    context.update(subject.agent.as_bytes());
-    context.update(subject.key.as_bytes());
-    context.update(body);
-    context.sign()
 }
 
 #[cfg(test)]

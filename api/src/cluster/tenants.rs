@@ -87,18 +87,6 @@ impl Cluster {
     }
 }
 
-impl Cluster {
-    /// The names of the templates that come with the platform, as a tenant may use them.
-    pub async fn built_in_templates(&self, name: &str) -> Result<Vec<String>, ClusterError> {
-        let tenants: Api<Tenant> = Api::all(self.client.clone());
-        let found = within("read a Tenant", tenants.get_opt(name)).await?;
-        Ok(found
-            .and_then(|tenant| tenant.status)
-            .map(|status| status.built_in_templates)
-            .unwrap_or_default())
-    }
-}
-
 fn uid(tenant: &Tenant) -> Result<Uuid, ClusterError> {
     tenant
         .uid()

@@ -73,9 +73,7 @@ impl Caller {
             Self::Key(key) => Actor::Overseer(key.overseer),
         }
     }
-}
 
-impl Caller {
     /// What its requests are counted by: the agent, the person, or the key.
     fn id(&self) -> &[u8; 16] {
         match self {
@@ -93,9 +91,7 @@ impl Caller {
             Self::Agent(_) => Err(ApiError::Forbidden(Forbidden::PeopleOnly)),
         }
     }
-}
 
-impl Caller {
     /// Whether the proof still holds: what goes on for long asks again.
     pub async fn stands(&self, state: &AppState) -> Result<bool, ApiError> {
         let (pool, now) = (state.database.pool(), state.clock.now());

@@ -17,6 +17,17 @@ pub fn email(text: &str) -> Result<EmailAddress, ApiError> {
     EmailAddress::parse(text).map_err(|error| ApiError::invalid("email", error.to_string()))
 }
 
+/// The most entries of a page.
+const PAGE: u32 = 500;
+
+/// How many entries a page has, which names no number or one within bounds.
+pub fn limit(asked: Option<u32>) -> Result<u32, ApiError> {
+    match asked.unwrap_or(100) {
+        limit @ 1..=PAGE => Ok(limit),
+        _ => Err(ApiError::invalid("limit", format!("write 1 to {PAGE}"))),
+    }
+}
+
 /// A name that people give.
 pub fn name<'a>(field: &str, text: &'a str) -> Result<&'a str, ApiError> {
     const LONGEST: usize = 100;

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::{
     auth::{jwk, shadow},
     store::{
-        Database, StoreError,
+        Database, StoreError, TenantTransaction,
         agent_keys::{self, NewKey},
         agents::{self, NewAgent, Registered},
         audit::{self, Actor},
@@ -40,6 +40,15 @@ pub struct Request<'a> {
     pub request_id: &'a str,
 }
 
+/// Whose an agent is.
+#[derive(Debug, Clone, Copy)]
+enum Owner {
+    /// A stand-in's: the agent registers itself, and ends if nobody claims it.
+    StandIn(OverseerId),
+    /// The person's who registers it.
+    Person(OverseerId),
+}
+
 /// Registers an agent. Twice the same key gives twice the same agent, so a lost answer does no harm.
 pub async fn register(
     database: &Database,
@@ -50,46 +59,12 @@ pub async fn register(
 ) -> Result<Outcome, StoreError> {
     let thumbprint = jwk::thumbprint(&request.public_key);
     let owner = shadow::owner(shadow_key, &thumbprint);
-    let (for_agent, for_key) = halves(random);
-    let new = NewAgent {
-        id: AgentId::new(now, for_agent),
-        owner,
-        name: request.name.to_owned(),
-        expires_at: now.checked_add(UNCLAIMED).ok(),
-        at: now,
-    };
-    let key = NewKey {
-        agent: new.id,
-        id: AgentKeyId::new(now, for_key),
-        public_key: request.public_key,
-        thumbprint,
-        at: now,
-    };
     let mut tx = database.tenant(tenants::SHADOW).await?;
     agents::ensure_shadow_owner(&mut tx, owner, now).await?;
-    agents::insert(&mut tx, &new).await?;
-    if !agent_keys::insert(&mut tx, &key).await? {
-        // Rolled back: the agent that was to have the key goes with it.
-        drop(tx);
-        return known(database, &key.thumbprint, now).await;
+    match store(tx, Owner::StandIn(owner), &thumbprint, request, now, random).await? {
+        Some(made) => Ok(Outcome::Made(made)),
+        None => known(database, &thumbprint, now).await,
     }
-    let event = audit::Event {
-        at: now,
-        actor: Actor::Agent(new.id),
-        action: "agent.register",
-        target: new.id.uuid(),
-        request_id: request.request_id,
-        detail: json!({"key_id": key.id.to_string(), "thumbprint": key.thumbprint, "owner_id": owner.to_string()}),
-    };
-    audit::append(&mut tx, &event).await?;
-    tx.commit().await?;
-    Ok(Outcome::Made(Registered {
-        id: new.id,
-        key: key.id,
-        name: new.name,
-        expires_at: new.expires_at,
-        revoked: false,
-    }))
 }
 
 /// Registers an agent of a tenant, for a person who owns it; none if the key is somebody's.
@@ -101,41 +76,63 @@ pub async fn register_for(
     now: Timestamp,
     random: [u8; 20],
 ) -> Result<Option<Registered>, StoreError> {
+    let thumbprint = jwk::thumbprint(&request.public_key);
+    let tx = database.tenant(tenant).await?;
+    store(tx, Owner::Person(owner), &thumbprint, request, now, random).await
+}
+
+/// Stores an agent with its key; if the key is somebody's, nothing of it stays.
+async fn store(
+    mut tx: TenantTransaction,
+    owner: Owner,
+    thumbprint: &str,
+    request: Request<'_>,
+    now: Timestamp,
+    random: [u8; 20],
+) -> Result<Option<Registered>, StoreError> {
     let (for_agent, for_key) = halves(random);
-    let new = NewAgent {
-        id: AgentId::new(now, for_agent),
-        owner,
-        name: request.name.to_owned(),
-        expires_at: None,
-        at: now,
-    };
+    let id = AgentId::new(now, for_agent);
     let key = NewKey {
-        agent: new.id,
+        agent: id,
         id: AgentKeyId::new(now, for_key),
         public_key: request.public_key,
-        thumbprint: jwk::thumbprint(&request.public_key),
+        thumbprint: thumbprint.to_owned(),
         at: now,
     };
-    let mut tx = database.tenant(tenant).await?;
+    let mut detail = json!({"key_id": key.id.to_string(), "thumbprint": thumbprint});
+    let (owner, actor, expires_at) = match owner {
+        Owner::StandIn(owner) => {
+            detail["owner_id"] = json!(owner.to_string());
+            (owner, Actor::Agent(id), now.checked_add(UNCLAIMED).ok())
+        }
+        Owner::Person(owner) => (owner, Actor::Overseer(owner), None),
+    };
+    let new = NewAgent {
+        id,
+        owner,
+        name: request.name.to_owned(),
+        expires_at,
+        at: now,
+    };
     agents::insert(&mut tx, &new).await?;
     if !agent_keys::insert(&mut tx, &key).await? {
         return Ok(None);
     }
     let event = audit::Event {
         at: now,
-        actor: Actor::Overseer(owner),
+        actor,
         action: "agent.register",
-        target: new.id.uuid(),
+        target: id.uuid(),
         request_id: request.request_id,
-        detail: json!({"key_id": key.id.to_string(), "thumbprint": key.thumbprint}),
+        detail,
     };
     audit::append(&mut tx, &event).await?;
     tx.commit().await?;
     Ok(Some(Registered {
-        id: new.id,
+        id,
         key: key.id,
         name: new.name,
-        expires_at: None,
+        expires_at,
         revoked: false,
     }))
 }

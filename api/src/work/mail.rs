@@ -13,15 +13,11 @@ use crate::{
 
 /// Sends a link.
 pub async fn link(state: &AppState, mailer: &Mailer, job: &Held) -> Result<(), JobError> {
-    let purpose = job.payload["purpose"].as_str().unwrap_or_default();
-    let letter = if purpose == Purpose::Invitation.as_str() {
-        invitation(state, job).await?
-    } else if purpose == Purpose::SignUp.as_str() {
-        by_link(state, job, Purpose::SignUp).await?
-    } else if purpose == Purpose::PasswordReset.as_str() {
-        by_link(state, job, Purpose::PasswordReset).await?
-    } else {
-        return Err(JobError::Never(format!("there are no links for {purpose:?}")));
+    let named = job.payload["purpose"].as_str().unwrap_or_default();
+    let letter = match Purpose::parse(named) {
+        Some(Purpose::Invitation) => invitation(state, job).await?,
+        Some(purpose) => by_link(state, job, purpose).await?,
+        None => return Err(JobError::Never(format!("there are no links for {named:?}"))),
     };
     match letter {
         Some(letter) => Ok(mailer.send(&letter, job.subject).await?),

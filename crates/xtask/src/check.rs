@@ -10,8 +10,9 @@ mod tools;
 use anyhow::{Result, bail};
 use clap::Args;
 
+use crate::build::ours;
 use crate::paths;
-use crate::stage::{Stage, Ui};
+use crate::stage::Ui;
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Options {
@@ -21,24 +22,25 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(ui: &Ui, options: &Options) -> Result<()> {
-    let cargo = |stage: &Stage, arguments: &[&str]| stage.run("cargo").args(arguments).dir(paths::workspace()).run();
     let boundaries_mend = "move the code to the crate or file that may do it (ARCHITECTURE.md)";
     let lints_mend = "mend what clippy names; suppress only with #[expect(lint, reason = \"...\")]";
-    let lints = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
     // Those that ask for a cluster are not among "all": plain `cargo test` must not run them.
-    let suite_lints = ["clippy", "--workspace", "--test", "*", "--", "-D", "warnings"];
+    let linted: [&[&str]; 2] = [&["--all-targets"], &["--test", "*"]];
     let licences_mend = "take another crate, or allow the licence in deny.toml if a lawyer would";
     // All of them, whatever the first ones say: one round then shows everything there is to mend.
     let mut results = vec![
         ui.stage("format", "run `cargo fmt --all`", |stage| {
-            cargo(stage, &["fmt", "--all", "--check"])
+            let format = stage.run("cargo").args(["fmt", "--all", "--check"]);
+            format.dir(paths::workspace()).run()
         }),
         ui.stage("boundaries", boundaries_mend, boundaries::check),
         ui.stage("file length", "split the file: one thing per file", |_| length::check()),
         ui.stage("licences", licences_mend, licences::check),
         ui.stage("lints", lints_mend, |stage| {
-            cargo(stage, &lints)?;
-            cargo(stage, &suite_lints)
+            linted.iter().try_for_each(|targets| {
+                let clippy = ours::cargo(stage, "clippy").args(*targets);
+                clippy.args(["--", "-D", "warnings"]).run()
+            })
         }),
         ui.stage(
             "generated files",

@@ -17,9 +17,6 @@ use crate::{
     store::agents,
 };
 
-/// The most agents of a page.
-const MOST: u32 = 500;
-
 /// Which agents.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -55,10 +52,7 @@ pub async fn list(
     access: In<need::AgentsRead>,
     Query(which): Query<Which>,
 ) -> Result<axum::Json<Agents>, ApiError> {
-    let limit = which.limit.unwrap_or(100);
-    if !(1..=MOST).contains(&limit) {
-        return Err(ApiError::invalid("limit", format!("write 1 to {MOST}")));
-    }
+    let limit = parse::limit(which.limit)?;
     let after = which
         .page_token
         .as_deref()

@@ -10,13 +10,11 @@ use crate::{
     http::{
         access::In,
         error::{ApiError, Refusals},
+        parse,
         query::Query,
     },
     routes::tenants::runs::{self, Run},
 };
-
-/// The most runs of a page.
-const MOST: u32 = 500;
 
 /// Which runs.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -55,10 +53,7 @@ pub async fn list(
     access: In<need::RunsRead>,
     Query(which): Query<Which>,
 ) -> Result<axum::Json<Runs>, ApiError> {
-    let limit = which.limit.unwrap_or(100);
-    if !(1..=MOST).contains(&limit) {
-        return Err(ApiError::invalid("limit", format!("write 1 to {MOST}")));
-    }
+    let limit = parse::limit(which.limit)?;
     let (cluster, namespace) = runs::place(&state, &access).await?;
     let page = cluster
         .list_runs(&namespace, limit, which.page_token.as_deref(), which.labels.as_deref())
