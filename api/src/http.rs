@@ -11,3 +11,4 @@ pub mod limits;
 pub mod parse;
 pub mod query;
 pub mod request_id;
+pub mod tls;

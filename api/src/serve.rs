@@ -1,13 +1,15 @@
 //! `pinfold-api serve`: answers requests until it is asked to stop.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use axum::{
+    Router,
     extract::{Request, State},
     http::{HeaderValue, header},
     middleware::{self, Next},
     response::Response,
+    serve::{Listener, ListenerExt as _},
 };
 use prometheus_client::registry::Registry;
 use telemetry::{
@@ -16,12 +18,13 @@ use telemetry::{
     shutdown,
 };
 use tokio::{net::TcpListener, task::JoinSet};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::{
     app::AppState,
     cluster::Cluster,
     config::Config,
+    http::tls::{Certificate, TlsListener},
     mail::Mailer,
     router,
     store::{mail_links, replay, sessions},
@@ -30,6 +33,12 @@ use crate::{
 
 /// How often what has ended is forgotten.
 const FORGET: Duration = Duration::from_mins(1);
+
+/// Before a database that is away is asked again.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How often the certificate is read again.
+const RENEW: Duration = Duration::from_mins(1);
 
 /// How long requests under way may take to end after the request to stop.
 const FAREWELL: Duration = Duration::from_secs(20);
@@ -70,8 +79,18 @@ pub async fn serve(config: &Config, jobs: bool) -> Result<()> {
     let admin_listener = bind(config.http.admin_address, "http.admin_address").await?;
     // Port 0 asks for any that is free; the log says which it is.
     let (address, admin_address) = (listener.local_addr()?, admin_listener.local_addr()?);
+    let certificate = config
+        .http
+        .tls
+        .clone()
+        .map(Certificate::read)
+        .transpose()?
+        .map(Arc::new);
     let mut background = JoinSet::new();
     answer_platform(&mut background, admin_listener, ApiHealth(state.clone()));
+    if let Some(certificate) = certificate.clone() {
+        background.spawn(async move { renew(&certificate).await });
+    }
     let kept = state.clone();
     background.spawn(async move { kept.keyring.keep(&kept.database, &kept.master, &*kept.clock).await });
     let forgetting = state.clone();
@@ -90,17 +109,23 @@ pub async fn serve(config: &Config, jobs: bool) -> Result<()> {
     );
     let (told, asked) = tokio::sync::oneshot::channel();
     let router = router::router(state.clone()).layer(middleware::from_fn_with_state(state.clone(), last_answers));
-    let server = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
-        .with_graceful_shutdown(async move {
-            match shutdown::requested().await {
-                Ok(signal) => info!(signal, "stopping"),
-                Err(error) => error!(%error, "signals are not heard; stopping"),
-            }
-            state.stop.send_replace(true);
-            tokio::time::sleep(NOTICE).await;
-            // The receiver lives until the server has ended.
-            let _ = told.send(());
-        });
+    let stop = async move {
+        match shutdown::requested().await {
+            Ok(signal) => info!(signal, "stopping"),
+            Err(error) => error!(%error, "signals are not heard; stopping"),
+        }
+        state.stop.send_replace(true);
+        tokio::time::sleep(NOTICE).await;
+        // The receiver lives until the server has ended.
+        let _ = told.send(());
+    };
+    let server = async {
+        if let Some(certificate) = certificate {
+            answer(TlsListener::new(listener, certificate)?, router, stop).await
+        } else {
+            answer(listener, router, stop).await
+        }
+    };
     tokio::select! {
         ended = server => ended.context("serve")?,
         () = async { if asked.await.is_ok() { tokio::time::sleep(FAREWELL).await } else { std::future::pending().await } } => {
@@ -108,6 +133,18 @@ pub async fn serve(config: &Config, jobs: bool) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Answers requests of whoever connects, until it is told to stop.
+async fn answer<L>(listener: L, router: Router, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()>
+where
+    L: Listener<Addr = SocketAddr>,
+{
+    // Whatever the kind of the listener, the client's address is known by its name in axum.
+    let listener = listener.tap_io(|_| ());
+    axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
+        .with_graceful_shutdown(stop)
+        .await
 }
 
 /// Does jobs until it is asked to stop.
@@ -129,8 +166,23 @@ pub async fn work(config: &Config) -> Result<()> {
 async fn prepare(config: &Config) -> Result<AppState> {
     let cluster = Cluster::open(&config.cluster).await.context("find the cluster")?;
     let state = AppState::new(config, cluster)?;
-    state.database.check().await.context("check the database")?;
+    tokio::select! {
+        checked = until_database(&state) => checked?,
+        signal = shutdown::requested() => bail!("asked to stop ({}) before the database was there", signal?),
+    }
     Ok(state)
+}
+
+/// Waits for a database that is away: it may be starting as well. One that is not ours is refused.
+async fn until_database(state: &AppState) -> Result<()> {
+    loop {
+        match state.database.check().await {
+            Ok(()) => return Ok(()),
+            Err(error) if error.is_transient() => warn!(error = chain(&error), "waiting for the database"),
+            Err(error) => return Err(error).context("check the database"),
+        }
+        tokio::time::sleep(PATIENCE).await;
+    }
 }
 
 async fn bind(address: SocketAddr, setting: &'static str) -> Result<TcpListener> {
@@ -179,6 +231,14 @@ async fn last_answers(State(state): State<AppState>, request: Request, next: Nex
     response
 }
 
+async fn renew(certificate: &Certificate) {
+    let mut ticks = tokio::time::interval(RENEW);
+    loop {
+        ticks.tick().await;
+        certificate.refresh();
+    }
+}
+
 async fn forget(state: &AppState) {
     let mut ticks = tokio::time::interval(FORGET);
     loop {
@@ -192,7 +252,7 @@ async fn forget(state: &AppState) {
             mail_links::forget(pool, now).await
         };
         if let Err(error) = gone.await {
-            tracing::warn!(error = chain(&error), "what has ended was not forgotten");
+            warn!(error = chain(&error), "what has ended was not forgotten");
         }
     }
 }

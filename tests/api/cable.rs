@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
+use support::wait;
 use tempfile::TempDir;
 use tokio::{
     io::copy_bidirectional,
@@ -15,6 +16,7 @@ pub struct Cable {
     /// The database's address by way of this cable.
     pub url: Url,
     whole: Arc<watch::Sender<bool>>,
+    refused: Arc<watch::Sender<usize>>,
     _folder: TempDir,
 }
 
@@ -30,9 +32,13 @@ impl Cable {
         );
         let listener = UnixListener::bind(folder.path().join(NAME)).expect("listen");
         let whole = Arc::new(watch::Sender::new(true));
-        let state = whole.clone();
+        let refused = Arc::new(watch::Sender::new(0));
+        let (state, counted) = (whole.clone(), refused.clone());
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
+                if !*state.borrow() {
+                    counted.send_modify(|count| *count += 1);
+                }
                 let (server, mut state) = (server.clone(), state.subscribe());
                 tokio::spawn(async move {
                     if *state.borrow() {
@@ -57,6 +63,7 @@ impl Cable {
         Self {
             url,
             whole,
+            refused,
             _folder: folder,
         }
     }
@@ -64,6 +71,14 @@ impl Cable {
     /// Ends every connection and takes no more.
     pub fn cut(&self) {
         self.whole.send_replace(false);
+    }
+
+    /// Waits until somebody found it cut.
+    pub async fn found_cut(&self) {
+        let found = wait::soon("somebody needs the cable", async {
+            self.refused.subscribe().wait_for(|count| *count > 0).await.map(drop)
+        });
+        found.await.expect("the cable lives");
     }
 
     /// Takes connections again.

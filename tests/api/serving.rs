@@ -87,6 +87,23 @@ async fn asked_to_stop_under_load_it_fails_no_request() {
     assert_eq!(service.ended().await, Some(0));
 }
 
+/// Both start at once on a machine that starts: the service waits, and is not started over and over.
+#[tokio::test]
+async fn it_waits_for_a_database_that_is_still_away() {
+    let database = database().await;
+    migrate(&database).await;
+    let cable = Cable::to(&database);
+    cable.cut();
+    let later = async {
+        cable.found_cut().await;
+        cable.mend();
+    };
+    let settings = settings(&cable.url);
+    let (service, ()) = tokio::join!(Service::start(&settings), later);
+    Agent::register(&service.client, "scout").await;
+    assert!(service.log().contains("waiting for the database"), "{}", service.log());
+}
+
 /// AP-03: what needs the database says at once that it is away, the rest goes on, and nothing has to be started again.
 #[tokio::test]
 async fn without_its_database_it_says_so_at_once_and_comes_back() {

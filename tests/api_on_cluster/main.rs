@@ -1,5 +1,6 @@
 //! The control-plane API on a real cluster, under the rights that the chart gives it: a person's way from the first
 //! request to a run's answer, and what others may see of it.
 
+mod installed;
 mod runs;
 mod stage;

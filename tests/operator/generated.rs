@@ -43,7 +43,7 @@ fn any_run(rng: &mut StdRng) -> Value {
         spec["stdin"] = json!(text(rng));
     }
     spec["timeoutSeconds"] = json!(rng.random_range(1..86_400_u32));
-    spec["startTimeoutSeconds"] = json!(rng.random_range(1..=3600_u32));
+    spec["startTimeoutSeconds"] = json!(rng.random_range(600..=3600_u32));
     if rng.random_bool(0.5) {
         spec["runAsUser"] = json!(*[1_i64, 1000, 65_534, 2_147_483_647].choose(rng).expect("a user"));
     }

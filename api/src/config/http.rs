@@ -4,10 +4,13 @@ use std::net::{IpAddr, SocketAddr};
 
 use url::{Host, Url};
 
-use crate::config::{
-    problems::Problems,
-    settings::{ADDRESS, ADMIN_ADDRESS, ENVIRONMENT, FRONTEND_URL, SERVICE_URL, Setting},
-    source::Source,
+use crate::{
+    config::{
+        problems::Problems,
+        settings::{ADDRESS, ADMIN_ADDRESS, ENVIRONMENT, FRONTEND_URL, SERVICE_URL, Setting, TLS_CERTIFICATE, TLS_KEY},
+        source::Source,
+    },
+    http::tls::Files,
 };
 
 /// Whether the service may help itself.
@@ -28,6 +31,8 @@ pub struct Http {
     pub admin_address: SocketAddr,
     /// The issuer: the service's own address without a slash at its end.
     pub issuer: String,
+    /// The certificate, if no proxy speaks HTTPS for the service.
+    pub tls: Option<Files>,
     /// Where people meet the product, without a slash at its end.
     pub frontend: String,
     /// Development or production.
@@ -68,9 +73,31 @@ impl Http {
             address,
             admin_address,
             issuer,
+            tls: tls(source, problems),
             frontend,
             environment,
         }
+    }
+}
+
+fn tls(source: &Source, problems: &mut Problems) -> Option<Files> {
+    match (source.text(&TLS_CERTIFICATE), source.text(&TLS_KEY)) {
+        (Some(certificate), Some(key)) => Some(Files {
+            certificate: certificate.into(),
+            key: key.into(),
+        }),
+        (Some(_), None) => {
+            problems.with(&TLS_KEY, "is missing: a certificate is of no use without its key");
+            None
+        }
+        (None, Some(_)) => {
+            problems.with(
+                &TLS_CERTIFICATE,
+                "is missing: a key is of no use without its certificate",
+            );
+            None
+        }
+        (None, None) => None,
     }
 }
 

@@ -43,6 +43,25 @@ pub const SERVICE_URL: Setting = Setting {
             base of what proofs are compared with. Never taken from a request. Required in production; in development it is made of `http.address`.",
 };
 
+/// Our own certificate.
+pub const TLS_CERTIFICATE: Setting = Setting {
+    path: "http.tls_certificate",
+    names: &["PINFOLD_TLS_CERTIFICATE"],
+    default: None,
+    secret: false,
+    about: "A file with the service's certificate and those between it and its root, in PEM: with it the service speaks HTTPS itself. \
+            Read again every minute. Without it a proxy before the service does that.",
+};
+
+/// The key of our own certificate.
+pub const TLS_KEY: Setting = Setting {
+    path: "http.tls_key",
+    names: &["PINFOLD_TLS_KEY"],
+    default: None,
+    secret: false,
+    about: "The file with the private key of `http.tls_certificate`, in PEM.",
+};
+
 /// Development or production.
 pub const ENVIRONMENT: Setting = Setting {
     path: "http.environment",
@@ -246,6 +265,8 @@ pub const ALL: &[Setting] = &[
     ADMIN_ADDRESS,
     SERVICE_URL,
     FRONTEND_URL,
+    TLS_CERTIFICATE,
+    TLS_KEY,
     ENVIRONMENT,
     DATABASE_URL,
     MIGRATION_URL,

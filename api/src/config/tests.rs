@@ -44,6 +44,7 @@ fn three_settings_are_enough_for_production() {
             address: "127.0.0.1:8080".parse().unwrap(),
             admin_address: "127.0.0.1:8081".parse().unwrap(),
             issuer: "https://pinfold.example".to_owned(),
+            tls: None,
             frontend: "https://pinfold.example".to_owned(),
             environment: Environment::Production,
         }

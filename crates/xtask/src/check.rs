@@ -5,12 +5,12 @@ mod charts;
 mod generated;
 mod length;
 mod licences;
+mod lints;
 mod tools;
 
 use anyhow::{Result, bail};
 use clap::Args;
 
-use crate::build::ours;
 use crate::paths;
 use crate::stage::Ui;
 
@@ -24,8 +24,6 @@ pub(crate) struct Options {
 pub(crate) fn run(ui: &Ui, options: &Options) -> Result<()> {
     let boundaries_mend = "move the code to the crate or file that may do it (ARCHITECTURE.md)";
     let lints_mend = "mend what clippy names; suppress only with #[expect(lint, reason = \"...\")]";
-    // Those that ask for a cluster are not among "all": plain `cargo test` must not run them.
-    let linted: [&[&str]; 2] = [&["--all-targets"], &["--test", "*"]];
     let licences_mend = "take another crate, or allow the licence in deny.toml if a lawyer would";
     // All of them, whatever the first ones say: one round then shows everything there is to mend.
     let mut results = vec![
@@ -36,12 +34,7 @@ pub(crate) fn run(ui: &Ui, options: &Options) -> Result<()> {
         ui.stage("boundaries", boundaries_mend, boundaries::check),
         ui.stage("file length", "split the file: one thing per file", |_| length::check()),
         ui.stage("licences", licences_mend, licences::check),
-        ui.stage("lints", lints_mend, |stage| {
-            linted.iter().try_for_each(|targets| {
-                let clippy = ours::cargo(stage, "clippy").args(*targets);
-                clippy.args(["--", "-D", "warnings"]).run()
-            })
-        }),
+        ui.stage("lints", lints_mend, lints::check),
         ui.stage(
             "generated files",
             "run `cargo xtask generate` and commit the result",

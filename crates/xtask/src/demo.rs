@@ -1,5 +1,7 @@
 //! `xtask demo`: from a bare machine to the answer of a sandboxed run.
 
+mod api;
+
 use std::fs;
 use std::path::Path;
 use std::thread;
@@ -32,8 +34,9 @@ pub(crate) fn run(ui: &Ui, target: &Target) -> Result<()> {
     let cluster = installed(ui, &Options::named(&target.named.cluster), Optimised::No)?;
     let kubectl = Kubectl::new(&programs::ensure_kube(ui)?, &cluster);
     examples(ui, &kubectl, || start::trouble(&cluster), "kubectl", None)?;
+    api::run(ui, &cluster, &kubectl)?;
     answer!();
-    answer!("before the first of them:");
+    answer!("before the first kubectl:");
     answer!("  export KUBECONFIG={}", cluster.kubeconfig("admin").display());
     answer!("  export PATH=$PATH:{}", install::tools_folder(ui)?.display());
     Ok(())

@@ -8,7 +8,7 @@ use crate::build::{buildah, programs};
 use crate::cluster::kubectl::Kubectl;
 use crate::command::Run;
 use crate::image::{self, Images, Optimised};
-use crate::install::Charts;
+use crate::install::{self, Charts};
 use crate::stage::{Stage, Ui};
 use crate::{packages, preflight};
 
@@ -63,13 +63,13 @@ pub(crate) fn install(ui: &Ui, context: &str, options: &Foreign) -> Result<Kubec
     let images = image::build(ui, Optimised::Yes)?;
     bring(ui, context, &way(context, options), &images)?;
     let mut settings = options.registry().map_or_else(Vec::new, registry_settings);
+    settings.extend(install::content_of_pods(&images.operator.key(), &images.api.key()));
     settings.extend(options.settings.iter().cloned());
     let charts = Charts {
         helm,
         target: format!("--kube-context={context}"),
         kubectl: kubectl.clone(),
         settings,
-        operator: images.operator.key(),
     };
     charts.install(ui)?;
     Ok(kubectl)

@@ -53,7 +53,10 @@ pub(crate) fn renamed(manifest: &str, registry: &str) -> String {
 pub(crate) struct Images {
     /// The others stand on it; only tests run it.
     debian: Archive,
+    /// Of development clusters; elsewhere the database is somebody's already.
+    postgres: Archive,
     pub(crate) operator: Archive,
+    pub(crate) api: Archive,
     sandboxd: Archive,
     sandboxes: [Archive; 3],
 }
@@ -61,7 +64,7 @@ pub(crate) struct Images {
 impl Images {
     /// What an installation runs.
     pub(crate) fn shipped(&self) -> Vec<&Archive> {
-        [&self.operator, &self.sandboxd]
+        [&self.operator, &self.api, &self.sandboxd]
             .into_iter()
             .chain(&self.sandboxes)
             .collect()
@@ -83,10 +86,13 @@ pub(crate) fn build(ui: &Ui, optimised: Optimised) -> Result<Images> {
         Some(("pinfold-operator", &binaries.operator)),
         Some(&debian),
     )?;
+    let api = ensure_image(ui, "api", Some(("pinfold-api", &binaries.api)), Some(&debian))?;
     let sandboxd = ensure_image(ui, "sandboxd", Some(("sandboxd", &binaries.sandboxd)), None)?;
     Ok(Images {
+        postgres: archive::ensure_postgres(ui, &name("postgres"), &debian)?,
         debian,
         operator,
+        api,
         sandboxd,
         sandboxes,
     })
@@ -120,7 +126,7 @@ pub(crate) fn load(ui: &Ui, cluster: &Cluster, built: &Images) -> Result<()> {
         .with_context(|| format!("cluster {} does not run: run cargo xtask up", cluster.name))?;
     let containerd = programs::ensure_containerd(ui)?;
     let mut archives = built.shipped();
-    archives.push(&built.debian);
+    archives.extend([&built.debian, &built.postgres]);
     let mend = "see that the cluster is well (cargo xtask status), then run the command again";
     ui.stage(&format!("load images into {}", cluster.name), mend, |stage| {
         let nodes = state.machines.iter().filter(|machine| machine.starts_with("node-"));
@@ -133,23 +139,26 @@ pub(crate) fn load(ui: &Ui, cluster: &Cluster, built: &Images) -> Result<()> {
 
 struct Binaries {
     operator: PathBuf,
+    api: PathBuf,
     sandboxd: PathBuf,
 }
 
 fn build_binaries(ui: &Ui, optimised: Optimised) -> Result<Binaries> {
     ensure_musl(ui)?;
+    let program = |name| match optimised {
+        Optimised::No => ours::program(name),
+        Optimised::Yes => paths::target().join("image").join(name),
+    };
     let binaries = Binaries {
-        operator: match optimised {
-            Optimised::No => ours::program("pinfold-operator"),
-            Optimised::Yes => paths::target().join("image/pinfold-operator"),
-        },
+        operator: program("pinfold-operator"),
+        api: program("pinfold-api"),
         sandboxd: paths::target().join(MUSL).join("image/sandboxd"),
     };
     if !binaries.operator.exists() || !binaries.sandboxd.exists() {
         preflight::disk(&paths::target(), TARGET_GIB)?;
     }
     ui.stage(
-        "build operator and sandboxd",
+        "build operator, API and sandboxd",
         "mend the compiler's error in the log",
         |stage| {
             let shipped = |package| {
@@ -158,10 +167,10 @@ fn build_binaries(ui: &Ui, optimised: Optimised) -> Result<Binaries> {
             };
             stage.note("sandboxd");
             shipped("sandboxd").args(["--target", MUSL]).run()?;
-            stage.note("operator");
+            stage.note("operator and API");
             match optimised {
-                Optimised::No => ours::programs(stage, &["pinfold-operator"]),
-                Optimised::Yes => shipped("operator").run(),
+                Optimised::No => ours::programs(stage, &["pinfold-operator", "pinfold-api"]),
+                Optimised::Yes => shipped("operator").args(["--package", "api"]).run(),
             }
         },
     )?;

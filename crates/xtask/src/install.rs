@@ -1,7 +1,7 @@
 //! Installs the two charts, and the command line tools to use them with.
 
+pub(crate) mod api;
 mod release;
-mod rollout;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -50,16 +50,27 @@ pub(crate) fn development_with(ui: &Ui, cluster: &Cluster, settings: &[&str]) ->
         .range
         .with_context(|| format!("cluster {} has no nodes to run anything on", cluster.name))?;
     let denied = [range.machines(), range.services(), range.pods()].join(",");
+    let kubectl = Kubectl::new(&programs::ensure_kube(ui)?, cluster);
+    let content = |name| images::loaded(cluster, "node-0", &image::name(name)).map(|archive| archive.key());
     let mut all = vec![format!("deniedCIDRs={{{denied}}}")];
+    all.extend(content_of_pods(&content("operator")?, &content("api")?));
+    all.extend(ui.stage("database", api::MEND, |stage| {
+        api::prepare(stage, cluster, &kubectl, range, &content("postgres")?)
+    })?);
     all.extend(settings.iter().map(ToString::to_string));
     let charts = Charts {
         helm: programs::ensure_helm(ui)?,
         target: format!("--kubeconfig={}", cluster.kubeconfig("admin").display()),
-        kubectl: Kubectl::new(&programs::ensure_kube(ui)?, cluster),
+        kubectl,
         settings: all,
-        operator: images::loaded(cluster, "node-0", &image::name("operator"))?.key(),
     };
     charts.install(ui)
+}
+
+/// Settings that write the content of images, whose tags stay the same, on the pods: new content makes new pods.
+pub(crate) fn content_of_pods(operator: &str, api: &str) -> [String; 2] {
+    let annotation = |prefix, content| format!("{prefix}podAnnotations.pinfold\\.dev/image=x{content}");
+    [annotation("", operator), annotation("api.", api)]
 }
 
 /// What is installed, and where.
@@ -71,8 +82,6 @@ pub(crate) struct Charts {
     pub(crate) kubectl: Kubectl,
     /// Settings of the chart `pinfold`, as `KEY=VALUE`.
     pub(crate) settings: Vec<String>,
-    /// The content of the operator's image, whose tag stays the same.
-    pub(crate) operator: String,
 }
 
 impl Charts {
@@ -80,7 +89,6 @@ impl Charts {
         let mend = "read the log; `kubectl -n pinfold-system get pods,events` shows what the cluster made of the chart";
         ui.stage("install charts", mend, |stage| {
             let folder = paths::workspace().join("charts");
-            let before = rollout::recorded(&self.kubectl)?;
             for chart in ["pinfold-crds", "pinfold"] {
                 stage.note(chart);
                 release::free(ui, stage, &self.kubectl, chart)?;
@@ -92,14 +100,14 @@ impl Charts {
                     .args(["--namespace", NAMESPACE, "--create-namespace"])
                     .args(["--wait", "--timeout", "3m"]);
                 if chart == "pinfold" {
-                    let tags = ["image.tag=dev", "sandboxd.image.tag=dev", "api.enabled=true"].map(str::to_owned);
+                    let tags = ["image.tag=dev", "sandboxd.image.tag=dev"].map(str::to_owned);
                     for setting in tags.iter().chain(&self.settings) {
                         command = command.args(["--set", setting]);
                     }
                 }
                 command.run()?;
             }
-            rollout::follow(stage, &self.kubectl, before.as_deref(), &self.operator)
+            Ok(())
         })
     }
 }

@@ -13,6 +13,7 @@ const PACKAGES: &[&str] = &[
     "buildah",
     "ca-certificates",
     "conntrack",
+    "curl",
     "containernetworking-plugins",
     "gcc",
     "iproute2",

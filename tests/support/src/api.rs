@@ -5,5 +5,5 @@ mod people;
 mod service;
 
 pub use client::{Agent, Answer, Client};
-pub use people::{Person, secret};
+pub use people::{PASSWORD, Person, secret};
 pub use service::{ISSUER, Service, database, migrate, run, settings};

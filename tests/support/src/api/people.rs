@@ -11,7 +11,8 @@ use crate::{
     wait,
 };
 
-const PASSWORD: &str = "correct horse battery staple";
+/// Everybody's.
+pub const PASSWORD: &str = "correct horse battery staple";
 
 /// A person who has logged in.
 #[derive(Debug, Clone)]
@@ -29,13 +30,23 @@ impl Person {
         let token = secret(mail, email).await;
         let body = json!({"token": token, "name": "Ada", "password": PASSWORD});
         let opened = client.post("/v1/sign-ups/complete", &body).await;
-        assert_eq!(opened.status, 201, "{:?}", opened.body);
-        let cookies = opened.headers.get_all(header::SET_COOKIE).iter();
+        Self::of(&opened)
+    }
+
+    /// Logs in.
+    pub async fn log_in(client: &Client, email: &str) -> Self {
+        let who = json!({"email": email, "password": PASSWORD});
+        Self::of(&client.post("/v1/sessions", &who).await)
+    }
+
+    fn of(answer: &Answer) -> Self {
+        assert_eq!(answer.status, 201, "{:?}", answer.body);
+        let cookies = answer.headers.get_all(header::SET_COOKIE).iter();
         let pairs = cookies.map(|value| value.to_str().unwrap_or_default().split(';').next().unwrap_or_default());
         Self {
             cookie: pairs.collect::<Vec<_>>().join("; "),
-            id: text(&opened.body["overseer_id"]),
-            csrf: text(&opened.body["csrf_token"]),
+            id: text(&answer.body["overseer_id"]),
+            csrf: text(&answer.body["csrf_token"]),
         }
     }
 

@@ -1,0 +1,139 @@
+{{- /* Takes (dict "component" name "root" root). */ -}}
+{{- define "pinfold.api.selector" -}}
+app.kubernetes.io/name: pinfold
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
+{{- end }}
+
+{{- /* What every process of the API is told. Takes the root. */ -}}
+{{- define "pinfold.api.env" -}}
+- name: SERVICE_URL
+  value: {{ .Values.api.serviceURL | quote }}
+- name: PINFOLD_HTTP_ADDRESS
+  value: 0.0.0.0:8080
+- name: PINFOLD_HTTP_ADMIN_ADDRESS
+  value: 0.0.0.0:8081
+- name: PINFOLD_LOG
+  value: {{ .Values.log | quote }}
+{{- range $name, $value := .Values.api.settings }}
+- name: {{ $name }}
+  value: {{ $value | quote }}
+{{- end }}
+{{- range $name := list "DATABASE_URL" "PINFOLD_MASTER_KEY" }}
+- name: {{ $name }}
+  valueFrom: {secretKeyRef: {name: {{ $.Values.api.secretName }}, key: {{ $name }}}}
+{{- end }}
+{{- range $name := list "SHADOW_SECRET" "SMTP_URL" }}
+- name: {{ $name }}
+  valueFrom: {secretKeyRef: {name: {{ $.Values.api.secretName }}, key: {{ $name }}, optional: true}}
+{{- end }}
+{{- end }}
+
+{{- define "pinfold.api.podSecurityContext" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+fsGroup: 65532
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{- define "pinfold.api.securityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end }}
+
+{{- /* One Deployment of the API. Takes (dict "name" name "component" component "args" list "replicas" n "serves" bool "root" root). */ -}}
+{{- define "pinfold.api.deployment" -}}
+{{- $api := .root.Values.api -}}
+{{- $selector := include "pinfold.api.selector" . -}}
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: {{ .name }}
+  namespace: {{ .root.Release.Namespace }}
+  labels:
+    {{- include "pinfold.labels" .root | nindent 4 }}
+    app.kubernetes.io/component: {{ .component }}
+spec:
+  replicas: {{ .replicas }}
+  revisionHistoryLimit: 3
+  selector:
+    matchLabels: {{- $selector | nindent 6 }}
+  template:
+    metadata:
+      labels: {{- $selector | nindent 8 }}
+      {{- with $api.podAnnotations }}
+      annotations: {{- toYaml . | nindent 8 }}
+      {{- end }}
+    spec:
+      serviceAccountName: pinfold-api
+      automountServiceAccountToken: true
+      enableServiceLinks: false
+      # Three seconds' notice, twenty for requests under way.
+      terminationGracePeriodSeconds: 30
+      {{- with .root.Values.priorityClassName }}
+      priorityClassName: {{ . }}
+      {{- end }}
+      securityContext: {{- include "pinfold.api.podSecurityContext" . | nindent 8 }}
+      topologySpreadConstraints:
+        - maxSkew: 1
+          topologyKey: kubernetes.io/hostname
+          whenUnsatisfiable: ScheduleAnyway
+          labelSelector:
+            matchLabels: {{- $selector | nindent 14 }}
+      containers:
+        - name: api
+          image: {{ include "pinfold.image" (dict "image" $api.image "root" .root) | quote }}
+          imagePullPolicy: {{ $api.image.pullPolicy }}
+          args: {{- toYaml .args | nindent 12 }}
+          env:
+            {{- include "pinfold.api.env" .root | nindent 12 }}
+            {{- if and .serves $api.tls.secretName }}
+            - name: PINFOLD_TLS_CERTIFICATE
+              value: /etc/pinfold/tls/tls.crt
+            - name: PINFOLD_TLS_KEY
+              value: /etc/pinfold/tls/tls.key
+            {{- end }}
+          ports:
+            {{- if .serves }}
+            - {name: api, containerPort: 8080}
+            {{- end }}
+            - {name: admin, containerPort: 8081}
+          startupProbe:
+            httpGet: {path: /readyz, port: admin}
+            periodSeconds: 1
+            failureThreshold: 60
+          livenessProbe:
+            httpGet: {path: /healthz, port: admin}
+            periodSeconds: 10
+          readinessProbe:
+            httpGet: {path: /readyz, port: admin}
+            periodSeconds: 5
+          resources: {{- toYaml $api.resources | nindent 12 }}
+          securityContext: {{- include "pinfold.api.securityContext" . | nindent 12 }}
+          {{- if and .serves $api.tls.secretName }}
+          volumeMounts:
+            - {name: tls, mountPath: /etc/pinfold/tls, readOnly: true}
+      volumes:
+        - name: tls
+          secret: {secretName: {{ $api.tls.secretName }}, defaultMode: 0440}
+          {{- end }}
+      {{- with .root.Values.nodeSelector }}
+      nodeSelector: {{- toYaml . | nindent 8 }}
+      {{- end }}
+      {{- with .root.Values.tolerations }}
+      tolerations: {{- toYaml . | nindent 8 }}
+      {{- end }}
+---
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata:
+  name: {{ .name }}
+  namespace: {{ .root.Release.Namespace }}
+  labels: {{- include "pinfold.labels" .root | nindent 4 }}
+spec:
+  maxUnavailable: 1
+  selector:
+    matchLabels: {{- $selector | nindent 6 }}
+{{- end }}

@@ -1,0 +1,139 @@
+//! The suites that need a cluster, each with one of its own.
+
+use std::path::Path;
+use std::thread;
+
+use anyhow::{Result, anyhow};
+
+use super::{Options, Suite};
+use crate::build::{ours, programs};
+use crate::cluster::{Cluster, stop};
+use crate::image::Optimised;
+use crate::stage::Ui;
+use crate::up::{self, Options as Up};
+use crate::{demo, install, postgres};
+
+/// Kept apart from the cluster of daily work, so that a suite neither sees nor breaks it.
+const OPERATOR_CLUSTER: &str = "suite";
+const E2E_CLUSTER: &str = "e2e";
+
+pub(super) fn run(ui: &Ui, options: &Options, suites: &[Suite]) -> Result<()> {
+    // The cluster with nodes is made while the operator suite runs: much of either is waiting.
+    thread::scope(|scope| {
+        let nodes = suites
+            .contains(&Suite::E2e)
+            .then(|| scope.spawn(|| demo::installed(ui, &with_gvisor(), Optimised::No)));
+        let operator = if suites.contains(&Suite::Operator) {
+            operator(ui, options)
+        } else {
+            Ok(())
+        };
+        let Some(nodes) = nodes else { return operator };
+        let installed = nodes
+            .join()
+            .unwrap_or_else(|_| Err(anyhow!("the start of the cluster ended in a panic")));
+        with_cluster(ui, options, E2E_CLUSTER, installed, |cluster, kube| {
+            operator?;
+            e2e(ui, options, cluster, kube)
+        })
+    })
+}
+
+fn with_gvisor() -> Up {
+    let mut up = Up::named(E2E_CLUSTER);
+    up.gvisor = true;
+    up
+}
+
+fn operator(ui: &Ui, options: &Options) -> Result<()> {
+    let mut up = Up::named(OPERATOR_CLUSTER);
+    up.control_plane_only = true;
+    up.controller_manager = true;
+    let started = up::ensure_running(ui, &up);
+    with_cluster(ui, options, OPERATOR_CLUSTER, started, |cluster, kube| {
+        system(ui, options, "operator", cluster, kube, &[])
+    })
+}
+
+fn e2e(ui: &Ui, options: &Options, cluster: &Cluster, kube: &Path) -> Result<()> {
+    system(ui, options, "e2e", cluster, kube, &[])?;
+    api_on_cluster(ui, cluster)?;
+    // Every run once more with sandboxd copied in, as on clusters whose image volumes cannot execute.
+    install::development_with(ui, cluster, &["sandboxd.injection=initContainer"])?;
+    system(ui, options, "e2e", cluster, kube, &RUN_TESTS)?;
+    system(ui, options, "outage", cluster, kube, &[])
+}
+
+/// The API beside the cluster, under the rights that the chart gives it.
+fn api_on_cluster(ui: &Ui, cluster: &Cluster) -> Result<()> {
+    let database = postgres::start(ui)?;
+    let range = cluster.load().and_then(|state| state.range);
+    let url = range.map(install::api::url).unwrap_or_default();
+    ui.stage("API on the cluster", "the log names the test", |stage| {
+        stage.note("build the API");
+        ours::programs(stage, &["pinfold-api"])?;
+        stage.note("");
+        ours::suite(stage, "api_on_cluster")
+            .env("PINFOLD_TEST_DATABASE_URL", database.url())
+            .env("PINFOLD_API_BIN", ours::program("pinfold-api"))
+            .env("PINFOLD_TEST_KUBECONFIG_DIR", cluster.kubeconfigs())
+            .env("PINFOLD_TEST_CLUSTER_DIR", &cluster.dir)
+            .env("PINFOLD_TEST_API_URL", url)
+            .run()
+    })
+}
+
+/// What depends on how sandboxd comes into a sandbox.
+const RUN_TESTS: [&str; 5] = ["answers::", "ending::", "limits::", "loss::", "under_gvisor"];
+
+fn system(ui: &Ui, options: &Options, suite: &str, cluster: &Cluster, kube: &Path, filters: &[&str]) -> Result<()> {
+    let mend = format!("the log names the test; `cargo xtask test --keep {suite}` leaves the cluster for a look");
+    let title = if filters.is_empty() {
+        format!("{suite} suite")
+    } else {
+        format!("{suite} suite injected otherwise")
+    };
+    ui.stage(&title, &mend, |stage| {
+        stage.note("build the operator");
+        ours::programs(stage, &["pinfold-operator"])?;
+        stage.note("");
+        let nodes = cluster.load().map_or(0, |state| state.shape.nodes);
+        let range = cluster.load().and_then(|state| state.range);
+        let mut test = ours::suite(stage, suite)
+            .args(filters)
+            .env("PINFOLD_TEST_KUBECONFIG_DIR", cluster.kubeconfigs())
+            .env("PINFOLD_TEST_CLUSTER_DIR", &cluster.dir)
+            .env("PINFOLD_TEST_NODES", nodes.to_string())
+            .env("PINFOLD_TEST_FULL", if options.full { "1" } else { "" })
+            .env("PINFOLD_OPERATOR_BIN", ours::program("pinfold-operator"))
+            .env("PINFOLD_HELM", programs::ensure_helm(ui)?)
+            .env("PINFOLD_KUBE_BIN", kube);
+        if let Some(range) = range {
+            test = test
+                .env("PINFOLD_TEST_HOST_ADDRESS", range.host())
+                .env("PINFOLD_TEST_API_ADDRESS", range.control_plane())
+                .env("PINFOLD_TEST_NODE_ADDRESS", range.node(0));
+        }
+        if options.full {
+            test = test.env("PINFOLD_KWOK_BIN", programs::ensure_kwok(ui)?);
+        }
+        test.run()
+    })
+}
+
+/// Runs a suite on what it needs, which is stopped again whether the suite passed or not.
+fn with_cluster(
+    ui: &Ui,
+    options: &Options,
+    name: &str,
+    started: Result<Cluster>,
+    suite: impl FnOnce(&Cluster, &Path) -> Result<()>,
+) -> Result<()> {
+    let result = started.and_then(|cluster| suite(&cluster, &programs::ensure_kube(ui)?));
+    if options.keep {
+        return result;
+    }
+    let mend = format!("run `cargo xtask down --cluster {name}`");
+    let stopped = ui.stage(&format!("stop {name}"), &mend, |_| stop::stop(&Cluster::new(name)));
+    result.and(stopped)
+}
