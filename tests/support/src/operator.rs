@@ -4,7 +4,7 @@ use std::{
     env,
     ffi::OsString,
     fs,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
 };
@@ -45,7 +45,7 @@ pub struct OperatorProcess {
 impl OperatorProcess {
     /// Starts the built binary.
     pub fn start(settings: &Settings) -> Self {
-        let admin = free_address();
+        let admin = address();
         let log = fs::OpenOptions::new()
             .create(true)
             .append(true)
@@ -135,7 +135,8 @@ fn binary() -> OsString {
     env::var_os("PINFOLD_OPERATOR_BIN").unwrap_or_else(|| cluster::top().join("target/debug/pinfold-operator").into())
 }
 
-fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("a free port")
+/// One of the sixteen million loopback addresses. A free port of 127.0.0.1 may be somebody's before the operator has it.
+fn address() -> SocketAddr {
+    let [a, b] = rand::random();
+    (Ipv4Addr::new(127, rand::random_range(1..255), a, b), 8081).into()
 }

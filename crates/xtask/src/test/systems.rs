@@ -86,6 +86,9 @@ fn api_on_cluster(ui: &Ui, cluster: &Cluster) -> Result<()> {
 /// What depends on how sandboxd comes into a sandbox.
 const RUN_TESTS: [&str; 5] = ["answers::", "ending::", "limits::", "loss::", "under_gvisor"];
 
+/// Tests that run at once: most of them wait for the cluster most of the time.
+const AT_ONCE: &str = "4";
+
 fn system(ui: &Ui, options: &Options, suite: &str, cluster: &Cluster, kube: &Path, filters: &[&str]) -> Result<()> {
     let mend = format!("the log names the test; `cargo xtask test --keep {suite}` leaves the cluster for a look");
     let title = if filters.is_empty() {
@@ -100,6 +103,7 @@ fn system(ui: &Ui, options: &Options, suite: &str, cluster: &Cluster, kube: &Pat
         let nodes = cluster.load().map_or(0, |state| state.shape.nodes);
         let range = cluster.load().and_then(|state| state.range);
         let mut test = ours::suite(stage, suite)
+            .args(["--test-threads", AT_ONCE])
             .args(filters)
             .env("PINFOLD_TEST_KUBECONFIG_DIR", cluster.kubeconfigs())
             .env("PINFOLD_TEST_CLUSTER_DIR", &cluster.dir)
