@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use aws_lc_rs::hmac;
+use axum::http::HeaderValue;
 use domain::{Clock, SystemClock};
 use jiff::SignedDuration;
 use tokio::sync::watch;
 
 use crate::{
-    auth::{challenge, csrf, device, mail_link, seal::MasterKey},
+    auth::{chain::Signer, challenge, csrf, device, mail_link, seal::MasterKey},
     cluster::Cluster,
     config::{Accounts, Config, Environment},
     http::{cookies::Cookies, limits::Limits},
+    metrics::Metrics,
     service::{
         bell::Bell, hashing::Hashing, keyring::Keyring, second_factor, sign_up::Place, throttle::Throttle,
         tokens::Maker,
@@ -40,8 +42,14 @@ pub struct AppState {
     pub issuer: Arc<str>,
     /// Where people meet the product.
     pub frontend: Arc<str>,
+    /// Origins whose pages may call the service.
+    pub allowed_origins: Arc<[HeaderValue]>,
     /// What all keys are derived from.
     pub master: MasterKey,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// What signs the heads of audit chains.
+    pub audit_signer: Arc<Signer>,
     /// The keys of messages that come back to us.
     pub keys: Arc<Keys>,
     /// How cookies are set.
@@ -74,16 +82,21 @@ pub struct Keys {
 impl AppState {
     /// Everything from the configuration, with the machine's clock.
     pub fn new(config: &Config, cluster: Option<Cluster>) -> Result<Self, StoreError> {
-        Ok(Self::assemble(
+        Self::assemble(
             config,
             Database::open(&config.database)?,
             cluster,
             Arc::new(SystemClock),
-        ))
+        )
     }
 
     /// Everything from the configuration, over this database, this cluster and this clock.
-    pub fn assemble(config: &Config, database: Database, cluster: Option<Cluster>, clock: Arc<dyn Clock>) -> Self {
+    pub fn assemble(
+        config: &Config,
+        database: Database,
+        cluster: Option<Cluster>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StoreError> {
         let master = config.auth.master_key.clone();
         let keys = Keys {
             challenge: master.mac(challenge::PURPOSE),
@@ -92,10 +105,13 @@ impl AppState {
             mail_link: master.mac(mail_link::KEY),
             shadow: config.auth.shadow_key.clone(),
         };
+        let audit_signer = Arc::new(Signer::new(&master)?);
         let secure = config.http.environment == Environment::Production || config.http.issuer.starts_with("https://");
-        Self {
+        Ok(Self {
             database,
             cluster,
+            metrics: Arc::default(),
+            audit_signer,
             keyring: Arc::default(),
             limits: Arc::new(Limits::new(&config.limits, clock.clone())),
             throttle: Arc::new(Throttle::new(config.limits.calls_per_minute, clock.clone())),
@@ -103,6 +119,7 @@ impl AppState {
             clock,
             issuer: config.http.issuer.as_str().into(),
             frontend: config.http.frontend.as_str().into(),
+            allowed_origins: config.http.allowed_origins.clone().into(),
             master,
             keys: Arc::new(keys),
             cookies: Cookies { secure },
@@ -110,7 +127,7 @@ impl AppState {
             access_token: config.auth.access_token,
             stop: Arc::new(watch::channel(false).0),
             bell: Arc::default(),
-        }
+        })
     }
 
     /// What accounts are opened and changed with.

@@ -1,6 +1,7 @@
 //! Proofs, secrets and rights: pure functions of bytes, keys and the time. Nothing here reads a database or a request.
 
 pub mod api_key;
+pub mod chain;
 pub mod challenge;
 pub mod coded;
 pub mod csrf;

@@ -11,6 +11,7 @@ use crate::{
     config::{self, Config},
     router, serve,
     store::migrations,
+    verify_audit,
 };
 
 /// Pinfold's control-plane API
@@ -51,6 +52,12 @@ enum Command {
     },
     /// Bring the database's schema up to date
     Migrate,
+    /// Look whether the audit is whole
+    VerifyAudit {
+        /// Lines of the log, or of exports, with heads from earlier: what was cut off or made anew since then shows by them
+        #[arg(long)]
+        heads: Option<PathBuf>,
+    },
     /// Say everything that is wrong with the configuration
     CheckConfig,
     /// Print the description of the API (OpenAPI 3.1)
@@ -75,6 +82,7 @@ pub fn run(cli: &Cli) -> Result<()> {
         | Command::Work
         | Command::CreateAdmin { .. }
         | Command::Migrate
+        | Command::VerifyAudit { .. }
         | Command::CheckConfig => {}
     }
     let environment: BTreeMap<String, String> = env::vars().collect();
@@ -100,6 +108,11 @@ pub fn run(cli: &Cli) -> Result<()> {
         Command::Migrate => {
             let count = runtime.block_on(migrations::run(&config.database))?;
             println!("the schema is up to date: {count} migrations");
+            Ok(())
+        }
+        Command::VerifyAudit { heads } => {
+            let told = runtime.block_on(verify_audit::run(&config, heads.as_deref()))?;
+            println!("{told}");
             Ok(())
         }
         _ => {

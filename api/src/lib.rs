@@ -8,6 +8,7 @@ pub mod cluster;
 pub mod config;
 pub mod http;
 pub mod mail;
+pub mod metrics;
 pub mod router;
 pub mod routes;
 pub mod serve;
@@ -15,4 +16,5 @@ pub mod service;
 pub mod store;
 #[cfg(test)]
 mod testing;
+pub mod verify_audit;
 pub mod work;

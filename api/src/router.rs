@@ -13,7 +13,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     app::AppState,
     http::{
-        layers,
+        cors, layers,
         limits::{self, Group},
     },
     routes,
@@ -31,6 +31,7 @@ use crate::{
         (name = "people", description = "Accounts, logins, and what is a person's own"),
         (name = "tenants", description = "Tenants, their members and their keys"),
         (name = "runs", description = "Programs, each run once in a sandbox of its own"),
+        (name = "audit", description = "What was done, by whom, to what"),
         (name = "agents", description = "Agents and their proof of who they are"),
         (name = "tokens", description = "Access tokens and the keys that sign them")
     )
@@ -61,19 +62,25 @@ impl Modify for Proofs {
     }
 }
 
-fn table() -> OpenApiRouter<AppState> {
-    OpenApiRouter::with_openapi(Document::openapi())
-        .merge(
-            open()
-                .merge(account())
-                .merge(tenants())
-                .route_layer(middleware::from_fn(layers::timely)),
-        )
-        .merge(
-            runs()
-                .route_layer(DefaultBodyLimit::max(layers::RUN))
-                .route_layer(middleware::from_fn(layers::patient)),
-        )
+/// What a proof, or something to prove, is needed for.
+fn callers() -> OpenApiRouter<AppState> {
+    let runs = runs()
+        .route_layer(DefaultBodyLimit::max(layers::RUN))
+        .route_layer(middleware::from_fn(layers::patient));
+    open()
+        .merge(account())
+        .merge(tenants())
+        .route_layer(middleware::from_fn(layers::timely))
+        .merge(runs)
+}
+
+/// What everybody may read.
+fn well_known() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(routes::well_known::jwks::jwks))
+        .routes(routes!(routes::well_known::openapi::openapi))
+        .route_layer(middleware::from_fn_with_state(Group::Anonymous, limits::layer))
+        .route_layer(middleware::from_fn(layers::timely))
 }
 
 /// Who may call a route without a proof, and what counts the calls.
@@ -91,8 +98,6 @@ fn open() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(routes::agents::challenge::challenge))
         .routes(routes!(routes::oauth::token::token))
-        .routes(routes!(routes::well_known::jwks::jwks))
-        .routes(routes!(routes::well_known::openapi::openapi))
         .route_layer(middleware::from_fn_with_state(Group::Anonymous, limits::layer))
         .merge(registrations)
         .merge(logins)
@@ -144,6 +149,8 @@ fn tenants() -> OpenApiRouter<AppState> {
             tenants::api_keys::create::create
         ))
         .routes(routes!(tenants::api_keys::revoke::revoke))
+        .routes(routes!(tenants::audit::list::list))
+        .routes(routes!(tenants::audit::export::export))
 }
 
 /// What runs for a tenant.
@@ -158,14 +165,19 @@ fn runs() -> OpenApiRouter<AppState> {
 
 /// The service.
 pub fn router(state: AppState) -> Router {
-    let (router, _) = table().split_for_parts();
-    let limits = Extension(state.limits.clone());
-    layers::wrap(router.with_state(state).layer(limits))
+    let (callers, _) = callers().split_for_parts();
+    let (well_known, _) = well_known().split_for_parts();
+    // What a browser asks before it sends a request is answered before the method is looked at.
+    let callers = layers::refusing(callers).layer(cors::of(&state.allowed_origins));
+    let well_known = layers::refusing(well_known).layer(cors::public());
+    let (limits, metrics) = (Extension(state.limits.clone()), state.metrics.clone());
+    layers::wrap(callers.merge(well_known).with_state(state).layer(limits), metrics)
 }
 
 /// The description of the service (OpenAPI 3.1).
 pub fn document() -> OpenApiDocument {
-    let (_, document) = table().split_for_parts();
+    let all = OpenApiRouter::with_openapi(Document::openapi());
+    let (_, document) = all.merge(well_known()).merge(callers()).split_for_parts();
     document
 }
 

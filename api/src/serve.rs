@@ -11,7 +11,6 @@ use axum::{
     response::Response,
     serve::{Listener, ListenerExt as _},
 };
-use prometheus_client::registry::Registry;
 use telemetry::{
     admin::{self, Health},
     logging::chain,
@@ -26,8 +25,9 @@ use crate::{
     config::Config,
     http::tls::{Certificate, TlsListener},
     mail::Mailer,
+    metrics::Metrics,
     router,
-    store::{mail_links, replay, sessions},
+    store::{idempotency, mail_links, replay, sessions},
     work,
 };
 
@@ -64,7 +64,9 @@ impl Health for ApiHealth {
         }
     }
 
-    fn refresh(&self) {}
+    fn refresh(&self) {
+        self.0.metrics.connections(self.0.database.connections());
+    }
 }
 
 /// Serves, and does the jobs too if it is told to.
@@ -87,7 +89,12 @@ pub async fn serve(config: &Config, jobs: bool) -> Result<()> {
         .transpose()?
         .map(Arc::new);
     let mut background = JoinSet::new();
-    answer_platform(&mut background, admin_listener, ApiHealth(state.clone()));
+    answer_platform(
+        &mut background,
+        admin_listener,
+        ApiHealth(state.clone()),
+        &state.metrics,
+    );
     if let Some(certificate) = certificate.clone() {
         background.spawn(async move { renew(&certificate).await });
     }
@@ -154,7 +161,7 @@ pub async fn work(config: &Config) -> Result<()> {
     let address = listener.local_addr()?;
     let mut background = JoinSet::new();
     work::start(&mut background, &state, Mailer::new(&config.mail)?);
-    answer_platform(&mut background, listener, WorkHealth(state.clone()));
+    answer_platform(&mut background, listener, WorkHealth(state.clone()), &state.metrics);
     info!(http.admin_address = %address, "working");
     let signal = shutdown::requested().await.context("hear signals")?;
     info!(signal, "stopping; jobs under way are taken over by others");
@@ -192,9 +199,15 @@ async fn bind(address: SocketAddr, setting: &'static str) -> Result<TcpListener>
 }
 
 /// Answers the platform's questions for as long as the process goes on.
-fn answer_platform(background: &mut JoinSet<()>, listener: TcpListener, health: impl Health + 'static) {
+fn answer_platform(
+    background: &mut JoinSet<()>,
+    listener: TcpListener,
+    health: impl Health + 'static,
+    metrics: &Metrics,
+) {
+    let registry = Arc::new(metrics.registry());
     background.spawn(async move {
-        if let Err(error) = admin::serve(listener, Arc::new(health), Arc::new(Registry::default())).await {
+        if let Err(error) = admin::serve(listener, Arc::new(health), registry).await {
             error!(%error, "the admin port failed");
         }
     });
@@ -216,7 +229,9 @@ impl Health for WorkHealth {
         }
     }
 
-    fn refresh(&self) {}
+    fn refresh(&self) {
+        self.0.metrics.connections(self.0.database.connections());
+    }
 }
 
 /// From the request to stop on, each answer is its connection's last: a connection that is kept open might be closed
@@ -249,6 +264,7 @@ async fn forget(state: &AppState) {
         let gone = async {
             replay::forget(pool, now).await?;
             sessions::forget(pool, now).await?;
+            idempotency::forget(pool, now).await?;
             mail_links::forget(pool, now).await
         };
         if let Err(error) = gone.await {

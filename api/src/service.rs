@@ -2,6 +2,7 @@
 
 pub mod agent_keys;
 pub mod api_keys;
+pub mod audit;
 pub mod bell;
 pub mod hashing;
 pub mod keyring;

@@ -16,7 +16,9 @@ pub mod agent_keys;
 pub mod agents;
 pub mod api_keys;
 pub mod audit;
+pub mod audit_chain;
 mod error;
+pub mod idempotency;
 pub mod invitations;
 pub mod jobs;
 pub mod mail_links;
@@ -45,6 +47,15 @@ pub struct Database {
     pool: PgPool,
 }
 
+/// How many connections a pool has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Connections {
+    /// That nobody uses.
+    pub idle: i64,
+    /// That somebody uses.
+    pub used: i64,
+}
+
 /// A transaction that sees the rows of one tenant.
 #[derive(Debug)]
 pub struct TenantTransaction {
@@ -58,12 +69,21 @@ pub struct PlatformTransaction {
     inner: Transaction<'static, Postgres>,
 }
 
+/// A transaction of which only the caller's caller knows whether it is a tenant's.
+#[derive(Debug)]
+pub struct AnyTransaction {
+    inner: Transaction<'static, Postgres>,
+    tenant: Option<TenantId>,
+}
+
 /// A transaction, a tenant's or none's: what tables that belong to no tenant are read and written in.
 pub trait Scope: Send {
     /// The connection that it goes over.
     fn connection(&mut self) -> &mut PgConnection;
     /// Whose rows it sees.
     fn tenant(&self) -> Option<TenantId>;
+    /// Stores everything.
+    fn commit(self) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
 impl Scope for TenantTransaction {
@@ -74,6 +94,10 @@ impl Scope for TenantTransaction {
     fn tenant(&self) -> Option<TenantId> {
         Some(self.tenant)
     }
+
+    async fn commit(self) -> Result<(), StoreError> {
+        commit(self.inner).await
+    }
 }
 
 impl Scope for PlatformTransaction {
@@ -83,6 +107,24 @@ impl Scope for PlatformTransaction {
 
     fn tenant(&self) -> Option<TenantId> {
         None
+    }
+
+    async fn commit(self) -> Result<(), StoreError> {
+        commit(self.inner).await
+    }
+}
+
+impl Scope for AnyTransaction {
+    fn connection(&mut self) -> &mut PgConnection {
+        &mut self.inner
+    }
+
+    fn tenant(&self) -> Option<TenantId> {
+        self.tenant
+    }
+
+    async fn commit(self) -> Result<(), StoreError> {
+        commit(self.inner).await
     }
 }
 
@@ -145,6 +187,22 @@ impl Database {
         &self.pool
     }
 
+    /// A transaction of this tenant, or of none.
+    pub async fn any(&self, tenant: Option<TenantId>) -> Result<AnyTransaction, StoreError> {
+        let inner = match tenant {
+            Some(tenant) => self.tenant(tenant).await?.inner,
+            None => self.platform().await?.inner,
+        };
+        Ok(AnyTransaction { inner, tenant })
+    }
+
+    /// How many connections there are at the moment.
+    pub fn connections(&self) -> Connections {
+        let idle = i64::try_from(self.pool.num_idle()).unwrap_or(i64::MAX);
+        let used = i64::from(self.pool.size()).saturating_sub(idle);
+        Connections { idle, used }
+    }
+
     /// Checks that the role cannot step around row-level security, and that the schema is the one this release knows.
     pub async fn check(&self) -> Result<(), StoreError> {
         let role = sqlx::query!(
@@ -169,6 +227,13 @@ impl Database {
     }
 }
 
+async fn commit(inner: Transaction<'static, Postgres>) -> Result<(), StoreError> {
+    inner
+        .commit()
+        .await
+        .map_err(|source| StoreError::new("commit a transaction", source))
+}
+
 impl TenantTransaction {
     /// Whose rows it sees.
     pub fn id(&self) -> TenantId {
@@ -177,20 +242,14 @@ impl TenantTransaction {
 
     /// Stores everything.
     pub async fn commit(self) -> Result<(), StoreError> {
-        self.inner
-            .commit()
-            .await
-            .map_err(|source| StoreError::new("commit a transaction", source))
+        commit(self.inner).await
     }
 }
 
 impl PlatformTransaction {
     /// Stores everything.
     pub async fn commit(self) -> Result<(), StoreError> {
-        self.inner
-            .commit()
-            .await
-            .map_err(|source| StoreError::new("commit a transaction", source))
+        commit(self.inner).await
     }
 }
 

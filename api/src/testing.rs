@@ -1,5 +1,7 @@
 //! The service as tests see it: a real database for each test, a clock that stands still, requests through the router.
 
+mod agent;
+
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
@@ -10,14 +12,13 @@ use std::{
     },
 };
 
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use axum::{
     Router,
     body::Body,
     extract::connect_info::MockConnectInfo,
     http::{HeaderMap, Method, Request, StatusCode, header},
 };
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use domain::Clock;
 use http_body_util::BodyExt as _;
 use jiff::Timestamp;
@@ -28,21 +29,22 @@ use tower::ServiceExt as _;
 
 use crate::{
     app::AppState,
-    auth::{
-        challenge,
-        possession::{self, KEY_TAG, REGISTRATION_TAG},
-        random::random,
-    },
+    auth::{chain::Head, random::random},
     config::{self, Config},
     mail::Mailer,
     router,
-    routes::oauth::token::GRANT,
+    service::audit,
     store::Database,
     work::Worker,
 };
 
+pub use agent::TestAgent;
+
 /// The issuer of every test.
 pub const ISSUER: &str = "https://pinfold.example";
+
+/// The origin whose pages may call the service in every test.
+pub const CONSOLE: &str = "https://console.example";
 
 /// When every test begins.
 pub const START: i64 = 1_800_000_000;
@@ -115,15 +117,13 @@ impl TestApp {
             [
                 ("DATABASE_URL", url.to_owned()),
                 ("SERVICE_URL", ISSUER.to_owned()),
-                (
-                    "PINFOLD_MASTER_KEY",
-                    base64::engine::general_purpose::STANDARD.encode([1; 32]),
-                ),
+                ("PINFOLD_MASTER_KEY", STANDARD.encode([1; 32])),
                 ("PINFOLD_TRUSTED_PROXIES", "10.0.0.0/8".to_owned()),
                 ("PINFOLD_REGISTRATIONS_PER_HOUR", "30".to_owned()),
                 ("PINFOLD_REQUESTS_PER_MINUTE", "60".to_owned()),
                 ("PINFOLD_CALLS_PER_MINUTE", "300".to_owned()),
                 ("PINFOLD_LOGINS_PER_MINUTE", "60".to_owned()),
+                ("ALLOWED_ORIGINS", CONSOLE.to_owned()),
                 ("PINFOLD_SIGN_UP", "open".to_owned()),
                 ("PINFOLD_LOGIN_MILLISECONDS", "0".to_owned()),
                 ("SMTP_URL", "smtps://mail.example".to_owned()),
@@ -132,7 +132,7 @@ impl TestApp {
         );
         let config = Config::load(None, &environment).expect("the tests' configuration");
         let database = Database::open(&config.database).expect("a pool");
-        let state = AppState::assemble(&config, database, None, clock.clone());
+        let state = AppState::assemble(&config, database, None, clock.clone()).expect("a service");
         Self {
             router: router::router(state.clone()).layer(MockConnectInfo(SocketAddr::from(([10, 0, 0, 1], 1)))),
             state,
@@ -154,6 +154,15 @@ impl TestApp {
             .refresh(&state.database, &state.master, state.clock.now())
             .await
             .expect("refresh the signing keys");
+    }
+
+    /// Numbers the events of the audit; the heads of the chains that grew.
+    pub async fn seal(&self) -> Vec<Head> {
+        let state = &self.state;
+        audit::seal_all(&state.database, &state.audit_signer, state.clock.now())
+            .await
+            .expect("number the audit")
+            .heads
     }
 
     /// Sends a request.
@@ -333,71 +342,6 @@ pub fn logged_in(answer: &Answer) -> TestPerson {
 /// A form as the client sends it.
 pub fn borrowed<'a>(form: &'a [(&'static str, String)]) -> Vec<(&'static str, &'a str)> {
     form.iter().map(|(name, value)| (*name, value.as_str())).collect()
-}
-
-/// An agent with its key.
-#[derive(Debug)]
-pub struct TestAgent {
-    pub pair: Ed25519KeyPair,
-    pub id: String,
-    pub key_id: String,
-}
-
-impl TestAgent {
-    /// A new key.
-    pub fn new() -> Self {
-        let seed: [u8; 32] = random().expect("random bytes");
-        Self {
-            pair: Ed25519KeyPair::from_seed_unchecked(&seed).expect("a key"),
-            id: String::new(),
-            key_id: String::new(),
-        }
-    }
-
-    /// The public key as it is sent.
-    pub fn public_key(&self) -> String {
-        URL_SAFE_NO_PAD.encode(self.pair.public_key())
-    }
-
-    /// The body of a registration.
-    pub fn registration(&self, name: &str, at: i64) -> Value {
-        let message = possession::signed_bytes(&[REGISTRATION_TAG, ISSUER, &self.public_key(), &at.to_string(), name]);
-        json!({
-            "name": name,
-            "public_key": self.public_key(),
-            "signed_at": at,
-            "signature": self.sign(&message),
-        })
-    }
-
-    /// The body that gives this key to an agent.
-    pub fn addition(&self, agent: &str, at: i64) -> Value {
-        let message = possession::signed_bytes(&[KEY_TAG, ISSUER, agent, &self.public_key(), &at.to_string()]);
-        json!({"public_key": self.public_key(), "signed_at": at, "signature": self.sign(&message)})
-    }
-
-    /// The form that answers a challenge.
-    pub fn answer(&self, challenge: &Value) -> Vec<(&'static str, String)> {
-        let text = challenge["challenge"].as_str().unwrap_or_default();
-        let end = Timestamp::from_second(challenge["expires_at"].as_i64().unwrap_or_default());
-        let subject = challenge::Subject {
-            agent: self.id.parse().expect("an agent's id"),
-            key: self.key_id.parse().expect("a key's id"),
-        };
-        let message = challenge::signed_bytes(ISSUER, subject, text, end.expect("a moment"));
-        vec![
-            ("grant_type", GRANT.to_owned()),
-            ("agent_id", self.id.clone()),
-            ("key_id", self.key_id.clone()),
-            ("challenge", text.to_owned()),
-            ("signature", self.sign(&message)),
-        ]
-    }
-
-    /// A signature as it is sent.
-    pub fn sign(&self, message: &[u8]) -> String {
-        URL_SAFE_NO_PAD.encode(self.pair.sign(message))
-    }
 }
 
 /// The server's address, for its superuser.

@@ -18,7 +18,8 @@ use crate::{
     auth::random::random,
     cluster::ClusterError,
     mail::{self as letters, MailError, Mailer},
-    service::{passwords, sign_up, tenants},
+    metrics::JobOutcome,
+    service::{audit, passwords, sign_up, tenants},
     store::{
         StoreError,
         jobs::{self, Held},
@@ -33,6 +34,9 @@ const TIME: Duration = Duration::from_secs(45);
 
 /// How often is looked without being told.
 pub const POLL: Duration = Duration::from_secs(2);
+
+/// How often jobs are counted.
+const COUNT: Duration = Duration::from_secs(15);
 
 /// Jobs that are done at once.
 const AT_ONCE: usize = 16;
@@ -79,12 +83,28 @@ pub struct Worker {
     mailer: Mailer,
 }
 
-/// Starts a worker, and what wakes it.
+/// Starts a worker, what wakes it, and what numbers the events of the audit.
 pub fn start(tasks: &mut JoinSet<()>, state: &AppState, mailer: Mailer) {
     let worker = Worker::new(state.clone(), mailer);
     tasks.spawn(async move { worker.run().await });
+    let sealing = state.clone();
+    tasks.spawn(async move { audit::keep_sealing(&sealing).await });
+    let counting = state.clone();
+    tasks.spawn(async move { keep_counting(&counting).await });
     let listening = state.clone();
     tasks.spawn(async move { listening.bell.listen(&listening.database).await });
+}
+
+/// Tells the metrics how many jobs there are.
+async fn keep_counting(state: &AppState) {
+    let mut ticks = tokio::time::interval(COUNT);
+    loop {
+        ticks.tick().await;
+        match jobs::count(state.database.pool()).await {
+            Ok(counts) => state.metrics.jobs(counts),
+            Err(error) => warn!(error = chain(&error), "jobs were not counted"),
+        }
+    }
 }
 
 impl Worker {
@@ -155,8 +175,10 @@ impl Worker {
         };
         let pool = self.state.database.pool();
         let now = self.state.clock.now();
+        let metrics = &self.state.metrics;
         let ended = match done {
             Ok(()) => jobs::finish(pool, &job).await.map(|ended| {
+                metrics.job(&job.kind, JobOutcome::Done);
                 if !ended {
                     // Somebody else does it again; that does no harm.
                     info!(job.kind, job.position, "the lease of a job was lost");
@@ -169,8 +191,10 @@ impl Worker {
                 };
                 let text = error.to_string();
                 if let Some(at) = again {
+                    metrics.job(&job.kind, JobOutcome::PutOff);
                     warn!(job.kind, job.position, job.attempts, error = text, next = %at, "a job failed");
                 } else {
+                    metrics.job(&job.kind, JobOutcome::GivenUp);
                     error!(job.kind, job.position, job.attempts, error = text, "a job was given up");
                 }
                 jobs::fail(pool, &job, &text, again, now).await

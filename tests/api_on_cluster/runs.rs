@@ -1,11 +1,12 @@
 use crds::{sandbox_run::SandboxRun, tenant::Tenant};
+use hyper::header::HeaderValue;
 use kube::{
     Api, ResourceExt as _,
     api::{DeleteParams, PostParams},
 };
 use serde_json::{Value, json};
 use support::{
-    api::{Agent, Answer, secret},
+    api::{Agent, Answer, Client, secret},
     wait,
 };
 
@@ -290,4 +291,38 @@ async fn what_the_cluster_refuses_names_the_field() {
     let kept = tenants.get(&foreign).await.unwrap();
     assert_eq!((kept.uid(), kept.metadata.deletion_timestamp), (made.uid(), None));
     tenants.delete(&foreign, &DeleteParams::default()).await.unwrap();
+}
+
+/// AP-02: a request that is sent again, over another replica, and after whoever was at it went away without a word.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_made_once_however_often_it_is_asked_for() {
+    let stage = Stage::start().await;
+    let (one, two) = (&stage.one.client, &stage.two.client);
+    let ada = stage.person("ada@example.com").await;
+    let tenant = stage.tenant(&ada).await;
+    let path = format!("/v1/tenants/{tenant}/runs");
+    let program = python("print('once')");
+    let send = async |client: &Client| {
+        let mut request = ada.request(client, "POST", &format!("{path}?wait=60"), Some(&program));
+        let key = HeaderValue::from_static("8e03978e-40d5-43e8-bc93-6894a57f9324");
+        request.headers_mut().insert("idempotency-key", key);
+        client.send(request).await
+    };
+    let first = send(one).await;
+    assert_eq!(first.status, 201, "{:?}", first.body);
+    assert_eq!(first.body["stdout"]["text"], "once\n");
+    let again = send(two).await;
+    assert_eq!(again.told(), (201, &first.body));
+    assert_eq!(again.headers["idempotency-replayed"], "true");
+
+    // As if it had ended between the run and its answer.
+    stage.forget_answers().await;
+    let taken_over = send(two).await;
+    assert_eq!(taken_over.told(), (201, &first.body));
+    assert!(!taken_over.headers.contains_key("idempotency-replayed"));
+    let listed = ada.get(one, &path).await;
+    assert_eq!(
+        listed.told(),
+        (200, &json!({"runs": [first.body], "next_page_token": null}))
+    );
 }

@@ -86,6 +86,17 @@ impl Stage {
         left == 0
     }
 
+    /// Takes back that idempotent requests were answered, and lets go of them.
+    pub async fn forget_answers(&self) {
+        let done = sqlx::query(
+            "UPDATE idempotency_keys SET status = NULL, answer = NULL, leased_until = now() - interval '1 second'",
+        )
+        .execute(&mut self.connection().await)
+        .await
+        .expect("change the answers");
+        assert_eq!(done.rows_affected(), 1);
+    }
+
     /// A tenant of this person's, in whose namespace something can run.
     pub async fn tenant(&self, owner: &Person) -> String {
         let name = format!("api-{:08x}", rand::random::<u32>());

@@ -50,6 +50,25 @@ impl Cluster {
         .await
     }
 
+    /// Makes a run, or finds the one that the same principal made in the same request.
+    pub async fn create_run_unless_made(
+        &self,
+        namespace: &Namespace,
+        run: &SandboxRun,
+        by: OnBehalf<'_>,
+    ) -> Result<SandboxRun, ClusterError> {
+        let taken = match self.create_run(namespace, run, by).await {
+            Err(error) if error.code() == Some(409) => error,
+            other => return other,
+        };
+        let found = self.run(namespace, &run.name_any()).await?;
+        let is_ours = |found: &SandboxRun| {
+            let annotation = |key: &str| found.annotations().get(key).map(String::as_str);
+            annotation(labels::PRINCIPAL) == Some(by.principal) && annotation(labels::REQUEST_ID) == Some(by.request_id)
+        };
+        found.filter(is_ours).ok_or(taken)
+    }
+
     /// A run by name.
     pub async fn run(&self, namespace: &Namespace, name: &str) -> Result<Option<SandboxRun>, ClusterError> {
         within("read a SandboxRun", self.runs(namespace).get_opt(name)).await

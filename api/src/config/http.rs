@@ -2,12 +2,16 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use axum::http::HeaderValue;
 use url::{Host, Url};
 
 use crate::{
     config::{
         problems::Problems,
-        settings::{ADDRESS, ADMIN_ADDRESS, ENVIRONMENT, FRONTEND_URL, SERVICE_URL, Setting, TLS_CERTIFICATE, TLS_KEY},
+        settings::{
+            ADDRESS, ADMIN_ADDRESS, ALLOWED_ORIGINS, ENVIRONMENT, FRONTEND_URL, SERVICE_URL, Setting, TLS_CERTIFICATE,
+            TLS_KEY,
+        },
         source::Source,
     },
     http::tls::Files,
@@ -35,6 +39,8 @@ pub struct Http {
     pub tls: Option<Files>,
     /// Where people meet the product, without a slash at its end.
     pub frontend: String,
+    /// Origins whose pages may call the service.
+    pub allowed_origins: Vec<HeaderValue>,
     /// Development or production.
     pub environment: Environment,
 }
@@ -69,12 +75,27 @@ impl Http {
             Some(text) => origin(&text, &FRONTEND_URL, environment, problems),
             None => issuer.clone(),
         };
+        let listed = source.text(&ALLOWED_ORIGINS).unwrap_or_default();
+        let mut allowed: Vec<String> = listed
+            .split(',')
+            .map(str::trim)
+            .filter(|text| !text.is_empty())
+            .map(|text| origin(text, &ALLOWED_ORIGINS, environment, problems))
+            .collect();
+        if frontend != issuer {
+            allowed.push(frontend.clone());
+        }
         Self {
             address,
             admin_address,
             issuer,
             tls: tls(source, problems),
             frontend,
+            // A URL is a header's value; what is none is a problem already.
+            allowed_origins: allowed
+                .iter()
+                .filter_map(|text| HeaderValue::from_str(text).ok())
+                .collect(),
             environment,
         }
     }

@@ -43,6 +43,16 @@ pub const SERVICE_URL: Setting = Setting {
             base of what proofs are compared with. Never taken from a request. Required in production; in development it is made of `http.address`.",
 };
 
+/// Pages that may call the service.
+pub const ALLOWED_ORIGINS: Setting = Setting {
+    path: "http.allowed_origins",
+    names: &["ALLOWED_ORIGINS"],
+    default: Some(""),
+    secret: false,
+    about: "Origins, separated by commas, whose web pages a browser lets call the service with the login of whoever looks at them, as \
+            `https://console.example.com`. That of `http.frontend_url` is one in any case.",
+};
+
 /// Our own certificate.
 pub const TLS_CERTIFICATE: Setting = Setting {
     path: "http.tls_certificate",
@@ -265,6 +275,7 @@ pub const ALL: &[Setting] = &[
     ADMIN_ADDRESS,
     SERVICE_URL,
     FRONTEND_URL,
+    ALLOWED_ORIGINS,
     TLS_CERTIFICATE,
     TLS_KEY,
     ENVIRONMENT,

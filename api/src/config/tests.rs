@@ -45,6 +45,7 @@ fn three_settings_are_enough_for_production() {
             admin_address: "127.0.0.1:8081".parse().unwrap(),
             issuer: "https://pinfold.example".to_owned(),
             tls: None,
+            allowed_origins: Vec::new(),
             frontend: "https://pinfold.example".to_owned(),
             environment: Environment::Production,
         }
@@ -210,4 +211,39 @@ fn every_setting_stands_once_in_the_reference() {
             setting.path
         );
     }
+}
+
+#[test]
+fn pages_that_may_call_the_service_have_origins() {
+    let origins = |name: &str, value: &str| {
+        let config = Config::load(None, &with(name, value)).unwrap();
+        let told = config.http.allowed_origins.iter();
+        told.map(|value| value.to_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        origins(
+            "ALLOWED_ORIGINS",
+            "https://Console.example:443/, https://other.example:8443"
+        ),
+        ["https://console.example", "https://other.example:8443"]
+    );
+    assert_eq!(
+        origins("FRONTEND_URL", "https://console.example"),
+        ["https://console.example"]
+    );
+    assert_eq!(origins("FRONTEND_URL", "https://pinfold.example"), Vec::<String>::new());
+    assert_eq!(
+        wrong(
+            None,
+            &with(
+                "ALLOWED_ORIGINS",
+                "*, https://console.example/app, http://console.example"
+            )
+        ),
+        [
+            "ALLOWED_ORIGINS (http.allowed_origins in the file): \"*\" is not a URL, as https://pinfold.example.com",
+            "ALLOWED_ORIGINS (http.allowed_origins in the file): write scheme, host and port only: no path, user, query or fragment",
+            "ALLOWED_ORIGINS (http.allowed_origins in the file): \"http://console.example\" must begin with https://; plain HTTP is for loopback in development",
+        ]
+    );
 }

@@ -20,7 +20,7 @@ use crate::{
         error::{ApiError, Forbidden},
     },
     store::{
-        agents,
+        Scope as _, agents,
         api_keys::{self, Presented},
         audit::Actor,
         sessions::{self, Session},
@@ -74,6 +74,15 @@ impl Caller {
         }
     }
 
+    /// Whose requests are repeated by the same key: the agent's, the person's, or the API key's.
+    pub fn principal(&self) -> String {
+        match self {
+            Self::Agent(agent) => format!("agent/{}", agent.agent),
+            Self::Person(login) => format!("overseer/{}", login.overseer()),
+            Self::Key(key) => format!("key/{}", key.id),
+        }
+    }
+
     /// What its requests are counted by: the agent, the person, or the key.
     fn id(&self) -> &[u8; 16] {
         match self {
@@ -121,6 +130,10 @@ where
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        // A request has one caller, who is judged and counted once.
+        if let Some(known) = parts.extensions.get::<Self>() {
+            return Ok(known.clone());
+        }
         let state = AppState::from_ref(state);
         let now = state.clock.now();
         let caller = match presented(&parts.headers)? {
@@ -131,6 +144,7 @@ where
             None => by_cookie(&state, &parts.method, &parts.headers, now).await?,
         };
         state.throttle.call(caller.id())?;
+        parts.extensions.insert(caller.clone());
         Ok(caller)
     }
 }
@@ -211,15 +225,9 @@ async fn by_key(state: &AppState, key: &ApiKey, now: Timestamp) -> Result<Caller
         .await?
         .ok_or(REFUSED)?;
     if found.used_at.is_none_or(|at| at.duration_until(now) > USED) {
-        if let Some(tenant) = found.tenant {
-            let mut tx = state.database.tenant(tenant).await?;
-            api_keys::see(&mut tx, found.id, now).await?;
-            tx.commit().await?;
-        } else {
-            let mut tx = state.database.platform().await?;
-            api_keys::see(&mut tx, found.id, now).await?;
-            tx.commit().await?;
-        }
+        let mut tx = state.database.any(found.tenant).await?;
+        api_keys::see(&mut tx, found.id, now).await?;
+        tx.commit().await?;
     }
     Ok(Caller::Key(found))
 }

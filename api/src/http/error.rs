@@ -61,6 +61,12 @@ pub enum ApiError {
         /// What stands in the way.
         message: String,
     },
+    /// The Idempotency-Key was used for another request.
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
+    /// The same request is under way.
+    #[error("the same request is under way")]
+    UnderWay,
     /// There is no such thing, or none that the caller may know of.
     #[error("not found")]
     NotFound,
@@ -202,6 +208,16 @@ impl ApiError {
                 "The address or the password is wrong.",
             ),
             Self::Conflict { code, .. } => (StatusCode::CONFLICT, code, "The request cannot be done as things are."),
+            Self::KeyReused => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency_key_reused",
+                "The Idempotency-Key was used for another request; choose a new one.",
+            ),
+            Self::UnderWay => (
+                StatusCode::CONFLICT,
+                "idempotency_in_progress",
+                "The same request is under way; come again for its answer.",
+            ),
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "There is nothing here."),
             Self::MethodNotAllowed => (
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -245,6 +261,8 @@ impl IntoResponse for ApiError {
             Self::Forbidden(why) => (Some(why.detail()), None),
             Self::Unauthenticated { .. }
             | Self::Login(_)
+            | Self::KeyReused
+            | Self::UnderWay
             | Self::NotFound
             | Self::MethodNotAllowed
             | Self::TooMany(_)
@@ -269,7 +287,7 @@ impl IntoResponse for ApiError {
         );
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         match self {
-            Self::Unavailable(_) => {
+            Self::Unavailable(_) | Self::UnderWay => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
             }
             Self::TooMany(wait) => {

@@ -17,32 +17,42 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        if !is_of_type(request.headers(), "application/json") {
-            return Err(ApiError::Body {
-                status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                message: "send JSON with the header Content-Type: application/json".to_owned(),
-            });
-        }
-        let bytes = body(request, state).await?;
-        let mut reader = serde_json::Deserializer::from_slice(&bytes);
-        let read = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-            let field = error.path().to_string();
-            let message = error.into_inner().to_string();
-            if field == "." || field == "?" {
-                ApiError::Body {
-                    status: StatusCode::BAD_REQUEST,
-                    message,
-                }
-            } else {
-                ApiError::Invalid { field, message }
-            }
-        })?;
-        reader.end().map_err(|_| ApiError::Body {
-            status: StatusCode::BAD_REQUEST,
-            message: "something follows the JSON object; send one object".to_owned(),
-        })?;
-        Ok(Self(read))
+        typed(request.headers())?;
+        read(&body(request, state).await?).map(Self)
     }
+}
+
+/// Refuses a body that does not say that it is JSON.
+pub fn typed(headers: &HeaderMap) -> Result<(), ApiError> {
+    if is_of_type(headers, "application/json") {
+        return Ok(());
+    }
+    Err(ApiError::Body {
+        status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        message: "send JSON with the header Content-Type: application/json".to_owned(),
+    })
+}
+
+/// The bytes of a body as a type.
+pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let read = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let field = error.path().to_string();
+        let message = error.into_inner().to_string();
+        if field == "." || field == "?" {
+            ApiError::Body {
+                status: StatusCode::BAD_REQUEST,
+                message,
+            }
+        } else {
+            ApiError::Invalid { field, message }
+        }
+    })?;
+    reader.end().map_err(|_| ApiError::Body {
+        status: StatusCode::BAD_REQUEST,
+        message: "something follows the JSON object; send one object".to_owned(),
+    })?;
+    Ok(read)
 }
 
 /// The bytes of a body within the limit of the router.

@@ -1,6 +1,6 @@
 //! What every request passes, from the outside in: its id, a limit of time, a limit of size, headers of the answer.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -10,7 +10,10 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 
-use crate::http::{error::ApiError, request_id};
+use crate::{
+    http::{error::ApiError, request_id},
+    metrics::{self, Metrics},
+};
 
 /// How long an answer may take.
 const TIME: Duration = Duration::from_secs(10);
@@ -24,13 +27,18 @@ const BODY: usize = 64 * 1024;
 /// How large the body of a run may be: its code and its input, each as long as it may be, and escaped.
 pub const RUN: usize = 1024 * 1024;
 
+/// Routes that say so if they do not do what is asked.
+pub fn refusing<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
+    router.method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+}
+
 /// Wraps a router.
-pub fn wrap(router: Router) -> Router {
+pub fn wrap(router: Router, metrics: Arc<Metrics>) -> Router {
     router
         .fallback(async || ApiError::NotFound)
-        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .layer(DefaultBodyLimit::max(BODY))
         .layer(middleware::from_fn(safe))
+        .layer(middleware::from_fn_with_state(metrics, metrics::layer))
         .layer(middleware::from_fn(request_id::layer))
 }
 

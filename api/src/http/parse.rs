@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use domain::{EmailAddress, IdError};
+use uuid::Uuid;
 
 use crate::http::error::ApiError;
 
@@ -10,6 +11,11 @@ use crate::http::error::ApiError;
 pub fn id<T: FromStr<Err = IdError>>(field: &str, text: &str) -> Result<T, ApiError> {
     text.parse()
         .map_err(|error: IdError| ApiError::invalid(field, error.to_string()))
+}
+
+/// An id of whatever kind.
+pub fn uuid(field: &str, text: &str) -> Result<Uuid, ApiError> {
+    Uuid::try_parse(text).map_err(|_| ApiError::invalid(field, IdError.to_string()))
 }
 
 /// An address of a mailbox.

@@ -7,6 +7,7 @@ use crate::store::tenants;
 
 pub mod agents;
 pub mod api_keys;
+pub mod audit;
 pub mod create;
 pub mod delete;
 pub mod get;

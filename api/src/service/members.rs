@@ -61,7 +61,7 @@ pub struct By<'a> {
     pub request_id: &'a str,
 }
 
-/// Invites an address. An earlier invitation of the same address ends.
+/// Invites an address, in a transaction that is still to be stored. An earlier invitation of the same address ends.
 pub async fn invite(
     database: &Database,
     tenant: TenantId,
@@ -69,7 +69,7 @@ pub async fn invite(
     role: Role,
     by: By<'_>,
     now: Timestamp,
-) -> Result<Invitation, Refused> {
+) -> Result<(TenantTransaction, Invitation), Refused> {
     let mut tx = locked(database, tenant).await?;
     let members = memberships::list(&mut tx).await?;
     if !may_grant(&members, by, role) {
@@ -103,8 +103,7 @@ pub async fn invite(
     jobs::insert(&mut tx, &job).await?;
     let detail = json!({"role": role.as_str()});
     record(&mut tx, "invitation.create", by, invitation.id.uuid(), detail, now).await?;
-    tx.commit().await?;
-    Ok(invitation)
+    Ok((tx, invitation))
 }
 
 /// Withdraws an invitation.
@@ -145,7 +144,7 @@ pub async fn invitation(
         .map(|invitation| (tenant, invitation)))
 }
 
-/// Somebody who has an invitation's link joins. The invitation is used up in the same transaction.
+/// Somebody who has an invitation's link joins, in a transaction that is still to be stored. The invitation is used up in it.
 pub async fn accept(
     database: &Database,
     tenant: TenantId,
@@ -153,7 +152,7 @@ pub async fn accept(
     overseer: OverseerId,
     request_id: &str,
     now: Timestamp,
-) -> Result<(), Refused> {
+) -> Result<TenantTransaction, Refused> {
     let mut tx = locked(database, tenant).await?;
     if !invitations::take(&mut tx, invitation.id).await? {
         return Err(Refused::NotFound);
@@ -164,7 +163,7 @@ pub async fn accept(
     let by = By { overseer, request_id };
     let detail = json!({"role": invitation.role.as_str(), "invitation_id": invitation.id.to_string()});
     record(&mut tx, "member.create", by, overseer.uuid(), detail, now).await?;
-    Ok(tx.commit().await?)
+    Ok(tx)
 }
 
 /// Changes what a member is.

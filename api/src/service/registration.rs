@@ -61,13 +61,17 @@ pub async fn register(
     let owner = shadow::owner(shadow_key, &thumbprint);
     let mut tx = database.tenant(tenants::SHADOW).await?;
     agents::ensure_shadow_owner(&mut tx, owner, now).await?;
-    match store(tx, Owner::StandIn(owner), &thumbprint, request, now, random).await? {
-        Some(made) => Ok(Outcome::Made(made)),
-        None => known(database, &thumbprint, now).await,
+    if let Some(made) = store(&mut tx, Owner::StandIn(owner), &thumbprint, request, now, random).await? {
+        tx.commit().await?;
+        return Ok(Outcome::Made(made));
     }
+    // Gives its connection back before it asks for another: many who wait for one another would wait for ever.
+    drop(tx);
+    known(database, &thumbprint, now).await
 }
 
-/// Registers an agent of a tenant, for a person who owns it; none if the key is somebody's.
+/// Registers an agent of a tenant, for a person who owns it, in a transaction that is still to be stored; none if the key is
+/// somebody's.
 pub async fn register_for(
     database: &Database,
     tenant: TenantId,
@@ -75,15 +79,16 @@ pub async fn register_for(
     request: Request<'_>,
     now: Timestamp,
     random: [u8; 20],
-) -> Result<Option<Registered>, StoreError> {
+) -> Result<Option<(TenantTransaction, Registered)>, StoreError> {
     let thumbprint = jwk::thumbprint(&request.public_key);
-    let tx = database.tenant(tenant).await?;
-    store(tx, Owner::Person(owner), &thumbprint, request, now, random).await
+    let mut tx = database.tenant(tenant).await?;
+    let made = store(&mut tx, Owner::Person(owner), &thumbprint, request, now, random).await?;
+    Ok(made.map(|made| (tx, made)))
 }
 
-/// Stores an agent with its key; if the key is somebody's, nothing of it stays.
+/// Adds an agent with its key; if the key is somebody's, nothing of the transaction may stay.
 async fn store(
-    mut tx: TenantTransaction,
+    tx: &mut TenantTransaction,
     owner: Owner,
     thumbprint: &str,
     request: Request<'_>,
@@ -114,8 +119,8 @@ async fn store(
         expires_at,
         at: now,
     };
-    agents::insert(&mut tx, &new).await?;
-    if !agent_keys::insert(&mut tx, &key).await? {
+    agents::insert(tx, &new).await?;
+    if !agent_keys::insert(tx, &key).await? {
         return Ok(None);
     }
     let event = audit::Event {
@@ -126,8 +131,7 @@ async fn store(
         request_id: request.request_id,
         detail,
     };
-    audit::append(&mut tx, &event).await?;
-    tx.commit().await?;
+    audit::append(tx, &event).await?;
     Ok(Some(Registered {
         id,
         key: key.id,

@@ -152,7 +152,8 @@ pub async fn complete(
     if let Ground::Invitation(tenant, invitation) = &ground {
         // In the other tenant's transaction. If it was withdrawn just now the account stays, without the membership.
         match members::accept(place.database, *tenant, invitation, overseer, entry.request_id, now).await {
-            Ok(()) | Err(members::Refused::NotFound) => {}
+            Ok(tx) => tx.commit().await?,
+            Err(members::Refused::NotFound) => {}
             Err(members::Refused::Store(error)) => return Err(error.into()),
             Err(other) => warn!(error = %other, "an invitation was not accepted"),
         }

@@ -25,10 +25,10 @@ pub const MOST: usize = 20;
 pub const PLAN: &str = "standard";
 
 /// What came of a creation.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Creation {
-    /// The tenant is there; its namespace follows.
-    Made(Tenant),
+    /// The tenant is there once the transaction is stored; its namespace follows.
+    Made(TenantTransaction, Tenant),
     /// The name is somebody's.
     Taken,
     /// The person owns too many.
@@ -59,8 +59,7 @@ pub async fn create(
         return Ok(Creation::Taken);
     }
     let made = tenants::find(&mut tx, false).await?.ok_or(StoreError::Row("tenants"))?;
-    tx.commit().await?;
-    Ok(Creation::Made(made))
+    Ok(Creation::Made(tx, made))
 }
 
 /// Stores the transaction's tenant with its owner, and asks for its resource; false if the name is taken.

@@ -58,8 +58,12 @@ pub async fn append(tx: &mut impl Scope, event: &Event<'_>) -> Result<(), StoreE
     let tenant = tx.tenant();
     sqlx::query!(
         r#"
-        INSERT INTO audit_events (tenant_id, at, actor_kind, actor_id, action, target_id, request_id, detail)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        WITH event AS (
+            INSERT INTO audit_events (tenant_id, at, actor_kind, actor_id, action, target_id, request_id, detail)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+            RETURNING id, tenant_id
+        )
+        INSERT INTO audit_unsealed (event_id, tenant_id) SELECT id, tenant_id FROM event
         "#,
         tenant.map(|id| id.uuid()),
         event.at.to_sqlx() as _,

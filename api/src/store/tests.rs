@@ -17,7 +17,7 @@ use jiff::Timestamp;
 
 /// A table with rows of tenants: its name, the column that says whose a row is, and a row of another tenant (`$1`),
 /// whose agent is `$2`.
-const TABLES: [(&str, &str, &str); 7] = [
+const TABLES: [(&str, &str, &str); 10] = [
     (
         "agent_keys",
         "tenant_id",
@@ -42,6 +42,29 @@ const TABLES: [(&str, &str, &str); 7] = [
         "tenant_id",
         "INSERT INTO audit_events (tenant_id, at, actor_kind, action, request_id, detail) \
          VALUES ($1, now(), 'system', 'a.b', $2::text, '{}')",
+    ),
+    (
+        // One for each tenant: this is a third one's.
+        "audit_heads",
+        "tenant_id",
+        "INSERT INTO audit_heads (tenant_id, count, hash, at, signature) \
+         SELECT '00000000-0000-0000-0000-00000000000b', 1, sha256('x'), now(), repeat('A', 86) WHERE $1 <> $2",
+    ),
+    (
+        "audit_seals",
+        "tenant_id",
+        "WITH event AS (INSERT INTO audit_events (tenant_id, at, actor_kind, action, request_id, detail) \
+            SELECT COALESCE(NULLIF(current_setting('pinfold.tenant', true), '')::uuid, $1), now(), 'system', 'a.b', $2::text, '{}' \
+            RETURNING id) \
+         INSERT INTO audit_seals (tenant_id, sequence, event_id, hash) SELECT $1, 1000 + id, id, sha256('x') FROM event",
+    ),
+    (
+        "audit_unsealed",
+        "tenant_id",
+        "WITH event AS (INSERT INTO audit_events (tenant_id, at, actor_kind, action, request_id, detail) \
+            SELECT COALESCE(NULLIF(current_setting('pinfold.tenant', true), '')::uuid, $1), now(), 'system', 'a.b', $2::text, '{}' \
+            RETURNING id) \
+         INSERT INTO audit_unsealed (tenant_id, event_id) SELECT $1, id FROM event",
     ),
     (
         "invitations",
@@ -113,9 +136,32 @@ async fn two() -> Two {
     .execute(&app.owner)
     .await
     .unwrap();
+    sqlx::query(
+        "INSERT INTO tenants (id, name, kind, plan, created_at) \
+         VALUES ('00000000-0000-0000-0000-00000000000b', 'third', 'team', 'standard', now())",
+    )
+    .execute(&app.owner)
+    .await
+    .unwrap();
+    for tenant in [tenants::SHADOW, theirs] {
+        let insert = "INSERT INTO audit_heads (tenant_id, count, hash, at, signature) \
+                      VALUES ($1, 1, sha256('x'), now(), repeat('A', 86))";
+        sqlx::query(insert)
+            .bind(tenant.uuid())
+            .execute(&app.owner)
+            .await
+            .unwrap();
+    }
     // The same statements, as the owner of the tables: a row of each tenant in the tables that nothing above fills.
     for (table, _, insert) in TABLES {
-        if !["api_keys", "invitations", "memberships"].contains(&table) {
+        let filled = [
+            "api_keys",
+            "audit_seals",
+            "audit_unsealed",
+            "invitations",
+            "memberships",
+        ];
+        if !filled.contains(&table) {
             continue;
         }
         for tenant in [tenants::SHADOW, theirs] {
@@ -256,6 +302,7 @@ async fn every_table_is_a_tenants_or_known_to_be_nobodys() {
     let known = [
         "_sqlx_migrations",
         "authenticators",
+        "idempotency_keys",
         "jobs",
         "mail_links",
         "overseers",
@@ -286,6 +333,8 @@ async fn the_ways_around_the_tenant_are_these() {
     let wanted = [
         "lookup.agent_of_key(uuid,uuid)",
         "lookup.api_key_of_hash(bytea)",
+        "lookup.audit_chains()",
+        "lookup.audit_chains_unsealed()",
         "lookup.tenant_of_invitation(uuid)",
         "lookup.tenant_of_name(text)",
         "lookup.tenants_of_overseer(uuid)",
@@ -308,6 +357,9 @@ async fn history_is_only_added_to() {
         "UPDATE audit_events SET action = 'c.d'",
         "DELETE FROM audit_events",
         "TRUNCATE audit_events",
+        "UPDATE audit_seals SET hash = sha256('y')",
+        "DELETE FROM audit_seals",
+        "TRUNCATE audit_seals",
     ] {
         let mut tx = two.app.state.database.tenant(two.ours).await.unwrap();
         let told = sqlx::query(change)
@@ -315,10 +367,7 @@ async fn history_is_only_added_to() {
             .await
             .unwrap_err()
             .to_string();
-        assert!(
-            told.contains("permission denied for table audit_events"),
-            "{change}: {told}"
-        );
+        assert!(told.contains("permission denied for table audit_"), "{change}: {told}");
     }
 }
 

@@ -69,18 +69,19 @@ pub(crate) fn run(ui: &Ui, options: &Options) -> Result<()> {
     if compiles && !ours::program("pinfold-operator").exists() {
         preflight::disk(&paths::target(), TARGET_GIB)?;
     }
-    // The cluster's programs are built in one lane while cargo works in the other.
+    // The cluster's programs are built in one lane while cargo works in the other. Whoever needs a program waits for it, and for
+    // no other.
     thread::scope(|scope| {
         let nodes = systems.contains(&Suite::E2e);
         let programs = (!systems.is_empty()).then(|| scope.spawn(move || prepare(ui, nodes)));
         let result = runs.iter().try_for_each(|(_, run)| run(ui, options));
+        let result = result.and_then(|()| systems::run(ui, options, &systems));
         if let Some(programs) = programs {
             programs
                 .join()
                 .map_err(|_| anyhow::anyhow!("the build of the programs ended in a panic"))??;
         }
-        result?;
-        systems::run(ui, options, &systems)
+        result
     })
 }
 

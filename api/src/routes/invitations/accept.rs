@@ -1,6 +1,6 @@
 //! `POST /v1/invitations/accept`.
 
-use axum::{extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode, response::Response};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -9,7 +9,7 @@ use crate::{
     http::{
         caller::Person,
         error::{ApiError, Problem, Refusals},
-        json::Json,
+        once::{IdempotencyKey, Once},
         request_id::RequestId,
     },
     routes::{sign_ups::complete::link_ended, tenants::members},
@@ -38,6 +38,7 @@ impl std::fmt::Debug for Token {
     post,
     path = "/v1/invitations/accept",
     tag = "people",
+    params(IdempotencyKey),
     request_body = Token,
     responses(
         (status = 204, description = "You are a member."),
@@ -50,13 +51,13 @@ pub async fn accept(
     State(state): State<AppState>,
     RequestId(request_id): RequestId,
     Person(login): Person,
-    Json(shown): Json<Token>,
-) -> Result<StatusCode, ApiError> {
+    Once { body: shown, claim }: Once<Token>,
+) -> Result<Response, ApiError> {
     let now = state.clock.now();
     let found = service::invitation(&state.database, &state.keys.mail_link, &shown.token, now).await?;
     let (tenant, invitation) = found.ok_or_else(link_ended)?;
     match service::accept(&state.database, tenant, &invitation, login.overseer(), &request_id, now).await {
-        Ok(()) => Ok(StatusCode::NO_CONTENT),
+        Ok(tx) => claim.commit(tx, StatusCode::NO_CONTENT, &()).await,
         Err(Refused::NotFound) => Err(link_ended()),
         Err(other) => Err(members::refused(other)),
     }

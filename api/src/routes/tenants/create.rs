@@ -1,6 +1,6 @@
 //! `POST /v1/tenants`.
 
-use axum::{extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode, response::Response};
 use domain::TenantName;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -10,7 +10,7 @@ use crate::{
     http::{
         caller::Person,
         error::{ApiError, Problem, Refusals},
-        json::Json,
+        once::{IdempotencyKey, Once},
         request_id::RequestId,
     },
     routes::tenants::Tenant,
@@ -33,6 +33,7 @@ pub struct NewTenant {
     post,
     path = "/v1/tenants",
     tag = "tenants",
+    params(IdempotencyKey),
     request_body = NewTenant,
     responses(
         (status = 201, description = "The tenant is made.", body = Tenant),
@@ -45,8 +46,8 @@ pub async fn create(
     State(state): State<AppState>,
     RequestId(request_id): RequestId,
     Person(login): Person,
-    Json(new): Json<NewTenant>,
-) -> Result<(StatusCode, axum::Json<Tenant>), ApiError> {
+    Once { body: new, claim }: Once<NewTenant>,
+) -> Result<Response, ApiError> {
     let name = TenantName::parse(&new.name).map_err(|error| ApiError::invalid("name", error.to_string()))?;
     // Names of people's own tenants are not for choosing.
     if name.as_str().starts_with("u-") || name.as_str() == "shadow" {
@@ -57,9 +58,10 @@ pub async fn create(
     }
     let owner = login.overseer();
     match tenants::create(&state.database, owner, &name, &request_id, state.clock.now()).await? {
-        Creation::Made(tenant) => {
+        Creation::Made(tx, tenant) => {
+            let made = claim.commit(tx, StatusCode::CREATED, &Tenant::from(tenant)).await?;
             state.bell.ring();
-            Ok((StatusCode::CREATED, axum::Json(Tenant::from(tenant))))
+            Ok(made)
         }
         Creation::Taken => Err(ApiError::Conflict {
             code: "name_taken",

@@ -44,10 +44,19 @@ impl Entry {
     /// Answers the folder, after building it when the cache does not have it.
     pub(crate) fn ensure(&self, ui: &Ui, build: impl FnOnce(&Stage, &Path) -> Result<()>) -> Result<PathBuf> {
         let folder = self.folder()?;
+        let known = || {
+            let there = folder.exists();
+            if there {
+                cache::mark_used(&folder);
+            }
+            there
+        };
+        if known() {
+            return Ok(folder);
+        }
         // One at a time: the builds of the other lane need processors, too, and both lanes may want the same program.
         let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        if folder.exists() {
-            cache::mark_used(&folder);
+        if known() {
             return Ok(folder);
         }
         preflight::go()?;

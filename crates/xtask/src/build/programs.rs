@@ -13,7 +13,9 @@ const KUBERNETES: &str = "v1.35.4";
 const CONTAINERD: &str = "v2.1.5";
 const RUNC: &str = "1.3.3";
 pub(crate) const COREDNS: &str = "v1.12.4";
-const HELM: &str = "v3.22.0";
+/// The release that is made with Kubernetes' own version of its libraries: they are compiled once for both. The module
+/// `kubernetes` says the same.
+const HELM: &str = "v3.20.2";
 const KWOK: &str = "v0.8.0";
 
 /// The multi-call binary with everything of Kubernetes.
@@ -44,7 +46,7 @@ const OF_PAUSE: Entry = Entry {
 pub(crate) const OF_HELM: Entry = Entry {
     name: "helm",
     versions: &[HELM],
-    module: None,
+    module: Some("kubernetes"),
     gib: 2,
 };
 /// Fake nodes, for tests of scale.
@@ -122,16 +124,26 @@ pub(crate) fn ensure(ui: &Ui, gvisor: bool) -> Result<Programs> {
 }
 
 pub(crate) fn ensure_helm(ui: &Ui) -> Result<PathBuf> {
-    ensure_installed(ui, OF_HELM, "helm.sh/helm/v3/cmd/helm", HELM)
+    let folder = OF_HELM.ensure(ui, |stage, folder| {
+        let root = "helm.sh/helm/v3";
+        Build {
+            module: &paths::sources().join("kubernetes"),
+            package: &format!("{root}/cmd/helm"),
+            output: &folder.join("helm"),
+            variables: &[format!("{root}/internal/version.version={HELM}")],
+            cgo: false,
+            extra: &[],
+        }
+        .run(stage)
+    })?;
+    Ok(folder.join("helm"))
 }
 
 pub(crate) fn ensure_kwok(ui: &Ui) -> Result<PathBuf> {
-    ensure_installed(ui, OF_KWOK, "sigs.k8s.io/kwok/cmd/kwok", KWOK)
-}
-
-fn ensure_installed(ui: &Ui, entry: Entry, package: &str, version: &str) -> Result<PathBuf> {
-    let folder = entry.ensure(ui, |stage, folder| install(stage, package, version, folder))?;
-    Ok(folder.join(entry.name))
+    let folder = OF_KWOK.ensure(ui, |stage, folder| {
+        install(stage, "sigs.k8s.io/kwok/cmd/kwok", KWOK, folder)
+    })?;
+    Ok(folder.join("kwok"))
 }
 
 pub(crate) fn ensure_containerd(ui: &Ui) -> Result<PathBuf> {

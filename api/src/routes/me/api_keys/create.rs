@@ -1,6 +1,6 @@
 //! `POST /v1/me/api-keys`.
 
-use axum::{extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode, response::Response};
 
 use crate::{
     app::AppState,
@@ -8,7 +8,7 @@ use crate::{
     http::{
         caller::Person,
         error::{ApiError, Problem, Refusals},
-        json::Json,
+        once::{IdempotencyKey, Once},
         request_id::RequestId,
     },
     routes::tenants::api_keys::{Made, Wanted, too_many},
@@ -22,6 +22,7 @@ use crate::{
     post,
     path = "/v1/me/api-keys",
     tag = "people",
+    params(IdempotencyKey),
     request_body = Wanted,
     responses(
         (status = 201, description = "The key.", body = Made),
@@ -34,8 +35,8 @@ pub async fn create(
     State(state): State<AppState>,
     RequestId(request_id): RequestId,
     Person(login): Person,
-    Json(wanted): Json<Wanted>,
-) -> Result<(StatusCode, axum::Json<Made>), ApiError> {
+    Once { body: wanted, claim }: Once<Wanted>,
+) -> Result<Response, ApiError> {
     let now = state.clock.now();
     let checked = wanted.check(&[Kind::Personal], &Right::ALL, now)?;
     let new = NewKey {
@@ -48,6 +49,5 @@ pub async fn create(
     };
     let mut tx = state.database.platform().await?;
     let (secret, key) = api_keys::create(&mut tx, new, now).await?.ok_or_else(too_many)?;
-    tx.commit().await?;
-    Ok((StatusCode::CREATED, axum::Json(Made::new(&secret, key))))
+    claim.commit(tx, StatusCode::CREATED, &Made::new(&secret, key)).await
 }

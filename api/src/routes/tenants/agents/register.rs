@@ -1,6 +1,6 @@
 //! `POST /v1/tenants/{tenant}/agents`: a person registers an agent.
 
-use axum::{extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode, response::Response};
 
 use crate::{
     app::AppState,
@@ -8,7 +8,7 @@ use crate::{
     http::{
         access::In,
         error::{ApiError, Problem, Refusals},
-        json::Json,
+        once::{IdempotencyKey, Once},
         request_id::RequestId,
     },
     routes::agents::register::{Registered, Registration, key_used},
@@ -23,7 +23,7 @@ use crate::{
     post,
     path = "/v1/tenants/{tenant}/agents",
     tag = "tenants",
-    params(("tenant" = String, Path, description = "The tenant's name.")),
+    params(("tenant" = String, Path, description = "The tenant's name."), IdempotencyKey),
     request_body = Registration,
     responses(
         (status = 201, description = "The agent is registered.", body = Registered),
@@ -36,8 +36,8 @@ pub async fn register(
     State(state): State<AppState>,
     RequestId(request_id): RequestId,
     access: In<need::AgentsWrite>,
-    Json(asked): Json<Registration>,
-) -> Result<(StatusCode, axum::Json<Registered>), ApiError> {
+    Once { body: asked, claim }: Once<Registration>,
+) -> Result<Response, ApiError> {
     let now = state.clock.now();
     let owner = access.caller.overseer()?;
     let public_key = asked.check(&state.issuer, now)?;
@@ -47,6 +47,6 @@ pub async fn register(
         request_id: &request_id,
     };
     let made = registration::register_for(&state.database, access.tenant, owner, request, now, random()?).await?;
-    let made = made.ok_or_else(key_used)?;
-    Ok((StatusCode::CREATED, axum::Json(Registered::from(made))))
+    let (tx, made) = made.ok_or_else(key_used)?;
+    claim.commit(tx, StatusCode::CREATED, &Registered::from(made)).await
 }

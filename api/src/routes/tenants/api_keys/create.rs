@@ -1,6 +1,6 @@
 //! `POST /v1/tenants/{tenant}/api-keys`.
 
-use axum::{extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode, response::Response};
 
 use crate::{
     app::AppState,
@@ -12,7 +12,7 @@ use crate::{
         access::In,
         caller::Caller,
         error::{ApiError, Problem, Refusals},
-        json::Json,
+        once::{IdempotencyKey, Once},
         request_id::RequestId,
     },
     routes::tenants::api_keys::{Made, Wanted, too_many},
@@ -26,7 +26,7 @@ use crate::{
     post,
     path = "/v1/tenants/{tenant}/api-keys",
     tag = "tenants",
-    params(("tenant" = String, Path, description = "The tenant's name.")),
+    params(("tenant" = String, Path, description = "The tenant's name."), IdempotencyKey),
     request_body = Wanted,
     responses(
         (status = 201, description = "The key.", body = Made),
@@ -39,8 +39,8 @@ pub async fn create(
     State(state): State<AppState>,
     RequestId(request_id): RequestId,
     access: In<need::KeysWrite>,
-    Json(wanted): Json<Wanted>,
-) -> Result<(StatusCode, axum::Json<Made>), ApiError> {
+    Once { body: wanted, claim }: Once<Wanted>,
+) -> Result<Response, ApiError> {
     let now = state.clock.now();
     let overseer = access.caller.overseer()?;
     // What a key makes has no more rights than the key, and what a person makes none that the person lacks.
@@ -64,6 +64,5 @@ pub async fn create(
     };
     let mut tx = state.database.tenant(access.tenant).await?;
     let (secret, key) = api_keys::create(&mut tx, new, now).await?.ok_or_else(too_many)?;
-    tx.commit().await?;
-    Ok((StatusCode::CREATED, axum::Json(Made::new(&secret, key))))
+    claim.commit(tx, StatusCode::CREATED, &Made::new(&secret, key)).await
 }

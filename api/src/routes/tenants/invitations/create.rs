@@ -1,6 +1,6 @@
 //! `POST /v1/tenants/{tenant}/invitations`.
 
-use axum::{extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode, response::Response};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -10,7 +10,7 @@ use crate::{
     http::{
         access::In,
         error::{ApiError, Problem, Refusals},
-        json::Json,
+        once::{IdempotencyKey, Once},
         parse,
         request_id::RequestId,
     },
@@ -38,7 +38,7 @@ pub struct Guest {
     post,
     path = "/v1/tenants/{tenant}/invitations",
     tag = "tenants",
-    params(("tenant" = String, Path, description = "The tenant's name.")),
+    params(("tenant" = String, Path, description = "The tenant's name."), IdempotencyKey),
     request_body = Guest,
     responses(
         (status = 201, description = "Invited; a mail follows.", body = Invitation),
@@ -51,8 +51,8 @@ pub async fn create(
     State(state): State<AppState>,
     RequestId(request_id): RequestId,
     access: In<need::MembersWrite>,
-    Json(guest): Json<Guest>,
-) -> Result<(StatusCode, axum::Json<Invitation>), ApiError> {
+    Once { body: guest, claim }: Once<Guest>,
+) -> Result<Response, ApiError> {
     let email = parse::email(&guest.email)?;
     let role = members::role(&guest.role)?;
     state.throttle.mail(email.key())?;
@@ -60,9 +60,10 @@ pub async fn create(
         overseer: access.caller.overseer()?,
         request_id: &request_id,
     };
-    let made = invite(&state.database, access.tenant, &email, role, by, state.clock.now())
+    let (tx, made) = invite(&state.database, access.tenant, &email, role, by, state.clock.now())
         .await
         .map_err(members::refused)?;
+    let made = claim.commit(tx, StatusCode::CREATED, &Invitation::from(made)).await?;
     state.bell.ring();
-    Ok((StatusCode::CREATED, axum::Json(Invitation::from(made))))
+    Ok(made)
 }

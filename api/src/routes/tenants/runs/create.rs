@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use axum::{extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode, response::Response};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::{
     app::AppState,
-    auth::{random::random, rights::need},
+    auth::rights::need,
     cluster::OnBehalf,
     http::{
         access::In,
         error::{ApiError, Problem, Refusals},
-        json::Json,
+        once::{IdempotencyKey, Once},
         query::Query,
         request_id::RequestId,
     },
@@ -47,7 +47,7 @@ impl Wait {
     post,
     path = "/v1/tenants/{tenant}/runs",
     tag = "runs",
-    params(("tenant" = String, Path, description = "The tenant's name."), Wait),
+    params(("tenant" = String, Path, description = "The tenant's name."), Wait, IdempotencyKey),
     request_body = NewRun,
     responses(
         (status = 201, description = "The run, as far as it was when the wait ended.", body = Run),
@@ -61,19 +61,32 @@ pub async fn create(
     RequestId(request_id): RequestId,
     access: In<need::RunsWrite>,
     Query(wait): Query<Wait>,
-    Json(new): Json<NewRun>,
-) -> Result<(StatusCode, axum::Json<Run>), ApiError> {
+    Once { body: new, mut claim }: Once<NewRun>,
+) -> Result<Response, ApiError> {
     let wait = wait.duration()?;
-    let wanted = new.resource(random()?)?;
+    let wanted = new.resource(claim.random()?)?;
     let (cluster, namespace) = runs::place(&state, &access).await?;
+    let first_request = claim.request_id().unwrap_or(&request_id).to_owned();
     let principal = access.caller.actor().to_string();
     let by = OnBehalf {
         principal: &principal,
-        request_id: &request_id,
+        request_id: &first_request,
     };
     let name = wanted.metadata.name.clone().unwrap_or_default();
     runs::record(&state, &access, "run.create", &name, &request_id).await?;
-    let made = cluster.create_run(&namespace, &wanted, by).await?;
+    claim.begin();
+    let made = if claim.is_again() {
+        // Whoever was at it before may have made it, and did not come to say so.
+        cluster.create_run_unless_made(&namespace, &wanted, by).await
+    } else {
+        cluster.create_run(&namespace, &wanted, by).await
+    };
+    let made = made.inspect_err(|error| {
+        if error.status().is_some() {
+            claim.refused();
+        }
+    })?;
     let run = get::waited(&state, &access, cluster, &namespace, made, wait).await?;
-    Ok((StatusCode::CREATED, axum::Json(Run::from(run))))
+    let tx = state.database.any(None).await?;
+    claim.commit(tx, StatusCode::CREATED, &Run::from(run)).await
 }

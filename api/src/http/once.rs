@@ -1,0 +1,299 @@
+//! Requests that are done once, however often they are sent: those with an `Idempotency-Key`
+//! (draft-ietf-httpapi-idempotency-key-header-07).
+//!
+//! [`Once`] is the body of such a request. Its [`Claim`] ends the transaction of what was done, and stores the answer in it: there
+//! is never the one without the other. A request that was answered before is answered by the extractor, and the handler does
+//! not hear of it.
+
+use std::fmt;
+
+use aws_lc_rs::{
+    digest::{SHA256, digest},
+    hmac,
+};
+use axum::{
+    body::Body,
+    extract::{FromRef, FromRequest, FromRequestParts as _, Request},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse as _, Response},
+};
+use jiff::SignedDuration;
+use serde::{Serialize, de::DeserializeOwned};
+use telemetry::logging::chain;
+use utoipa::IntoParams;
+
+use crate::{
+    app::AppState,
+    auth::random::{NoRandom, random},
+    http::{caller::Caller, error::ApiError, json, request_id::RequestId},
+    store::{
+        Scope,
+        idempotency::{self, Known},
+    },
+};
+
+/// The header of the key.
+const KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// The header of an answer that was given before.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// The longest key.
+const LONGEST: usize = 255;
+
+/// How long somebody may be at a request: longer than any may take.
+const LEASE: SignedDuration = SignedDuration::from_secs(100);
+
+/// What is derived from the key of a request, so that it is the same each time.
+const DERIVED: &str = "idempotency derived";
+
+/// The header, for the documentation of routes.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Header)]
+pub struct IdempotencyKey {
+    /// Any text of 1 to 255 visible ASCII characters that you use for this request alone, best a UUID. Sent again with the same key, the
+    /// request is not done again but answered as it was, for a day, with `Idempotency-Replayed: true`. With another query or body it is answered 422
+    /// `idempotency_key_reused`, and while the first is under way 409 `idempotency_in_progress`. What was refused may be sent again.
+    #[param(
+        rename = "Idempotency-Key",
+        example = "8e03978e-40d5-43e8-bc93-6894a57f9324",
+        min_length = 1,
+        max_length = 255
+    )]
+    #[expect(dead_code, reason = "only the documentation has it; the extractor reads the header")]
+    key: Option<String>,
+}
+
+/// The body of a request that is done once.
+#[derive(Debug)]
+pub struct Once<T> {
+    /// The body.
+    pub body: T,
+    /// What ends it.
+    pub claim: Claim,
+}
+
+/// The right to do a request, and to answer it.
+pub struct Claim(Option<Held>);
+
+struct Held {
+    app: AppState,
+    request: idempotency::Request,
+    key: String,
+    epoch: i64,
+    request_id: String,
+    /// Whether something may have been done outside of the database.
+    begun: bool,
+}
+
+impl fmt::Debug for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Claim(..)" } else { "Claim" })
+    }
+}
+
+impl<S, T> FromRequest<S> for Once<T>
+where
+    S: Send + Sync,
+    T: DeserializeOwned + Send,
+    AppState: FromRef<S>,
+{
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
+        let refused = ApiError::into_response;
+        let app = AppState::from_ref(state);
+        let (mut parts, body) = request.into_parts();
+        let key = key(&parts.headers).map_err(refused)?;
+        json::typed(&parts.headers).map_err(refused)?;
+        let route = format!("{} {}", parts.method, parts.uri.path());
+        let query = parts.uri.query().unwrap_or_default().to_owned();
+        let Ok(RequestId(request_id)) = RequestId::from_request_parts(&mut parts, state).await;
+        // Whoever asks was judged by the extractors before this one; a request without any is nobody's to repeat.
+        let caller = match key {
+            Some(_) => Some(Caller::from_request_parts(&mut parts, state).await.map_err(refused)?),
+            None => None,
+        };
+        let bytes = json::body(Request::from_parts(parts, body), state)
+            .await
+            .map_err(refused)?;
+        let read = json::read(&bytes).map_err(refused)?;
+        let (Some(key), Some(caller)) = (key, caller) else {
+            return Ok(Self {
+                body: read,
+                claim: Claim(None),
+            });
+        };
+        let request = idempotency::Request {
+            principal: caller.principal(),
+            route,
+            key_hash: hash(&[key.as_bytes()]),
+        };
+        let request_hash = hash(&[query.as_bytes(), &bytes]);
+        let taken = Claim::take(app, request, key, &request_hash, &request_id).await;
+        let claim = taken.map_err(|answer| *answer)?;
+        Ok(Self { body: read, claim })
+    }
+}
+
+impl Claim {
+    async fn take(
+        app: AppState,
+        request: idempotency::Request,
+        key: String,
+        request_hash: &[u8; 32],
+        request_id: &str,
+    ) -> Result<Self, Box<Response>> {
+        let refused = |error: ApiError| Box::new(error.into_response());
+        let (pool, now) = (app.database.pool(), app.clock.now());
+        let known = idempotency::take(pool, &request, request_hash, request_id, now, LEASE).await;
+        match known.map_err(|error| refused(error.into()))? {
+            Known::Held { epoch, request_id } => Ok(Self(Some(Held {
+                app,
+                request,
+                key,
+                epoch,
+                request_id,
+                begun: false,
+            }))),
+            Known::Answered { status, answer } => {
+                let body = app.master.open(&purpose(&key), &place(&request), &answer);
+                let (Ok(body), Ok(status)) = (body, StatusCode::from_u16(status)) else {
+                    return Err(refused(ApiError::Internal("a stored answer does not open".to_owned())));
+                };
+                let mut response = respond(status, body);
+                response
+                    .headers_mut()
+                    .insert(REPLAYED, HeaderValue::from_static("true"));
+                Err(Box::new(response))
+            }
+            Known::UnderWay => Err(refused(ApiError::UnderWay)),
+            Known::Other => Err(refused(ApiError::KeyReused)),
+        }
+    }
+
+    /// Stores what was done with the answer that tells of it, and answers. The body of a 204 is nothing, whatever it is.
+    pub async fn commit<B: Serialize + Sync>(
+        mut self,
+        mut tx: impl Scope,
+        status: StatusCode,
+        body: &B,
+    ) -> Result<Response, ApiError> {
+        let bytes = if status == StatusCode::NO_CONTENT {
+            Vec::new()
+        } else {
+            serde_json::to_vec(body).map_err(|error| ApiError::Internal(error.to_string()))?
+        };
+        if let Some(held) = &self.0 {
+            let sealed = held
+                .app
+                .master
+                .seal(&purpose(&held.key), &place(&held.request), &bytes)
+                .map_err(|error| ApiError::Internal(error.to_string()))?;
+            let stored = idempotency::answer(&mut tx, &held.request, held.epoch, status.as_u16(), &sealed).await?;
+            if !stored {
+                return Err(ApiError::UnderWay);
+            }
+        }
+        tx.commit().await?;
+        self.0 = None;
+        Ok(respond(status, bytes))
+    }
+
+    /// Says that something outside of the database is done from here on. If it does not come to an answer, the next who
+    /// sends the request goes on with it.
+    pub fn begin(&mut self) {
+        if let Some(held) = &mut self.0 {
+            held.begun = true;
+        }
+    }
+
+    /// Says that what was begun was refused, for certain: nothing is there.
+    pub fn refused(&mut self) {
+        if let Some(held) = &mut self.0 {
+            held.begun = false;
+        }
+    }
+
+    /// Whether somebody was at the same request before, and may have done something.
+    pub fn is_again(&self) -> bool {
+        self.0.as_ref().is_some_and(|held| held.epoch > 1)
+    }
+
+    /// The id of the first request with the key.
+    pub fn request_id(&self) -> Option<&str> {
+        self.0.as_ref().map(|held| held.request_id.as_str())
+    }
+
+    /// Random bytes, the same each time that the request is sent.
+    pub fn random<const N: usize>(&self) -> Result<[u8; N], NoRandom> {
+        let Some(held) = &self.0 else { return random() };
+        let text = format!("{}\0{}", place(&held.request), held.key);
+        let tag = hmac::sign(&held.app.master.mac(DERIVED), text.as_bytes());
+        tag.as_ref().first_chunk().copied().ok_or(NoRandom)
+    }
+}
+
+impl Drop for Claim {
+    /// Nothing was answered: it was refused, or whoever asked went away.
+    fn drop(&mut self) {
+        let Some(held) = self.0.take() else { return };
+        tokio::spawn(async move {
+            let (pool, request, epoch) = (held.app.database.pool(), &held.request, held.epoch);
+            let done = if held.begun {
+                idempotency::pass_on(pool, request, epoch, held.app.clock.now()).await
+            } else {
+                idempotency::give_back(pool, request, epoch).await
+            };
+            if let Err(error) = done {
+                // Its lease ends by itself.
+                tracing::warn!(error = chain(&error), "an idempotent request was not given back");
+            }
+        });
+    }
+}
+
+fn respond(status: StatusCode, body: Vec<u8>) -> Response {
+    if body.is_empty() {
+        return status.into_response();
+    }
+    let kind = [(header::CONTENT_TYPE, "application/json")];
+    (status, kind, Body::from(body)).into_response()
+}
+
+/// The one key of the request, bare or as a string of RFC 8941.
+fn key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    let mut values = headers.get_all(KEY).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default();
+    let bare = text
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'))
+        .unwrap_or(text);
+    let sane = (1..=LONGEST).contains(&bare.len()) && bare.bytes().all(|byte| byte.is_ascii_graphic());
+    if !sane || values.next().is_some() {
+        return Err(ApiError::invalid(
+            "Idempotency-Key",
+            format!("send one key of 1 to {LONGEST} visible ASCII characters, as a UUID"),
+        ));
+    }
+    Ok(Some(bare.to_owned()))
+}
+
+fn hash(parts: &[&[u8]]) -> [u8; 32] {
+    // Queries hold no zero byte.
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest(&SHA256, &parts.join(&0)).as_ref());
+    hash
+}
+
+fn purpose(key: &str) -> String {
+    format!("idempotency\0{key}")
+}
+
+fn place(request: &idempotency::Request) -> String {
+    format!("{}\0{}", request.principal, request.route)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,292 @@
+//! Numbers what was done, and finds what somebody did to the numbers.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    time::{Duration, Instant},
+};
+
+use domain::TenantId;
+use jiff::Timestamp;
+use telemetry::logging::chain;
+use tracing::{info, warn};
+
+use crate::{
+    app::AppState,
+    auth::chain::{self as links, Head, Link, Signer},
+    store::{Database, Scope as _, StoreError, audit_chain},
+};
+
+/// Events that are numbered or read in one go.
+const BATCH: i64 = 500;
+
+/// How often is looked for events.
+const POLL: Duration = Duration::from_secs(1);
+
+/// How long a chain may have grown before its head leaves the database again.
+const TELL: Duration = Duration::from_mins(1);
+
+/// Numbers the events of a chain that wait; answers how many, and the new head. Nothing, if none wait or somebody else is
+/// at it.
+pub async fn seal(
+    database: &Database,
+    signer: &Signer,
+    of: Option<TenantId>,
+    now: Timestamp,
+) -> Result<Option<(usize, Head)>, StoreError> {
+    let mut tx = database.any(of).await?;
+    if !audit_chain::lock(&mut tx).await? {
+        return Ok(None);
+    }
+    let (mut count, mut link) = match audit_chain::head(&mut tx).await? {
+        Some((head, link)) => (head.count, link),
+        None => (0, Link::BEGINNING),
+    };
+    let events = audit_chain::unsealed(&mut tx, BATCH).await?;
+    let mut places = Vec::with_capacity(events.len());
+    for event in events {
+        count += 1;
+        link = link.next(count, &event.text(of));
+        places.push((event.id, count, link));
+    }
+    if places.is_empty() {
+        return Ok(None);
+    }
+    let head = signer.head(of, count, link, now);
+    audit_chain::seal(&mut tx, &places, &head).await?;
+    tx.commit().await?;
+    Ok(Some((places.len(), head)))
+}
+
+/// What was numbered.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sealed {
+    /// How many events.
+    pub events: usize,
+    /// The new heads of the chains that grew.
+    pub heads: Vec<Head>,
+}
+
+/// Numbers every event that waits.
+pub async fn seal_all(database: &Database, signer: &Signer, now: Timestamp) -> Result<Sealed, StoreError> {
+    let mut sealed = Sealed::default();
+    for of in audit_chain::unsealed_chains(database.pool()).await? {
+        let mut newest = None;
+        while let Some((events, head)) = seal(database, signer, of, now).await? {
+            sealed.events += events;
+            newest = Some(head);
+        }
+        sealed.heads.extend(newest);
+    }
+    Ok(sealed)
+}
+
+/// Numbers events until the task is dropped, and writes the heads to the log, which is not in the database.
+pub async fn keep_sealing(state: &AppState) {
+    let mut grown: HashMap<String, Head> = HashMap::new();
+    let mut told: HashMap<String, Instant> = HashMap::new();
+    let mut ticks = tokio::time::interval(POLL);
+    loop {
+        ticks.tick().await;
+        match seal_all(&state.database, &state.audit_signer, state.clock.now()).await {
+            Ok(sealed) => {
+                state.metrics.numbered(sealed.events);
+                grown.extend(sealed.heads.into_iter().map(|head| (head.chain.clone(), head)));
+            }
+            Err(error) => warn!(error = chain(&error), "audit events were not numbered"),
+        }
+        grown.retain(|name, head| {
+            if told.get(name).is_some_and(|at| at.elapsed() < TELL) {
+                return true;
+            }
+            told.insert(name.clone(), Instant::now());
+            // Numbers and short texts are always JSON.
+            info!(head = serde_json::to_string(head).unwrap_or_default(), "audit head");
+            false
+        });
+    }
+}
+
+/// What is wrong with a chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// A number is missing.
+    Missing(i64),
+    /// The event of a number is gone.
+    Removed(i64),
+    /// From this number on something is not what was hashed.
+    Changed(i64),
+    /// There is no signed head for what is numbered.
+    NoHead,
+    /// The head is not what the chain ends with.
+    Head(i64),
+    /// A head is not signed with this service's key.
+    Unsigned(i64),
+    /// The chain is shorter than it was.
+    Shorter {
+        /// How many there were.
+        was: i64,
+        /// How many there are.
+        is: i64,
+    },
+    /// It was another chain at this number.
+    Replaced(i64),
+    /// Events have no number, and never will.
+    Unnumbered(Vec<i64>),
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing(number) => write!(f, "event {number} is missing"),
+            Self::Removed(number) => write!(f, "what event {number} told of was removed"),
+            Self::Changed(number) => write!(f, "event {number} was changed, or one before it removed or moved"),
+            Self::NoHead => f.write_str("there is no head: it was removed"),
+            Self::Head(count) => write!(f, "the head tells of {count} events and of another end than theirs"),
+            Self::Unsigned(count) => write!(
+                f,
+                "the head of {count} events is not signed with this service's key: somebody made the chain anew"
+            ),
+            Self::Shorter { was, is } => write!(f, "there were {was} events and are {is}: the end was cut off"),
+            Self::Replaced(number) => write!(f, "event {number} had another hash: somebody made the chain anew"),
+            Self::Unnumbered(ids) => write!(f, "rows without a number, which nobody will give them: {ids:?}"),
+        }
+    }
+}
+
+/// A chain that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// A tenant's id, or `platform`.
+    pub chain: String,
+    /// How many events it has.
+    pub count: i64,
+    /// What is wrong with it.
+    pub findings: Vec<Finding>,
+}
+
+/// Looks at every chain, and at heads that left the database before.
+pub async fn verify(database: &Database, signer: &Signer, known: &[Head]) -> Result<Vec<Report>, StoreError> {
+    let mut reports = Vec::new();
+    for of in audit_chain::chains(database.pool()).await? {
+        let name = links::name(of);
+        let of_chain = known.iter().filter(|head| head.chain == name).collect();
+        reports.push(verify_chain(database, signer, of, of_chain).await?);
+    }
+    for head in known {
+        if !reports.iter().any(|report| report.chain == head.chain) {
+            let findings = if signer.signed(head) {
+                vec![Finding::Shorter { was: head.count, is: 0 }]
+            } else {
+                vec![Finding::Unsigned(head.count)]
+            };
+            reports.push(Report {
+                chain: head.chain.clone(),
+                count: 0,
+                findings,
+            });
+        }
+    }
+    Ok(reports)
+}
+
+async fn verify_chain(
+    database: &Database,
+    signer: &Signer,
+    of: Option<TenantId>,
+    known: Vec<&Head>,
+) -> Result<Report, StoreError> {
+    let mut tx = database.any(of).await?;
+    // Numbers and head are stored together: while the chain grows, the head that is read first is never ahead.
+    let head = audit_chain::head(&mut tx).await?.map(|(head, _)| head);
+    let mut findings = Vec::new();
+    for head in known.iter().copied().chain(&head) {
+        if !signer.signed(head) {
+            findings.push(Finding::Unsigned(head.count));
+        }
+    }
+    let mut walk = Walk::default();
+    loop {
+        let places = audit_chain::after(&mut tx, walk.count, BATCH).await?;
+        let Some(last) = places.last().map(|place| place.sequence) else {
+            break;
+        };
+        for place in places {
+            walk.step(of, &place, &known, head.as_ref(), &mut findings);
+        }
+        walk.count = last;
+    }
+    match &head {
+        None if walk.count > 0 => findings.push(Finding::NoHead),
+        Some(head) if head.count > walk.count => findings.push(Finding::Shorter {
+            was: head.count,
+            is: walk.count,
+        }),
+        _ => {}
+    }
+    for head in known {
+        if head.count > walk.count {
+            findings.push(Finding::Shorter {
+                was: head.count,
+                is: walk.count,
+            });
+        }
+    }
+    let lost = audit_chain::lost(&mut tx).await?;
+    if !lost.is_empty() {
+        findings.push(Finding::Unnumbered(lost));
+    }
+    Ok(Report {
+        chain: links::name(of),
+        count: walk.count,
+        findings,
+    })
+}
+
+/// How far a chain was walked.
+#[derive(Debug)]
+struct Walk {
+    count: i64,
+    link: Link,
+}
+
+impl Default for Walk {
+    fn default() -> Self {
+        Self {
+            count: 0,
+            link: Link::BEGINNING,
+        }
+    }
+}
+
+impl Walk {
+    /// Looks at one place. What is computed goes on from the link that is stored, so that one change is one finding.
+    fn step(
+        &mut self,
+        of: Option<TenantId>,
+        place: &audit_chain::Place,
+        known: &[&Head],
+        head: Option<&Head>,
+        findings: &mut Vec<Finding>,
+    ) {
+        findings.extend((self.count + 1..place.sequence).map(Finding::Missing));
+        match &place.event {
+            None => findings.push(Finding::Removed(place.sequence)),
+            Some(event) if self.link.next(place.sequence, &event.text(of)) != place.link => {
+                findings.push(Finding::Changed(place.sequence));
+            }
+            Some(_) => {}
+        }
+        (self.count, self.link) = (place.sequence, place.link);
+        let other = |head: &Head| head.count == place.sequence && head.hash != place.link.to_string();
+        if known.iter().any(|head| other(head)) {
+            findings.push(Finding::Replaced(place.sequence));
+        }
+        if head.is_some_and(other) {
+            findings.push(Finding::Head(place.sequence));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

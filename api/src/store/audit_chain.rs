@@ -1,0 +1,340 @@
+//! The chains that audit events are numbered in.
+
+use domain::TenantId;
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx as _;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::{
+    auth::chain::{self, Head, Link},
+    store::{Scope, StoreError},
+};
+
+/// An event as it is stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stored {
+    /// Its id.
+    pub id: i64,
+    /// When.
+    pub at: Timestamp,
+    /// `agent`, `overseer` or `system`.
+    pub actor_kind: String,
+    /// Which.
+    pub actor_id: Option<Uuid>,
+    /// What.
+    pub action: String,
+    /// To what.
+    pub target_id: Option<Uuid>,
+    /// In which request.
+    pub request_id: String,
+    /// What else there is to say.
+    pub detail: Value,
+}
+
+impl Stored {
+    /// The event as it is hashed and exported: JSON without spaces, the members of every object by name.
+    pub fn text(&self, of: Option<TenantId>) -> String {
+        json!({
+            "id": self.id,
+            "chain": chain::name(of),
+            "at": self.at.to_string(),
+            "actor_kind": self.actor_kind,
+            "actor_id": self.actor_id.map(|id| id.to_string()),
+            "action": self.action,
+            "target_id": self.target_id.map(|id| id.to_string()),
+            "request_id": self.request_id,
+            "detail": self.detail,
+        })
+        .to_string()
+    }
+}
+
+/// A place in a chain.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Place {
+    /// Its number.
+    pub sequence: i64,
+    /// The link that is stored.
+    pub link: Link,
+    /// The event, unless it is gone.
+    pub event: Option<Stored>,
+}
+
+/// The chains with events that are not numbered yet. The one of no tenant is `None`.
+pub async fn unsealed_chains(pool: &PgPool) -> Result<Vec<Option<TenantId>>, StoreError> {
+    let rows = sqlx::query_scalar!(r#"SELECT tenant_id FROM lookup.audit_chains_unsealed()"#)
+        .fetch_all(pool)
+        .await
+        .map_err(|source| StoreError::new("find audit events to number", source))?;
+    Ok(rows.into_iter().map(|id| id.map(TenantId::of_uuid)).collect())
+}
+
+/// Every chain of which something is there.
+pub async fn chains(pool: &PgPool) -> Result<Vec<Option<TenantId>>, StoreError> {
+    let rows = sqlx::query_scalar!(r#"SELECT tenant_id FROM lookup.audit_chains() ORDER BY tenant_id NULLS FIRST"#)
+        .fetch_all(pool)
+        .await
+        .map_err(|source| StoreError::new("list the audit chains", source))?;
+    Ok(rows.into_iter().map(|id| id.map(TenantId::of_uuid)).collect())
+}
+
+/// Makes this transaction the only one that numbers its chain; `false` if another is.
+pub async fn lock(tx: &mut impl Scope) -> Result<bool, StoreError> {
+    let key = format!("audit/{}", chain::name(tx.tenant()));
+    sqlx::query_scalar!(
+        r#"SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0)) AS "held!""#,
+        key
+    )
+    .fetch_one(tx.connection())
+    .await
+    .map_err(|source| StoreError::new("lock an audit chain", source))
+}
+
+/// The head as it is stored.
+pub async fn head(tx: &mut impl Scope) -> Result<Option<(Head, Link)>, StoreError> {
+    let row = sqlx::query!(
+        r#"
+        SELECT count, hash, at AS "at: jiff_sqlx::Timestamp", signature
+        FROM audit_heads
+        WHERE tenant_id IS NOT DISTINCT FROM $1
+        "#,
+        tx.tenant().map(|id| id.uuid()),
+    )
+    .fetch_optional(tx.connection())
+    .await
+    .map_err(|source| StoreError::new("read the head of an audit chain", source))?;
+    row.map(|row| {
+        let link = link(&row.hash)?;
+        let head = Head {
+            chain: chain::name(tx.tenant()),
+            count: row.count,
+            hash: link.to_string(),
+            at: row.at.to_jiff().as_microsecond(),
+            signature: row.signature,
+        };
+        Ok((head, link))
+    })
+    .transpose()
+}
+
+/// Events that are not numbered yet, the oldest first.
+pub async fn unsealed(tx: &mut impl Scope, most: i64) -> Result<Vec<Stored>, StoreError> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"
+        SELECT e.id, e.at AS "at: jiff_sqlx::Timestamp", e.actor_kind, e.actor_id, e.action, e.target_id, e.request_id, e.detail
+        FROM audit_unsealed AS u
+        JOIN audit_events AS e ON e.id = u.event_id
+        WHERE u.tenant_id IS NOT DISTINCT FROM $1
+        ORDER BY u.event_id
+        LIMIT $2
+        "#,
+        tx.tenant().map(|id| id.uuid()),
+        most,
+    )
+    .fetch_all(tx.connection())
+    .await
+    .map_err(|source| StoreError::new("read audit events to number", source))?;
+    Ok(rows.into_iter().map(Stored::from).collect())
+}
+
+/// Stores the places of events, and the head behind the last of them.
+pub async fn seal(tx: &mut impl Scope, places: &[(i64, i64, Link)], head: &Head) -> Result<(), StoreError> {
+    let ids: Vec<i64> = places.iter().map(|(id, ..)| *id).collect();
+    let sequences: Vec<i64> = places.iter().map(|(_, sequence, _)| *sequence).collect();
+    let links: Vec<Vec<u8>> = places.iter().map(|(.., link)| link.0.to_vec()).collect();
+    let tenant = tx.tenant().map(|id| id.uuid());
+    let failed = |source| StoreError::new("number audit events", source);
+    sqlx::query!(
+        r#"
+        INSERT INTO audit_seals (tenant_id, event_id, sequence, hash)
+        SELECT $1, p.event_id, p.sequence, p.hash
+        FROM UNNEST($2::bigint[], $3::bigint[], $4::bytea[]) AS p (event_id, sequence, hash)
+        "#,
+        tenant,
+        &ids,
+        &sequences,
+        &links,
+    )
+    .execute(tx.connection())
+    .await
+    .map_err(failed)?;
+    sqlx::query!("DELETE FROM audit_unsealed WHERE event_id = ANY($1)", &ids)
+        .execute(tx.connection())
+        .await
+        .map_err(failed)?;
+    let last = places.last().map(|(.., link)| link.0).unwrap_or_default();
+    let at = Timestamp::from_microsecond(head.at).unwrap_or_default();
+    sqlx::query!(
+        r#"
+        INSERT INTO audit_heads (tenant_id, count, hash, at, signature)
+        VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (tenant_id) DO UPDATE
+        SET count = EXCLUDED.count, hash = EXCLUDED.hash, at = EXCLUDED.at, signature = EXCLUDED.signature
+        "#,
+        tenant,
+        head.count,
+        &last[..],
+        at.to_sqlx() as _,
+        head.signature,
+    )
+    .execute(tx.connection())
+    .await
+    .map_err(failed)?;
+    Ok(())
+}
+
+/// Places behind a number, in order.
+pub async fn after(tx: &mut impl Scope, sequence: i64, most: i64) -> Result<Vec<Place>, StoreError> {
+    let rows = sqlx::query!(
+        r#"
+        SELECT
+            s.sequence, s.hash, e.id AS "id?", e.at AS "at?: jiff_sqlx::Timestamp", e.actor_kind AS "actor_kind?", e.actor_id,
+            e.action AS "action?", e.target_id, e.request_id AS "request_id?", e.detail AS "detail?"
+        FROM audit_seals AS s
+        LEFT JOIN audit_events AS e ON e.id = s.event_id
+        WHERE s.tenant_id IS NOT DISTINCT FROM $1 AND s.sequence > $2
+        ORDER BY s.sequence
+        LIMIT $3
+        "#,
+        tx.tenant().map(|id| id.uuid()),
+        sequence,
+        most,
+    )
+    .fetch_all(tx.connection())
+    .await
+    .map_err(|source| StoreError::new("read an audit chain", source))?;
+    rows.into_iter()
+        .map(|row| {
+            let event = match (row.id, row.at, row.actor_kind, row.action, row.request_id, row.detail) {
+                (Some(id), Some(at), Some(actor_kind), Some(action), Some(request_id), Some(detail)) => Some(Row {
+                    id,
+                    at,
+                    actor_kind,
+                    actor_id: row.actor_id,
+                    action,
+                    target_id: row.target_id,
+                    request_id,
+                    detail,
+                }),
+                _ => None,
+            };
+            Ok(Place {
+                sequence: row.sequence,
+                link: link(&row.hash)?,
+                event: event.map(Stored::from),
+            })
+        })
+        .collect()
+}
+
+/// Which of a tenant's events.
+#[derive(Debug, Clone, Copy)]
+pub struct Filter<'a> {
+    /// Before this number.
+    pub before: i64,
+    /// Only this action.
+    pub action: Option<&'a str>,
+    /// Only of this actor.
+    pub actor: Option<Uuid>,
+    /// Only what was done to this.
+    pub target: Option<Uuid>,
+    /// So many at most.
+    pub most: i64,
+}
+
+/// Numbered events, the newest first.
+pub async fn newest(tx: &mut impl Scope, filter: Filter<'_>) -> Result<Vec<(i64, Stored)>, StoreError> {
+    let rows = sqlx::query!(
+        r#"
+        SELECT
+            s.sequence, e.id, e.at AS "at: jiff_sqlx::Timestamp", e.actor_kind, e.actor_id, e.action, e.target_id, e.request_id,
+            e.detail
+        FROM audit_seals AS s
+        JOIN audit_events AS e ON e.id = s.event_id
+        WHERE s.tenant_id IS NOT DISTINCT FROM $1
+            AND s.sequence < $2
+            AND ($3::text IS NULL OR e.action = $3)
+            AND ($4::uuid IS NULL OR e.actor_id = $4)
+            AND ($5::uuid IS NULL OR e.target_id = $5)
+        ORDER BY s.sequence DESC
+        LIMIT $6
+        "#,
+        tx.tenant().map(|id| id.uuid()),
+        filter.before,
+        filter.action,
+        filter.actor,
+        filter.target,
+        filter.most,
+    )
+    .fetch_all(tx.connection())
+    .await
+    .map_err(|source| StoreError::new("list audit events", source))?;
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let event = Row {
+                id: row.id,
+                at: row.at,
+                actor_kind: row.actor_kind,
+                actor_id: row.actor_id,
+                action: row.action,
+                target_id: row.target_id,
+                request_id: row.request_id,
+                detail: row.detail,
+            };
+            (row.sequence, event.into())
+        })
+        .collect())
+}
+
+/// Events that have no number and wait for none: somebody took them out of the queue.
+pub async fn lost(tx: &mut impl Scope) -> Result<Vec<i64>, StoreError> {
+    sqlx::query_scalar!(
+        r#"
+        SELECT e.id
+        FROM audit_events AS e
+        WHERE e.tenant_id IS NOT DISTINCT FROM $1
+            AND NOT EXISTS (SELECT FROM audit_seals AS s WHERE s.event_id = e.id)
+            AND NOT EXISTS (SELECT FROM audit_unsealed AS u WHERE u.event_id = e.id)
+        ORDER BY e.id
+        LIMIT 20
+        "#,
+        tx.tenant().map(|id| id.uuid()),
+    )
+    .fetch_all(tx.connection())
+    .await
+    .map_err(|source| StoreError::new("look for audit events without a number", source))
+}
+
+struct Row {
+    id: i64,
+    at: jiff_sqlx::Timestamp,
+    actor_kind: String,
+    actor_id: Option<Uuid>,
+    action: String,
+    target_id: Option<Uuid>,
+    request_id: String,
+    detail: Value,
+}
+
+impl From<Row> for Stored {
+    fn from(row: Row) -> Self {
+        Self {
+            id: row.id,
+            at: row.at.to_jiff(),
+            actor_kind: row.actor_kind,
+            actor_id: row.actor_id,
+            action: row.action,
+            target_id: row.target_id,
+            request_id: row.request_id,
+            detail: row.detail,
+        }
+    }
+}
+
+fn link(bytes: &[u8]) -> Result<Link, StoreError> {
+    bytes.try_into().map(Link).map_err(|_| StoreError::Row("audit_seals"))
+}
