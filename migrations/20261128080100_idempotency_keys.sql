@@ -14,6 +14,8 @@ CREATE TABLE idempotency_keys (
     -- Who is at it has a lease; only the holder of the newest ends it.
     epoch bigint NOT NULL DEFAULT 1,
     leased_until timestamptz NOT NULL,
+    -- Whether it was done outside of the database, and only the answer is missing.
+    done boolean NOT NULL DEFAULT false,
     status smallint,
     answer bytea,
     created_at timestamptz NOT NULL,

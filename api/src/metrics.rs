@@ -62,6 +62,7 @@ pub struct Metrics {
     jobs: Family<StateLabels, Gauge>,
     connections: Family<StateLabels, Gauge>,
     numbered: Counter,
+    broken: Gauge,
 }
 
 // An answer from memory takes under a millisecond, a login half a second, a run that is waited for a minute.
@@ -81,6 +82,7 @@ impl Default for Metrics {
             jobs: Family::default(),
             connections: Family::default(),
             numbered: Counter::default(),
+            broken: Gauge::default(),
         }
     }
 }
@@ -113,6 +115,11 @@ impl Metrics {
             "Audit events that this process numbered",
             self.numbered.clone(),
         );
+        registry.register(
+            "audit_chains_broken",
+            "Chains of the audit with waiting events whose end this process did not sign",
+            self.broken.clone(),
+        );
         registry
     }
 
@@ -137,6 +144,11 @@ impl Metrics {
     /// So many events were numbered.
     pub fn numbered(&self, count: usize) {
         self.numbered.inc_by(u64::try_from(count).unwrap_or(u64::MAX));
+    }
+
+    /// So many chains are broken.
+    pub fn broken(&self, count: usize) {
+        self.broken.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// What the pool of connections looks like.

@@ -1,6 +1,15 @@
 //! `pinfold-api serve`: answers requests until it is asked to stop.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result, bail};
 use axum::{
@@ -25,7 +34,6 @@ use crate::{
     config::Config,
     http::tls::{Certificate, TlsListener},
     mail::Mailer,
-    metrics::Metrics,
     router,
     store::{idempotency, mail_links, replay, sessions},
     work,
@@ -46,41 +54,87 @@ const FAREWELL: Duration = Duration::from_secs(20);
 /// Between saying that it is not ready and taking no more requests: what sends requests here must hear of it first.
 const NOTICE: Duration = Duration::from_secs(3);
 
+/// How a process stands that may still be waiting for what it needs.
 #[derive(Debug)]
-struct ApiHealth(AppState);
+struct ProcessHealth {
+    state: AppState,
+    prepared: Arc<AtomicBool>,
+}
 
-impl Health for ApiHealth {
+impl Health for ProcessHealth {
     fn live(&self) -> Result<(), String> {
         Ok(())
     }
 
     fn ready(&self) -> Result<(), String> {
-        if self.0.is_stopping() {
+        if self.state.is_stopping() {
             return Err("asked to stop".to_owned());
         }
-        match self.0.keyring.signing(self.0.clock.now()) {
-            Some(_) => Ok(()),
-            None => Err("no signing key was read yet".to_owned()),
+        if self.prepared.load(Ordering::Relaxed) {
+            Ok(())
+        } else {
+            Err("waiting for the database".to_owned())
         }
     }
 
     fn refresh(&self) {
-        self.0.metrics.connections(self.0.database.connections());
+        self.state.metrics.connections(self.state.database.connections());
+    }
+}
+
+/// A process that has begun: its admin port answers, and from here on it hears signals.
+struct Process {
+    state: AppState,
+    background: JoinSet<()>,
+    admin_address: SocketAddr,
+    prepared: Arc<AtomicBool>,
+    signal: Pin<Box<dyn Future<Output = io::Result<&'static str>> + Send>>,
+}
+
+impl Process {
+    async fn begin(config: &Config) -> Result<Self> {
+        let signal = Box::pin(shutdown::requested());
+        let cluster = Cluster::open(&config.cluster).await.context("find the cluster")?;
+        let state = AppState::new(config, cluster)?;
+        let listener = bind(config.http.admin_address, "http.admin_address").await?;
+        // Port 0 asks for any that is free; the log says which it is.
+        let admin_address = listener.local_addr()?;
+        let prepared = Arc::new(AtomicBool::new(false));
+        let health = ProcessHealth {
+            state: state.clone(),
+            prepared: prepared.clone(),
+        };
+        let registry = Arc::new(state.metrics.registry());
+        let mut background = JoinSet::new();
+        background.spawn(async move {
+            if let Err(error) = admin::serve(listener, Arc::new(health), registry).await {
+                error!(%error, "the admin port failed");
+            }
+        });
+        Ok(Self {
+            state,
+            background,
+            admin_address,
+            prepared,
+            signal,
+        })
+    }
+
+    /// Does what must be done before anything else, unless the process is asked to stop meanwhile.
+    async fn prepare(&mut self, needed: impl Future<Output = Result<()>>) -> Result<()> {
+        tokio::select! {
+            done = needed => done?,
+            signal = &mut self.signal => bail!("asked to stop ({}) before it was ready", signal?),
+        }
+        self.prepared.store(true, Ordering::Relaxed);
+        Ok(())
     }
 }
 
 /// Serves, and does the jobs too if it is told to.
 pub async fn serve(config: &Config, jobs: bool) -> Result<()> {
-    let state = prepare(config).await?;
-    state
-        .keyring
-        .refresh(&state.database, &state.master, state.clock.now())
-        .await
-        .context("read the signing keys")?;
-    let listener = bind(config.http.address, "http.address").await?;
-    let admin_listener = bind(config.http.admin_address, "http.admin_address").await?;
-    // Port 0 asks for any that is free; the log says which it is.
-    let (address, admin_address) = (listener.local_addr()?, admin_listener.local_addr()?);
+    let mut process = Process::begin(config).await?;
+    let state = process.state.clone();
     let certificate = config
         .http
         .tls
@@ -88,13 +142,20 @@ pub async fn serve(config: &Config, jobs: bool) -> Result<()> {
         .map(Certificate::read)
         .transpose()?
         .map(Arc::new);
-    let mut background = JoinSet::new();
-    answer_platform(
-        &mut background,
-        admin_listener,
-        ApiHealth(state.clone()),
-        &state.metrics,
-    );
+    let listener = bind(config.http.address, "http.address").await?;
+    let address = listener.local_addr()?;
+    let needed = async {
+        until_database(&state).await?;
+        let refreshed = state.keyring.refresh(&state.database, &state.master, state.clock.now());
+        refreshed.await.context("read the signing keys")
+    };
+    process.prepare(needed).await?;
+    let Process {
+        mut background,
+        admin_address,
+        signal,
+        ..
+    } = process;
     if let Some(certificate) = certificate.clone() {
         background.spawn(async move { renew(&certificate).await });
     }
@@ -117,7 +178,7 @@ pub async fn serve(config: &Config, jobs: bool) -> Result<()> {
     let (told, asked) = tokio::sync::oneshot::channel();
     let router = router::router(state.clone()).layer(middleware::from_fn_with_state(state.clone(), last_answers));
     let stop = async move {
-        match shutdown::requested().await {
+        match signal.await {
             Ok(signal) => info!(signal, "stopping"),
             Err(error) => error!(%error, "signals are not heard; stopping"),
         }
@@ -156,28 +217,15 @@ where
 
 /// Does jobs until it is asked to stop.
 pub async fn work(config: &Config) -> Result<()> {
-    let state = prepare(config).await?;
-    let listener = bind(config.http.admin_address, "http.admin_address").await?;
-    let address = listener.local_addr()?;
-    let mut background = JoinSet::new();
-    work::start(&mut background, &state, Mailer::new(&config.mail)?);
-    answer_platform(&mut background, listener, WorkHealth(state.clone()), &state.metrics);
-    info!(http.admin_address = %address, "working");
-    let signal = shutdown::requested().await.context("hear signals")?;
+    let mut process = Process::begin(config).await?;
+    let state = process.state.clone();
+    process.prepare(until_database(&state)).await?;
+    work::start(&mut process.background, &state, Mailer::new(&config.mail)?);
+    info!(http.admin_address = %process.admin_address, "working");
+    let signal = process.signal.await.context("hear signals")?;
     info!(signal, "stopping; jobs under way are taken over by others");
     state.stop.send_replace(true);
     Ok(())
-}
-
-/// Every part, on a database with the schema that this release knows.
-async fn prepare(config: &Config) -> Result<AppState> {
-    let cluster = Cluster::open(&config.cluster).await.context("find the cluster")?;
-    let state = AppState::new(config, cluster)?;
-    tokio::select! {
-        checked = until_database(&state) => checked?,
-        signal = shutdown::requested() => bail!("asked to stop ({}) before the database was there", signal?),
-    }
-    Ok(state)
 }
 
 /// Waits for a database that is away: it may be starting as well. One that is not ours is refused.
@@ -196,42 +244,6 @@ async fn bind(address: SocketAddr, setting: &'static str) -> Result<TcpListener>
     TcpListener::bind(address)
         .await
         .with_context(|| format!("listen on {address} ({setting})"))
-}
-
-/// Answers the platform's questions for as long as the process goes on.
-fn answer_platform(
-    background: &mut JoinSet<()>,
-    listener: TcpListener,
-    health: impl Health + 'static,
-    metrics: &Metrics,
-) {
-    let registry = Arc::new(metrics.registry());
-    background.spawn(async move {
-        if let Err(error) = admin::serve(listener, Arc::new(health), registry).await {
-            error!(%error, "the admin port failed");
-        }
-    });
-}
-
-#[derive(Debug)]
-struct WorkHealth(AppState);
-
-impl Health for WorkHealth {
-    fn live(&self) -> Result<(), String> {
-        Ok(())
-    }
-
-    fn ready(&self) -> Result<(), String> {
-        if self.0.is_stopping() {
-            Err("asked to stop".to_owned())
-        } else {
-            Ok(())
-        }
-    }
-
-    fn refresh(&self) {
-        self.0.metrics.connections(self.0.database.connections());
-    }
 }
 
 /// From the request to stop on, each answer is its connection's last: a connection that is kept open might be closed

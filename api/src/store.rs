@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::TenantId;
 use secrecy::ExposeSecret as _;
 use sqlx::{
-    PgConnection, PgPool, Postgres, Transaction,
+    Connection as _, PgConnection, PgPool, Postgres, Transaction,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
@@ -205,6 +205,20 @@ impl Database {
 
     /// Checks that the role cannot step around row-level security, and that the schema is the one this release knows.
     pub async fn check(&self) -> Result<(), StoreError> {
+        // A pool tries again and again; a connection of its own says why it cannot be made.
+        let mut connection = PgConnection::connect_with(&self.pool.connect_options())
+            .await
+            .map_err(|source| StoreError::new("connect", source))?;
+        sqlx::query!("SET ROLE pinfold_app")
+            .execute(&mut connection)
+            .await
+            .map_err(|source| {
+                StoreError::new(
+                    "take on the role pinfold_app (GRANT pinfold_app TO the service's user)",
+                    source,
+                )
+            })?;
+        drop(connection);
         let role = sqlx::query!(
             r#"
             SELECT

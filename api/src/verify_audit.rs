@@ -42,6 +42,7 @@ pub async fn run(config: &Config, heads: Option<&Path>) -> Result<String> {
         "the audit is whole; {} earlier heads were compared",
         known.len()
     ));
+    told.push(format!("heads are signed with the Ed25519 key {}", signer.public_key()));
     Ok(told.join("\n"))
 }
 

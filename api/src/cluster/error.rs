@@ -61,6 +61,12 @@ impl ClusterError {
         }
     }
 
+    /// Whether the API server said no, and not that it could not tell: then nothing was done.
+    pub fn is_certain(&self) -> bool {
+        self.code()
+            .is_some_and(|code| (400..500).contains(&code) && code != 408 && code != 429)
+    }
+
     /// The HTTP status of the API server's refusal.
     pub fn code(&self) -> Option<u16> {
         self.status().map(|status| status.code)

@@ -57,16 +57,17 @@ impl Cluster {
         run: &SandboxRun,
         by: OnBehalf<'_>,
     ) -> Result<SandboxRun, ClusterError> {
-        let taken = match self.create_run(namespace, run, by).await {
-            Err(error) if error.code() == Some(409) => error,
-            other => return other,
+        // Refused because it is there, or because it took the last place that the quota has.
+        let refused = match self.create_run(namespace, run, by).await {
+            Err(error) => error,
+            made => return made,
         };
         let found = self.run(namespace, &run.name_any()).await?;
         let is_ours = |found: &SandboxRun| {
             let annotation = |key: &str| found.annotations().get(key).map(String::as_str);
             annotation(labels::PRINCIPAL) == Some(by.principal) && annotation(labels::REQUEST_ID) == Some(by.request_id)
         };
-        found.filter(is_ours).ok_or(taken)
+        found.filter(is_ours).ok_or(refused)
     }
 
     /// A run by name.

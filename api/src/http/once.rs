@@ -84,6 +84,8 @@ struct Held {
     request_id: String,
     /// Whether something may have been done outside of the database.
     begun: bool,
+    /// Whether it was, for certain, by whoever was at it before.
+    done: bool,
 }
 
 impl fmt::Debug for Claim {
@@ -148,13 +150,18 @@ impl Claim {
         let (pool, now) = (app.database.pool(), app.clock.now());
         let known = idempotency::take(pool, &request, request_hash, request_id, now, LEASE).await;
         match known.map_err(|error| refused(error.into()))? {
-            Known::Held { epoch, request_id } => Ok(Self(Some(Held {
+            Known::Held {
+                epoch,
+                request_id,
+                done,
+            } => Ok(Self(Some(Held {
                 app,
                 request,
                 key,
                 epoch,
                 request_id,
-                begun: false,
+                begun: epoch > 1,
+                done,
             }))),
             Known::Answered { status, answer } => {
                 let body = app.master.open(&purpose(&key), &place(&request), &answer);
@@ -208,11 +215,24 @@ impl Claim {
         }
     }
 
-    /// Says that what was begun was refused, for certain: nothing is there.
+    /// Says that what was begun was refused, for certain. Whoever was at it before may have done it all the same.
     pub fn refused(&mut self) {
         if let Some(held) = &mut self.0 {
-            held.begun = false;
+            held.begun = held.epoch > 1;
         }
+    }
+
+    /// Stores that it was done outside of the database, and only the answer is missing.
+    pub async fn done(&mut self) -> Result<(), ApiError> {
+        if let Some(held) = &mut self.0 {
+            idempotency::done(held.app.database.pool(), &held.request, held.epoch).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether it was done outside of the database before.
+    pub fn was_done(&self) -> bool {
+        self.0.as_ref().is_some_and(|held| held.done)
     }
 
     /// Whether somebody was at the same request before, and may have done something.

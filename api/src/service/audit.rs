@@ -1,15 +1,11 @@
 //! Numbers what was done, and finds what somebody did to the numbers.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    time::{Duration, Instant},
-};
+use std::{fmt, time::Duration};
 
 use domain::TenantId;
 use jiff::Timestamp;
 use telemetry::logging::chain;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::{
     app::AppState,
@@ -20,11 +16,22 @@ use crate::{
 /// Events that are numbered or read in one go.
 const BATCH: i64 = 500;
 
+/// How often is looked for events that wait for no number.
+const ADOPT: Duration = Duration::from_hours(1);
+
 /// How often is looked for events.
 const POLL: Duration = Duration::from_secs(1);
 
-/// How long a chain may have grown before its head leaves the database again.
-const TELL: Duration = Duration::from_mins(1);
+/// Why events were not numbered.
+#[derive(Debug, thiserror::Error)]
+pub enum SealError {
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The chain does not end with a head of this service's.
+    #[error("its end is not what this service signed; look with pinfold-api verify-audit")]
+    Broken,
+}
 
 /// Numbers the events of a chain that wait; answers how many, and the new head. Nothing, if none wait or somebody else is
 /// at it.
@@ -33,14 +40,17 @@ pub async fn seal(
     signer: &Signer,
     of: Option<TenantId>,
     now: Timestamp,
-) -> Result<Option<(usize, Head)>, StoreError> {
+) -> Result<Option<(usize, Head)>, SealError> {
     let mut tx = database.any(of).await?;
     if !audit_chain::lock(&mut tx).await? {
         return Ok(None);
     }
+    let last = audit_chain::last(&mut tx).await?;
     let (mut count, mut link) = match audit_chain::head(&mut tx).await? {
-        Some((head, link)) => (head.count, link),
-        None => (0, Link::BEGINNING),
+        // Nothing is signed that goes on from what somebody else wrote.
+        Some((head, link)) if signer.signed(&head) && last == Some((head.count, link)) => (head.count, link),
+        None if last.is_none() => (0, Link::BEGINNING),
+        _ => return Err(SealError::Broken),
     };
     let events = audit_chain::unsealed(&mut tx, BATCH).await?;
     let mut places = Vec::with_capacity(events.len());
@@ -65,6 +75,8 @@ pub struct Sealed {
     pub events: usize,
     /// The new heads of the chains that grew.
     pub heads: Vec<Head>,
+    /// How many chains were found broken.
+    pub broken: usize,
 }
 
 /// Numbers every event that waits.
@@ -72,38 +84,71 @@ pub async fn seal_all(database: &Database, signer: &Signer, now: Timestamp) -> R
     let mut sealed = Sealed::default();
     for of in audit_chain::unsealed_chains(database.pool()).await? {
         let mut newest = None;
-        while let Some((events, head)) = seal(database, signer, of, now).await? {
-            sealed.events += events;
-            newest = Some(head);
+        loop {
+            match seal(database, signer, of, now).await {
+                Ok(Some((events, head))) => {
+                    sealed.events += events;
+                    newest = Some(head);
+                }
+                Ok(None) => break,
+                // The others go on.
+                Err(error @ SealError::Broken) => {
+                    error!(chain = links::name(of), error = %error, "a chain of the audit is broken and is not continued");
+                    sealed.broken += 1;
+                    break;
+                }
+                Err(SealError::Store(error)) => {
+                    warn!(
+                        chain = links::name(of),
+                        error = chain(&error),
+                        "audit events were not numbered"
+                    );
+                    break;
+                }
+            }
         }
         sealed.heads.extend(newest);
     }
     Ok(sealed)
 }
 
-/// Numbers events until the task is dropped, and writes the heads to the log, which is not in the database.
+/// Finds events that nobody would number, in every chain.
+pub async fn adopt(database: &Database) -> Result<u64, StoreError> {
+    let mut adopted = 0;
+    for of in audit_chain::chains(database.pool()).await? {
+        let mut tx = database.any(of).await?;
+        if audit_chain::lock(&mut tx).await? {
+            adopted += audit_chain::adopt(&mut tx).await?;
+            tx.commit().await?;
+        }
+    }
+    Ok(adopted)
+}
+
+/// Numbers events until the task is dropped, and writes each new head to the log, which is not in the database.
 pub async fn keep_sealing(state: &AppState) {
-    let mut grown: HashMap<String, Head> = HashMap::new();
-    let mut told: HashMap<String, Instant> = HashMap::new();
     let mut ticks = tokio::time::interval(POLL);
+    let mut looks = tokio::time::interval(ADOPT);
     loop {
-        ticks.tick().await;
+        tokio::select! {
+            _ = ticks.tick() => {}
+            _ = looks.tick() => match adopt(&state.database).await {
+                Ok(0) => {}
+                Ok(events) => warn!(events, "audit events without a number were found, and are numbered now"),
+                Err(error) => warn!(error = chain(&error), "audit events without a number were not looked for"),
+            },
+        }
         match seal_all(&state.database, &state.audit_signer, state.clock.now()).await {
             Ok(sealed) => {
                 state.metrics.numbered(sealed.events);
-                grown.extend(sealed.heads.into_iter().map(|head| (head.chain.clone(), head)));
+                state.metrics.broken(sealed.broken);
+                for head in sealed.heads {
+                    // Numbers and short texts are always JSON.
+                    info!(head = serde_json::to_string(&head).unwrap_or_default(), "audit head");
+                }
             }
             Err(error) => warn!(error = chain(&error), "audit events were not numbered"),
         }
-        grown.retain(|name, head| {
-            if told.get(name).is_some_and(|at| at.elapsed() < TELL) {
-                return true;
-            }
-            told.insert(name.clone(), Instant::now());
-            // Numbers and short texts are always JSON.
-            info!(head = serde_json::to_string(head).unwrap_or_default(), "audit head");
-            false
-        });
     }
 }
 
@@ -149,7 +194,7 @@ impl fmt::Display for Finding {
             ),
             Self::Shorter { was, is } => write!(f, "there were {was} events and are {is}: the end was cut off"),
             Self::Replaced(number) => write!(f, "event {number} had another hash: somebody made the chain anew"),
-            Self::Unnumbered(ids) => write!(f, "rows without a number, which nobody will give them: {ids:?}"),
+            Self::Unnumbered(ids) => write!(f, "rows without a number: {ids:?}"),
         }
     }
 }

@@ -119,6 +119,24 @@ pub async fn head(tx: &mut impl Scope) -> Result<Option<(Head, Link)>, StoreErro
     .transpose()
 }
 
+/// The last place.
+pub async fn last(tx: &mut impl Scope) -> Result<Option<(i64, Link)>, StoreError> {
+    let row = sqlx::query!(
+        r#"
+        SELECT sequence, hash
+        FROM audit_seals
+        WHERE tenant_id IS NOT DISTINCT FROM $1
+        ORDER BY sequence DESC
+        LIMIT 1
+        "#,
+        tx.tenant().map(|id| id.uuid()),
+    )
+    .fetch_optional(tx.connection())
+    .await
+    .map_err(|source| StoreError::new("read the end of an audit chain", source))?;
+    row.map(|row| Ok((row.sequence, link(&row.hash)?))).transpose()
+}
+
 /// Events that are not numbered yet, the oldest first.
 pub async fn unsealed(tx: &mut impl Scope, most: i64) -> Result<Vec<Stored>, StoreError> {
     let rows = sqlx::query_as!(
@@ -288,6 +306,26 @@ pub async fn newest(tx: &mut impl Scope, filter: Filter<'_>) -> Result<Vec<(i64,
             (row.sequence, event.into())
         })
         .collect())
+}
+
+/// Has events numbered that have no number and wait for none: a replica of the release before knows of no queue, and somebody
+/// may have taken them out of it.
+pub async fn adopt(tx: &mut impl Scope) -> Result<u64, StoreError> {
+    let done = sqlx::query!(
+        r#"
+        INSERT INTO audit_unsealed (event_id, tenant_id)
+        SELECT e.id, e.tenant_id
+        FROM audit_events AS e
+        WHERE e.tenant_id IS NOT DISTINCT FROM $1
+            AND NOT EXISTS (SELECT FROM audit_seals AS s WHERE s.event_id = e.id)
+        ON CONFLICT (event_id) DO NOTHING
+        "#,
+        tx.tenant().map(|id| id.uuid()),
+    )
+    .execute(tx.connection())
+    .await
+    .map_err(|source| StoreError::new("adopt audit events", source))?;
+    Ok(done.rows_affected())
 }
 
 /// Events that have no number and wait for none: somebody took them out of the queue.

@@ -29,6 +29,8 @@ pub enum Known {
         epoch: i64,
         /// The id of the first request.
         request_id: String,
+        /// Whether it was done outside of the database, and only the answer is missing.
+        done: bool,
     },
     /// It was answered.
     Answered {
@@ -62,7 +64,7 @@ pub async fn take(
         ON CONFLICT (principal, route, key_hash) DO UPDATE
         SET epoch = k.epoch + 1, leased_until = EXCLUDED.leased_until
         WHERE k.status IS NULL AND k.leased_until <= $7 AND k.request_hash = EXCLUDED.request_hash
-        RETURNING epoch, request_id
+        RETURNING epoch, request_id, done
         "#,
         request.principal,
         request.route,
@@ -79,6 +81,7 @@ pub async fn take(
         return Ok(Known::Held {
             epoch: held.epoch,
             request_id: held.request_id,
+            done: held.done,
         });
     }
     let found = sqlx::query!(
@@ -103,6 +106,25 @@ pub async fn take(
         // Given back just now.
         None => Known::UnderWay,
     })
+}
+
+/// Stores that a request was done outside of the database.
+pub async fn done(pool: &PgPool, request: &Request, epoch: i64) -> Result<(), StoreError> {
+    sqlx::query!(
+        r#"
+        UPDATE idempotency_keys
+        SET done = true
+        WHERE principal = $1 AND route = $2 AND key_hash = $3 AND epoch = $4
+        "#,
+        request.principal,
+        request.route,
+        &request.key_hash[..],
+        epoch,
+    )
+    .execute(pool)
+    .await
+    .map_err(|source| StoreError::new("store that an idempotent request was done", source))?;
+    Ok(())
 }
 
 /// Stores the answer; false if the lease is somebody else's by now: then nothing of the transaction may stay.

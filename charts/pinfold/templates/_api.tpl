@@ -100,8 +100,9 @@ spec:
             - {name: api, containerPort: 8080}
             {{- end }}
             - {name: admin, containerPort: 8081}
+          # One that waits for its database is alive, and not ready.
           startupProbe:
-            httpGet: {path: /readyz, port: admin}
+            httpGet: {path: /healthz, port: admin}
             periodSeconds: 1
             failureThreshold: 60
           livenessProbe:
@@ -109,7 +110,7 @@ spec:
             periodSeconds: 10
           readinessProbe:
             httpGet: {path: /readyz, port: admin}
-            periodSeconds: 5
+            periodSeconds: 2
           resources: {{- toYaml $api.resources | nindent 12 }}
           securityContext: {{- include "pinfold.api.securityContext" . | nindent 12 }}
           {{- if and .serves $api.tls.secretName }}
@@ -136,4 +137,20 @@ spec:
   maxUnavailable: 1
   selector:
     matchLabels: {{- $selector | nindent 6 }}
+{{- end }}
+
+{{- /* What the API reaches: the API server, cluster DNS, and what it keeps its records in and sends mail by. */ -}}
+{{- define "pinfold.api.egress" -}}
+- ports:
+    {{- range concat .Values.apiServer.ports .Values.api.egressPorts | uniq }}
+    - {protocol: TCP, port: {{ . }}}
+    {{- end }}
+- to:
+    - namespaceSelector:
+        matchLabels: {kubernetes.io/metadata.name: {{ .Values.dns.namespace }}}
+      podSelector:
+        matchLabels: {{- toYaml .Values.dns.podLabels | nindent 10 }}
+  ports:
+    - {protocol: UDP, port: 53}
+    - {protocol: TCP, port: 53}
 {{- end }}

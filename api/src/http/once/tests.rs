@@ -162,6 +162,7 @@ async fn a_lost_lease_is_taken_over_and_stores_nothing() {
     let held = |epoch| Known::Held {
         epoch,
         request_id: "first".to_owned(),
+        done: false,
     };
     assert_eq!(known, held(1));
     let early = send(&app, &ada, KEYS, &["one"], &api_key("laptop")).await;

@@ -73,19 +73,28 @@ pub async fn create(
         request_id: &first_request,
     };
     let name = wanted.metadata.name.clone().unwrap_or_default();
-    runs::record(&state, &access, "run.create", &name, &request_id).await?;
-    claim.begin();
-    let made = if claim.is_again() {
-        // Whoever was at it before may have made it, and did not come to say so.
-        cluster.create_run_unless_made(&namespace, &wanted, by).await
+    let made = if claim.was_done() {
+        // It ran, whatever became of it since: it is not made anew.
+        cluster.run(&namespace, &name).await?.ok_or(ApiError::NotFound)?
     } else {
-        cluster.create_run(&namespace, &wanted, by).await
-    };
-    let made = made.inspect_err(|error| {
-        if error.status().is_some() {
-            claim.refused();
+        if !claim.is_again() {
+            runs::record(&state, &access, "run.create", &name, &request_id).await?;
         }
-    })?;
+        claim.begin();
+        let made = if claim.is_again() {
+            // Whoever was at it before may have made it, and did not come to say so.
+            cluster.create_run_unless_made(&namespace, &wanted, by).await
+        } else {
+            cluster.create_run(&namespace, &wanted, by).await
+        };
+        let made = made.inspect_err(|error| {
+            if error.is_certain() {
+                claim.refused();
+            }
+        })?;
+        claim.done().await?;
+        made
+    };
     let run = get::waited(&state, &access, cluster, &namespace, made, wait).await?;
     let tx = state.database.any(None).await?;
     claim.commit(tx, StatusCode::CREATED, &Run::from(run)).await
