@@ -7,10 +7,7 @@
 
 use std::fmt;
 
-use aws_lc_rs::{
-    digest::{SHA256, digest},
-    hmac,
-};
+use aws_lc_rs::hmac;
 use axum::{
     body::Body,
     extract::{FromRef, FromRequest, FromRequestParts as _, Request},
@@ -24,7 +21,10 @@ use utoipa::IntoParams;
 
 use crate::{
     app::AppState,
-    auth::random::{NoRandom, random},
+    auth::{
+        opaque::sha256,
+        random::{NoRandom, random},
+    },
     http::{caller::Caller, error::ApiError, json, request_id::RequestId},
     store::{
         Scope,
@@ -302,9 +302,7 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
 
 fn hash(parts: &[&[u8]]) -> [u8; 32] {
     // Queries hold no zero byte.
-    let mut hash = [0; 32];
-    hash.copy_from_slice(digest(&SHA256, &parts.join(&0)).as_ref());
-    hash
+    sha256(&parts.join(&0))
 }
 
 fn purpose(key: &str) -> String {

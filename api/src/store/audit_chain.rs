@@ -68,7 +68,7 @@ pub async fn unsealed_chains(pool: &PgPool) -> Result<Vec<Option<TenantId>>, Sto
         .fetch_all(pool)
         .await
         .map_err(|source| StoreError::new("find audit events to number", source))?;
-    Ok(rows.into_iter().map(|id| id.map(TenantId::of_uuid)).collect())
+    Ok(named(rows))
 }
 
 /// Every chain of which something is there.
@@ -77,7 +77,11 @@ pub async fn chains(pool: &PgPool) -> Result<Vec<Option<TenantId>>, StoreError> 
         .fetch_all(pool)
         .await
         .map_err(|source| StoreError::new("list the audit chains", source))?;
-    Ok(rows.into_iter().map(|id| id.map(TenantId::of_uuid)).collect())
+    Ok(named(rows))
+}
+
+fn named(rows: Vec<Option<Uuid>>) -> Vec<Option<TenantId>> {
+    rows.into_iter().map(|id| id.map(TenantId::of_uuid)).collect()
 }
 
 /// Makes this transaction the only one that numbers its chain; `false` if another is.

@@ -1,10 +1,3 @@
-{{- /* Takes (dict "component" name "root" root). */ -}}
-{{- define "pinfold.api.selector" -}}
-app.kubernetes.io/name: pinfold
-app.kubernetes.io/instance: {{ .root.Release.Name }}
-app.kubernetes.io/component: {{ .component }}
-{{- end }}
-
 {{- /* What every process of the API is told. Takes the root. */ -}}
 {{- define "pinfold.api.env" -}}
 - name: SERVICE_URL
@@ -29,24 +22,10 @@ app.kubernetes.io/component: {{ .component }}
 {{- end }}
 {{- end }}
 
-{{- define "pinfold.api.podSecurityContext" -}}
-runAsNonRoot: true
-runAsUser: 65532
-runAsGroup: 65532
-fsGroup: 65532
-seccompProfile: {type: RuntimeDefault}
-{{- end }}
-
-{{- define "pinfold.api.securityContext" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-capabilities: {drop: [ALL]}
-{{- end }}
-
 {{- /* One Deployment of the API. Takes (dict "name" name "component" component "args" list "replicas" n "serves" bool "root" root). */ -}}
 {{- define "pinfold.api.deployment" -}}
 {{- $api := .root.Values.api -}}
-{{- $selector := include "pinfold.api.selector" . -}}
+{{- $selector := include "pinfold.selector" . -}}
 apiVersion: apps/v1
 kind: Deployment
 metadata:
@@ -75,7 +54,7 @@ spec:
       {{- with .root.Values.priorityClassName }}
       priorityClassName: {{ . }}
       {{- end }}
-      securityContext: {{- include "pinfold.api.podSecurityContext" . | nindent 8 }}
+      securityContext: {{- include "pinfold.podSecurityContext" . | nindent 8 }}
       topologySpreadConstraints:
         - maxSkew: 1
           topologyKey: kubernetes.io/hostname
@@ -112,7 +91,7 @@ spec:
             httpGet: {path: /readyz, port: admin}
             periodSeconds: 2
           resources: {{- toYaml $api.resources | nindent 12 }}
-          securityContext: {{- include "pinfold.api.securityContext" . | nindent 12 }}
+          securityContext: {{- include "pinfold.securityContext" . | nindent 12 }}
           {{- if and .serves $api.tls.secretName }}
           volumeMounts:
             - {name: tls, mountPath: /etc/pinfold/tls, readOnly: true}
@@ -137,20 +116,4 @@ spec:
   maxUnavailable: 1
   selector:
     matchLabels: {{- $selector | nindent 6 }}
-{{- end }}
-
-{{- /* What the API reaches: the API server, cluster DNS, and what it keeps its records in and sends mail by. */ -}}
-{{- define "pinfold.api.egress" -}}
-- ports:
-    {{- range concat .Values.apiServer.ports .Values.api.egressPorts | uniq }}
-    - {protocol: TCP, port: {{ . }}}
-    {{- end }}
-- to:
-    - namespaceSelector:
-        matchLabels: {kubernetes.io/metadata.name: {{ .Values.dns.namespace }}}
-      podSelector:
-        matchLabels: {{- toYaml .Values.dns.podLabels | nindent 10 }}
-  ports:
-    - {protocol: UDP, port: 53}
-    - {protocol: TCP, port: 53}
 {{- end }}

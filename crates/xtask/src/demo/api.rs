@@ -55,11 +55,7 @@ pub(super) fn run(ui: &Ui, cluster: &Cluster, kubectl: &Kubectl) -> Result<()> {
 /// Kept from the first time on.
 fn password(stage: &Stage, kubectl: &Kubectl) -> Result<String> {
     if !api::exists(kubectl, api::DATA, OVERSEER)? {
-        let secret = json!({
-            "apiVersion": "v1", "kind": "Secret",
-            "metadata": {"name": OVERSEER, "namespace": api::DATA},
-            "stringData": {"password": api::random_hex()?},
-        });
+        let secret = api::secret(api::DATA, OVERSEER, &json!({"password": api::random_hex()?}));
         kubectl.apply(stage, &secret.to_string())?;
     }
     let password = "go-template={{.data.password | base64decode}}";

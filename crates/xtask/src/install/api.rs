@@ -50,11 +50,9 @@ pub(super) fn prepare(
     }
     let pki = cluster.dir.join("pki");
     let read = |name| fs::read_to_string(pki.join(name)).with_context(|| format!("cannot read {name}"));
-    let certificate = json!({
-        "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls",
-        "metadata": {"name": "pinfold-api-tls", "namespace": NAMESPACE},
-        "stringData": {"tls.crt": read("pinfold-api.crt")?, "tls.key": read("pinfold-api.key")?},
-    });
+    let certificate = json!({"tls.crt": read("pinfold-api.crt")?, "tls.key": read("pinfold-api.key")?});
+    let mut certificate = secret(NAMESPACE, "pinfold-api-tls", &certificate);
+    certificate["type"] = json!("kubernetes.io/tls");
     kubectl.apply(stage, &certificate.to_string())?;
 
     fs::create_dir_all(&data).with_context(|| format!("cannot create {}", data.display()))?;
@@ -86,6 +84,14 @@ fn namespace(name: &str, level: &str) -> Value {
     })
 }
 
+/// A Secret with these texts.
+pub(crate) fn secret(namespace: &str, name: &str, values: &Value) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Secret",
+        "metadata": {"name": name, "namespace": namespace}, "stringData": values,
+    })
+}
+
 pub(crate) fn exists(kubectl: &Kubectl, namespace: &str, secret: &str) -> Result<bool> {
     let found = kubectl
         .silent()
@@ -100,20 +106,14 @@ fn secrets(stage: &Stage, kubectl: &Kubectl) -> Result<()> {
     let [postgres, owner, app] = [random_hex()?, random_hex()?, random_hex()?];
     let host = format!("postgres.{DATA}.svc:5432/pinfold");
     let key = Run::new("sh").args(["-c", "head -c 32 /dev/urandom | base64 --wrap=0"]);
-    let secret = |namespace: &str, name: &str, values: Value| {
-        json!({
-            "apiVersion": "v1", "kind": "Secret",
-            "metadata": {"name": name, "namespace": namespace}, "stringData": values,
-        })
-    };
     let service = json!({
         "DATABASE_URL": format!("postgresql://pinfold:{app}@{host}"),
         "PINFOLD_DATABASE_MIGRATION_URL": format!("postgresql://pinfold_owner:{owner}@{host}"),
         "PINFOLD_MASTER_KEY": key.output()?,
     });
     let server = json!({"postgres": postgres, "owner": owner, "app": app});
-    kubectl.apply(stage, &secret(NAMESPACE, "pinfold-api", service).to_string())?;
-    kubectl.apply(stage, &secret(DATA, "postgres", server).to_string())
+    kubectl.apply(stage, &secret(NAMESPACE, "pinfold-api", &service).to_string())?;
+    kubectl.apply(stage, &secret(DATA, "postgres", &server).to_string())
 }
 
 pub(crate) fn random_hex() -> Result<String> {

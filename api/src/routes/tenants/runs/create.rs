@@ -96,6 +96,6 @@ pub async fn create(
         made
     };
     let run = get::waited(&state, &access, cluster, &namespace, made, wait).await?;
-    let tx = state.database.any(None).await?;
+    let tx = state.database.platform().await?;
     claim.commit(tx, StatusCode::CREATED, &Run::from(run)).await
 }
