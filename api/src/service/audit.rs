@@ -10,7 +10,7 @@ use tracing::{error, info, warn};
 use crate::{
     app::AppState,
     auth::chain::{self as links, Head, Link, Signer},
-    store::{Database, Scope as _, StoreError, audit_chain},
+    store::{AnyTransaction, Database, Scope as _, StoreError, audit_chain},
 };
 
 /// Events that are numbered or read in one go.
@@ -42,17 +42,31 @@ pub async fn seal(
     now: Timestamp,
 ) -> Result<Option<(usize, Head)>, SealError> {
     let mut tx = database.any(of).await?;
-    if !audit_chain::lock(&mut tx).await? {
+    let sealed = seal_waiting(&mut tx, signer, now).await;
+    // Also when nothing was numbered: a transaction that is only dropped keeps its lock for a while, and whoever is next
+    // would think that somebody is at it.
+    tx.commit().await?;
+    sealed
+}
+
+/// What [`seal`] does in its transaction.
+async fn seal_waiting(
+    tx: &mut AnyTransaction,
+    signer: &Signer,
+    now: Timestamp,
+) -> Result<Option<(usize, Head)>, SealError> {
+    let of = tx.tenant();
+    if !audit_chain::lock(tx).await? {
         return Ok(None);
     }
-    let last = audit_chain::last(&mut tx).await?;
-    let (mut count, mut link) = match audit_chain::head(&mut tx).await? {
+    let last = audit_chain::last(tx).await?;
+    let (mut count, mut link) = match audit_chain::head(tx).await? {
         // Nothing is signed that goes on from what somebody else wrote.
         Some((head, link)) if signer.signed(&head) && last == Some((head.count, link)) => (head.count, link),
         None if last.is_none() => (0, Link::BEGINNING),
         _ => return Err(SealError::Broken),
     };
-    let events = audit_chain::unsealed(&mut tx, BATCH).await?;
+    let events = audit_chain::unsealed(tx, BATCH).await?;
     let mut places = Vec::with_capacity(events.len());
     for event in events {
         count += 1;
@@ -63,8 +77,7 @@ pub async fn seal(
         return Ok(None);
     }
     let head = signer.head(of, count, link, now);
-    audit_chain::seal(&mut tx, &places, &head).await?;
-    tx.commit().await?;
+    audit_chain::seal(tx, &places, &head).await?;
     Ok(Some((places.len(), head)))
 }
 
