@@ -185,8 +185,11 @@ async fn back_in_a_settled_world_it_writes_nothing() {
             .await;
     }
     let mut made = Vec::new();
+    // The last of many is started minutes after it was made.
+    let mut patient = program();
+    patient["startTimeoutSeconds"] = json!(3600);
     for n in 0..runs {
-        made.push(scene.make_run(&format!("run-{n}"), program()).await);
+        made.push(scene.make_run(&format!("run-{n}"), patient.clone()).await);
     }
     for (n, run) in made.iter().enumerate() {
         scene.pod_of(run).await;
