@@ -6,6 +6,7 @@ pub mod client_address;
 pub mod cookies;
 pub mod cors;
 pub mod error;
+pub mod etag;
 pub mod json;
 pub mod layers;
 pub mod limits;

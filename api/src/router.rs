@@ -108,6 +108,8 @@ fn account() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(routes::sessions::delete::delete))
         .routes(routes!(routes::invitations::accept::accept))
+        .routes(routes!(routes::claims::preview::preview))
+        .routes(routes!(routes::me::claim_code::create))
         .routes(routes!(routes::me::get::get))
         .routes(routes!(routes::me::keys::list::list, routes::me::keys::add::add))
         .routes(routes!(routes::me::keys::revoke::revoke))
@@ -143,6 +145,19 @@ fn tenants() -> OpenApiRouter<AppState> {
         .routes(routes!(
             tenants::agents::list::list,
             tenants::agents::register::register
+        ))
+        .routes(routes!(tenants::agents::claim::claim))
+        .routes(routes!(
+            tenants::agents::get::get,
+            tenants::agents::update::update,
+            tenants::agents::delete::delete
+        ))
+        .routes(routes!(tenants::agents::keys::list))
+        .routes(routes!(tenants::agents::keys::revoke))
+        .routes(routes!(tenants::agents::oversights::list::list))
+        .routes(routes!(
+            tenants::agents::oversights::grant::grant,
+            tenants::agents::oversights::close::close
         ))
         .routes(routes!(
             tenants::api_keys::list::list,

@@ -5,6 +5,10 @@ pub mod agents {
     pub mod challenge;
     pub mod register;
 }
+pub mod claims {
+    //! Agents that nobody owns yet, for those who have a code.
+    pub mod preview;
+}
 pub mod invitations {
     //! Invitations, for those who have one.
     pub mod accept;
@@ -12,6 +16,7 @@ pub mod invitations {
 pub mod me {
     //! Who asks.
     pub mod api_keys;
+    pub mod claim_code;
     pub mod get;
     pub mod keys;
     pub mod password;

@@ -1,13 +1,16 @@
 //! What the API does, apart from HTTP: functions that take a transaction, a clock's moment and plain values.
 
 pub mod agent_keys;
+pub mod agents;
 pub mod api_keys;
 pub mod audit;
 pub mod bell;
+pub mod claims;
 pub mod hashing;
 pub mod keyring;
 pub mod login;
 pub mod members;
+pub mod oversight;
 pub mod passwords;
 pub mod registration;
 pub mod second_factor;

@@ -17,6 +17,7 @@ pub mod agents;
 pub mod api_keys;
 pub mod audit;
 pub mod audit_chain;
+pub mod claims;
 mod error;
 pub mod idempotency;
 pub mod invitations;
@@ -24,6 +25,7 @@ pub mod jobs;
 pub mod mail_links;
 pub mod memberships;
 pub mod migrations;
+pub mod oversights;
 pub mod replay;
 pub mod second_factors;
 pub mod sessions;
@@ -162,10 +164,7 @@ impl Database {
     /// A transaction of one tenant; row-level security hides all others'.
     pub async fn tenant(&self, tenant: TenantId) -> Result<TenantTransaction, StoreError> {
         let mut inner = self.begin().await?;
-        sqlx::query_scalar!("SELECT set_config('pinfold.tenant', $1, true)", tenant.to_string())
-            .fetch_one(&mut *inner)
-            .await
-            .map_err(|source| StoreError::new("choose the tenant", source))?;
+        choose(&mut inner, tenant).await?;
         Ok(TenantTransaction { inner, tenant })
     }
 
@@ -241,6 +240,14 @@ impl Database {
     }
 }
 
+async fn choose(connection: &mut PgConnection, tenant: TenantId) -> Result<(), StoreError> {
+    sqlx::query_scalar!("SELECT set_config('pinfold.tenant', $1, true)", tenant.to_string())
+        .fetch_one(connection)
+        .await
+        .map_err(|source| StoreError::new("choose the tenant", source))?;
+    Ok(())
+}
+
 async fn commit(inner: Transaction<'static, Postgres>) -> Result<(), StoreError> {
     inner
         .commit()
@@ -252,6 +259,12 @@ impl TenantTransaction {
     /// Whose rows it sees.
     pub fn id(&self) -> TenantId {
         self.tenant
+    }
+
+    /// Goes on as a transaction of another tenant: what moves from one to the other is stored with both or with neither.
+    pub async fn go_on_in(mut self, tenant: TenantId) -> Result<Self, StoreError> {
+        choose(&mut self.inner, tenant).await?;
+        Ok(Self { tenant, ..self })
     }
 
     /// Stores everything.

@@ -11,7 +11,10 @@ use domain::{TenantId, TenantName};
 
 use crate::{
     app::AppState,
-    auth::rights::{Needs, Right, Role},
+    auth::{
+        oversight::Asker,
+        rights::{Needs, Right, Role},
+    },
     http::{
         caller::Caller,
         error::{ApiError, Forbidden},
@@ -79,6 +82,15 @@ impl<R: Needs> In<R> {
             Err(ApiError::NotFound) => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// Who asks, a person or a key that one made, as what.
+    pub fn asker(&self) -> Result<Asker, ApiError> {
+        let overseer = self.caller.overseer()?;
+        Ok(Asker {
+            overseer,
+            role: self.role,
+        })
     }
 
     /// Demands another right besides.

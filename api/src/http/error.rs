@@ -12,7 +12,7 @@ use serde::Serialize;
 use tracing::{error, warn};
 use utoipa::ToSchema;
 
-use crate::auth::rights::Right;
+use crate::auth::{oversight::Relation, rights::Right};
 
 mod convert;
 mod documented;
@@ -61,6 +61,9 @@ pub enum ApiError {
         /// What stands in the way.
         message: String,
     },
+    /// It is not what the client thinks it is.
+    #[error("the precondition failed")]
+    Changed,
     /// The Idempotency-Key was used for another request.
     #[error("the idempotency key was used for another request")]
     KeyReused,
@@ -99,6 +102,8 @@ pub enum Forbidden {
     Csrf,
     /// The giver does not have what is to be given.
     Grant,
+    /// The caller is less to the agent.
+    Relation(Relation),
 }
 
 /// Why a login is refused.
@@ -129,13 +134,19 @@ impl Forbidden {
                 "send the header X-CSRF-Token with the csrf_token that the login or GET /v1/me gave".to_owned()
             }
             Self::Grant => "nobody gives a role or a right that they do not have".to_owned(),
+            Self::Relation(needed) => format!("this needs the relation {} to the agent", needed.as_str()),
         }
     }
 
     const fn code(self) -> &'static str {
         match self {
             Self::Csrf => "csrf",
-            Self::Right(_) | Self::AgentsOnly | Self::LoginOnly | Self::PeopleOnly | Self::Grant => "forbidden",
+            Self::Right(_)
+            | Self::AgentsOnly
+            | Self::LoginOnly
+            | Self::PeopleOnly
+            | Self::Grant
+            | Self::Relation(_) => "forbidden",
         }
     }
 }
@@ -208,6 +219,11 @@ impl ApiError {
                 "The address or the password is wrong.",
             ),
             Self::Conflict { code, .. } => (StatusCode::CONFLICT, code, "The request cannot be done as things are."),
+            Self::Changed => (
+                StatusCode::PRECONDITION_FAILED,
+                "precondition_failed",
+                "It was changed since; read it again.",
+            ),
             Self::KeyReused => (
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "idempotency_key_reused",
@@ -261,6 +277,7 @@ impl IntoResponse for ApiError {
             Self::Forbidden(why) => (Some(why.detail()), None),
             Self::Unauthenticated { .. }
             | Self::Login(_)
+            | Self::Changed
             | Self::KeyReused
             | Self::UnderWay
             | Self::NotFound

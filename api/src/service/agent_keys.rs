@@ -23,6 +23,8 @@ pub enum Addition {
     Done(Key),
     /// It is another agent's key, or was revoked. It is not taken again.
     Used,
+    /// The agent has ended, or was claimed a moment ago: its token is none any more.
+    Gone,
     /// The agent has as many keys in force as it may.
     TooMany,
 }
@@ -54,7 +56,9 @@ pub async fn add(
     random: [u8; 10],
 ) -> Result<Addition, StoreError> {
     let mut tx = database.tenant(caller.tenant).await?;
-    agent_keys::lock(&mut tx, caller.agent).await?;
+    if !agent_keys::lock(&mut tx, caller.agent).await? {
+        return Ok(Addition::Gone);
+    }
     let thumbprint = jwk::thumbprint(&public_key);
     let known = agent_keys::list(&mut tx, caller.agent).await?;
     match known.iter().find(|key| key.thumbprint == thumbprint) {
@@ -93,7 +97,9 @@ pub async fn revoke(
     now: Timestamp,
 ) -> Result<Revocation, StoreError> {
     let mut tx = database.tenant(caller.tenant).await?;
-    agent_keys::lock(&mut tx, caller.agent).await?;
+    if !agent_keys::lock(&mut tx, caller.agent).await? {
+        return Ok(Revocation::NotFound);
+    }
     let known = agent_keys::list(&mut tx, caller.agent).await?;
     let Some(found) = in_force(&known).find(|k| k.id == key) else {
         return Ok(Revocation::NotFound);
@@ -117,7 +123,8 @@ pub async fn revoke(
     Ok(Revocation::Done)
 }
 
-fn in_force(keys: &[Key]) -> impl Iterator<Item = &Key> {
+/// The keys that were not revoked.
+pub fn in_force(keys: &[Key]) -> impl Iterator<Item = &Key> {
     keys.iter().filter(|key| key.revoked_at.is_none())
 }
 

@@ -12,7 +12,7 @@ use crate::{
         random::random,
         rights::Role,
     },
-    service::sign_up::SEND,
+    service::{oversight, sign_up::SEND},
     store::{
         Database, StoreError, TenantTransaction,
         audit::{self, Actor, Event},
@@ -187,6 +187,7 @@ pub async fn set_role(
     memberships::set_role(&mut tx, member, role).await?;
     // What somebody invited to as an owner does not outlive their being one.
     invitations::take_of(&mut tx, member).await?;
+    oversight::prune(&mut tx, by, now).await?;
     let detail = json!({"from": found.role.as_str(), "to": role.as_str()});
     record(&mut tx, "member.update", by, member.uuid(), detail, now).await?;
     let changed = Member { role, ..found.clone() };
@@ -213,6 +214,7 @@ pub async fn remove(
     }
     memberships::delete(&mut tx, member).await?;
     invitations::take_of(&mut tx, member).await?;
+    oversight::prune(&mut tx, by, now).await?;
     record(
         &mut tx,
         "member.delete",

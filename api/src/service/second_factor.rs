@@ -7,10 +7,10 @@ use serde_json::json;
 
 use crate::{
     auth::{
-        opaque::sha256,
         random::random,
         seal::MasterKey,
-        totp::{self, SECRET, base32},
+        totp::{self, SECRET},
+        typed_code,
     },
     service::throttle::{Throttle, TooOften},
     store::{
@@ -93,7 +93,7 @@ pub async fn confirm(
     }
     let mut codes = Vec::with_capacity(CODES);
     for _ in 0..CODES {
-        let code = written(random().map_err(StoreError::from)?);
+        let code = typed_code::written(random().map_err(StoreError::from)?);
         second_factors::insert_code(&mut tx, overseer, &hash(&code)).await?;
         codes.push(code);
     }
@@ -156,21 +156,9 @@ async fn recover(tx: &mut impl Scope, overseer: OverseerId, code: &str, now: Tim
     }
 }
 
-/// A recovery code: 80 random bits as four groups of four letters and digits.
-fn written(random: [u8; 10]) -> String {
-    let text = base32(&random).to_lowercase();
-    let groups: Vec<String> = text
-        .as_bytes()
-        .chunks(4)
-        .map(|four| String::from_utf8_lossy(four).into_owned())
-        .collect();
-    groups.join("-")
-}
-
-/// However it was typed.
+/// As the database knows a recovery code.
 fn hash(code: &str) -> [u8; 32] {
-    let plain: String = code.chars().filter(char::is_ascii_alphanumeric).collect();
-    sha256(format!("recovery code\0{}", plain.to_ascii_lowercase()).as_bytes())
+    typed_code::hash("recovery code", code)
 }
 
 async fn record(

@@ -34,13 +34,17 @@ pub struct NewKey {
     pub at: Timestamp,
 }
 
-/// Waits until nobody else changes the agent's keys; until the transaction ends nobody else does.
-pub async fn lock(tx: &mut TenantTransaction, agent: AgentId) -> Result<(), StoreError> {
-    sqlx::query!("SELECT id FROM agents WHERE id = $1 FOR UPDATE", agent.uuid())
-        .fetch_optional(&mut *tx.inner)
-        .await
-        .map_err(|source| StoreError::new("wait for the agent's keys", source))?;
-    Ok(())
+/// Waits until nobody else changes the agent's keys; until the transaction ends nobody else does. False if the agent has
+/// ended, or is another tenant's by now.
+pub async fn lock(tx: &mut TenantTransaction, agent: AgentId) -> Result<bool, StoreError> {
+    let held = sqlx::query!(
+        "SELECT id FROM agents WHERE id = $1 AND ended_at IS NULL FOR UPDATE",
+        agent.uuid()
+    )
+    .fetch_optional(&mut *tx.inner)
+    .await
+    .map_err(|source| StoreError::new("wait for the agent's keys", source))?;
+    Ok(held.is_some())
 }
 
 /// An agent's keys, the oldest first.

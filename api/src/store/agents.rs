@@ -151,13 +151,64 @@ pub struct Agent {
     pub created_at: Timestamp,
 }
 
+/// An agent that has not ended; until the transaction ends nobody else changes it.
+pub async fn find(tx: &mut TenantTransaction, id: AgentId) -> Result<Option<Agent>, StoreError> {
+    let row = sqlx::query!(
+        r#"
+        SELECT name, owner_id, created_at AS "created_at: jiff_sqlx::Timestamp"
+        FROM agents
+        WHERE id = $1 AND ended_at IS NULL
+        FOR UPDATE
+        "#,
+        id.uuid(),
+    )
+    .fetch_optional(&mut *tx.inner)
+    .await
+    .map_err(|source| StoreError::new("read an agent", source))?;
+    Ok(row.map(|row| Agent {
+        id,
+        name: row.name,
+        owner: OverseerId::of_uuid(row.owner_id),
+        created_at: row.created_at.to_jiff(),
+    }))
+}
+
+/// Changes what people call an agent.
+pub async fn rename(tx: &mut TenantTransaction, id: AgentId, name: &str) -> Result<(), StoreError> {
+    sqlx::query!("UPDATE agents SET name = $2 WHERE id = $1", id.uuid(), name)
+        .execute(&mut *tx.inner)
+        .await
+        .map_err(|source| StoreError::new("rename an agent", source))?;
+    Ok(())
+}
+
+/// Ends an agent with all its keys. Both stay known, so no key of it is ever taken again.
+pub async fn end(tx: &mut TenantTransaction, id: AgentId, at: Timestamp) -> Result<(), StoreError> {
+    sqlx::query!(
+        r#"
+        WITH ended AS (
+            UPDATE agents SET ended_at = $2, claim_hash = NULL, claim_expires_at = NULL WHERE id = $1 RETURNING id
+        ), unseen AS (
+            DELETE FROM oversights WHERE agent_id = $1
+        )
+        UPDATE agent_keys SET revoked_at = $2 FROM ended WHERE agent_id = ended.id AND revoked_at IS NULL
+        "#,
+        id.uuid(),
+        at.to_sqlx() as _,
+    )
+    .execute(&mut *tx.inner)
+    .await
+    .map_err(|source| StoreError::new("end an agent", source))?;
+    Ok(())
+}
+
 /// The tenant's agents after one of them, in the order of their ids.
 pub async fn list(tx: &mut TenantTransaction, after: Option<AgentId>, most: i64) -> Result<Vec<Agent>, StoreError> {
     let rows = sqlx::query!(
         r#"
         SELECT id, name, owner_id, created_at AS "created_at: jiff_sqlx::Timestamp"
         FROM agents
-        WHERE $1::uuid IS NULL OR id > $1
+        WHERE ended_at IS NULL AND ($1::uuid IS NULL OR id > $1)
         ORDER BY id
         LIMIT $2
         "#,

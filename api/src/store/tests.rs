@@ -17,7 +17,7 @@ use jiff::Timestamp;
 
 /// A table with rows of tenants: its name, the column that says whose a row is, and a row of another tenant (`$1`),
 /// whose agent is `$2`.
-const TABLES: [(&str, &str, &str); 10] = [
+const TABLES: [(&str, &str, &str); 11] = [
     (
         "agent_keys",
         "tenant_id",
@@ -78,6 +78,13 @@ const TABLES: [(&str, &str, &str); 10] = [
         "tenant_id",
         "WITH new AS (INSERT INTO overseers (id, kind, created_at) SELECT gen_random_uuid(), 'person', now() WHERE $2::uuid IS NOT NULL RETURNING id) \
          INSERT INTO memberships (tenant_id, overseer_id, role, created_at) SELECT $1, id, 'viewer', now() FROM new",
+    ),
+    (
+        "oversights",
+        "tenant_id",
+        "WITH new AS (INSERT INTO overseers (id, kind, created_at) VALUES (gen_random_uuid(), 'person', now()) RETURNING id) \
+         INSERT INTO oversights (tenant_id, agent_id, overseer_id, relation, granted_by, created_at) \
+         SELECT $1, COALESCE((SELECT id FROM agents WHERE tenant_id = $1 LIMIT 1), $2), id, 'viewer', id, now() FROM new",
     ),
     (
         "tenants",
@@ -160,6 +167,7 @@ async fn two() -> Two {
             "audit_unsealed",
             "invitations",
             "memberships",
+            "oversights",
         ];
         if !filled.contains(&table) {
             continue;
@@ -335,6 +343,7 @@ async fn the_ways_around_the_tenant_are_these() {
         "lookup.api_key_of_hash(bytea)",
         "lookup.audit_chains()",
         "lookup.audit_chains_unsealed()",
+        "lookup.claim_agent(bytea,uuid,uuid,timestamp with time zone)",
         "lookup.tenant_of_invitation(uuid)",
         "lookup.tenant_of_name(text)",
         "lookup.tenants_of_overseer(uuid)",

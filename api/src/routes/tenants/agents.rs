@@ -3,10 +3,23 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::store::agents;
+use crate::{
+    http::error::{ApiError, Forbidden},
+    service::oversight::Refused,
+    store::agents,
+};
 
+pub mod claim;
+pub mod delete;
+pub mod get;
+pub mod keys;
 pub mod list;
+pub mod oversights;
 pub mod register;
+pub mod update;
+
+#[cfg(test)]
+mod tests;
 
 /// An agent of a tenant.
 #[derive(Debug, Serialize, ToSchema)]
@@ -33,5 +46,27 @@ impl From<agents::Agent> for Agent {
             owner_id: agent.owner.to_string(),
             created_at: agent.created_at.to_string(),
         }
+    }
+}
+
+/// Why nothing was done with an agent, to a client.
+pub fn refused(why: Refused) -> ApiError {
+    let conflict = |code, message: &str| ApiError::Conflict {
+        code,
+        message: message.to_owned(),
+    };
+    match why {
+        Refused::NotFound => ApiError::NotFound,
+        Refused::Relation(needed) => ApiError::Forbidden(Forbidden::Relation(needed)),
+        Refused::NoMember => ApiError::invalid("overseer", "invite the person into the tenant first"),
+        Refused::Owner => conflict(
+            "already_owner",
+            "the agent's owner and you yourself need no relation from you",
+        ),
+        Refused::LastKey => conflict(
+            "last_key",
+            "this is the last key in force, without which the agent could not prove itself again; delete the agent instead",
+        ),
+        Refused::Store(error) => error.into(),
     }
 }

@@ -3,21 +3,21 @@ use serde_json::{Value, json};
 
 use crate::testing::{Answer, PASSWORD, TestAgent, TestApp, TestPerson, borrowed, logged_in, token_of};
 
-async fn post(app: &TestApp, person: &TestPerson, path: &str, body: &Value) -> Answer {
+pub(super) async fn post(app: &TestApp, person: &TestPerson, path: &str, body: &Value) -> Answer {
     app.as_person(Method::POST, path, person, Some(body)).await
 }
 
-async fn get(app: &TestApp, person: &TestPerson, path: &str) -> Answer {
+pub(super) async fn get(app: &TestApp, person: &TestPerson, path: &str) -> Answer {
     app.as_person(Method::GET, path, person, None).await
 }
 
-async fn made(app: &TestApp, owner: &TestPerson, name: &str) {
+pub(super) async fn made(app: &TestApp, owner: &TestPerson, name: &str) {
     let answer = post(app, owner, "/v1/tenants", &json!({"name": name})).await;
     assert_eq!(answer.status, 201, "{:?}", answer.body);
 }
 
 /// Somebody who was invited, with an account, and has accepted.
-async fn joined(app: &TestApp, inviter: &TestPerson, tenant: &str, email: &str, role: &str) -> TestPerson {
+pub(super) async fn joined(app: &TestApp, inviter: &TestPerson, tenant: &str, email: &str, role: &str) -> TestPerson {
     let person = app.person(email).await;
     let path = format!("/v1/tenants/{tenant}/invitations");
     let sent = post(app, inviter, &path, &json!({"email": email, "role": role})).await;
@@ -34,7 +34,7 @@ async fn joined(app: &TestApp, inviter: &TestPerson, tenant: &str, email: &str, 
     person
 }
 
-fn problem(answer: &Answer) -> (u16, &str) {
+pub(super) fn problem(answer: &Answer) -> (u16, &str) {
     (answer.status.as_u16(), answer.body["code"].as_str().unwrap_or_default())
 }
 

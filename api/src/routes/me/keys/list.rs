@@ -12,6 +12,7 @@ use crate::{
     },
     routes::me::keys::Key,
     service::agent_keys,
+    store::agent_keys::Key as Stored,
 };
 
 /// The caller's keys.
@@ -19,6 +20,14 @@ use crate::{
 pub struct Keys {
     /// The oldest first. There are few, so there is one page.
     keys: Vec<Key>,
+}
+
+impl From<Vec<Stored>> for Keys {
+    fn from(keys: Vec<Stored>) -> Self {
+        Self {
+            keys: keys.into_iter().map(Key::from).collect(),
+        }
+    }
 }
 
 /// List my keys.
@@ -35,8 +44,5 @@ pub struct Keys {
 )]
 pub async fn list(State(state): State<AppState>, Agent(agent): Agent) -> Result<impl IntoResponse, ApiError> {
     let keys = agent_keys::list(&state.database, &agent).await?;
-    let body = Keys {
-        keys: keys.into_iter().map(Key::from).collect(),
-    };
-    Ok(([(header::CACHE_CONTROL, "no-store")], axum::Json(body)))
+    Ok(([(header::CACHE_CONTROL, "no-store")], axum::Json(Keys::from(keys))))
 }

@@ -1,0 +1,67 @@
+//! `DELETE /v1/tenants/{tenant}/agents/{agent}/oversights/{overseer}`.
+
+use axum::{
+    extract::{Path, State},
+    http::StatusCode,
+};
+
+use crate::{
+    app::AppState,
+    auth::{
+        oversight::Relation,
+        rights::{Right, need},
+    },
+    http::{
+        access::In,
+        error::{ApiError, Refusals},
+        parse,
+        request_id::RequestId,
+    },
+    routes::tenants::agents::refused,
+    service::{members::By, oversight},
+};
+
+/// Take a member's relation to an agent.
+///
+/// An owner takes what they gave; the agent's own owner, and the tenant's owners and admins, take whatever was given. Everybody may
+/// give up their own. What the member gave others ends too, unless somebody else makes the member an owner. Needs the relation `owner`
+/// and the right `agents:write`, if it is not your own.
+#[utoipa::path(
+    delete,
+    path = "/v1/tenants/{tenant}/agents/{agent}/oversights/{overseer}",
+    tag = "agents",
+    params(
+        ("tenant" = String, Path, description = "The tenant's name."),
+        ("agent" = String, Path, description = "The agent."),
+        ("overseer" = String, Path, description = "The person.")
+    ),
+    responses((status = 204, description = "The relation is no more."), Refusals),
+    security(("api_key" = ["agents:read"]), ("session" = []))
+)]
+pub async fn close(
+    State(state): State<AppState>,
+    RequestId(request_id): RequestId,
+    access: In<need::AgentsRead>,
+    path: Path<(String, String, String)>,
+) -> Result<StatusCode, ApiError> {
+    let Path((_, agent, from)) = path;
+    let (id, from) = (parse::id("agent", &agent)?, parse::id("overseer", &from)?);
+    let asker = access.asker()?;
+    let needed = if from == asker.overseer {
+        Relation::Viewer
+    } else {
+        access.also(Right::AgentsWrite)?;
+        Relation::Owner
+    };
+    let by = By {
+        overseer: asker.overseer,
+        request_id: &request_id,
+    };
+    let overseen = oversight::enter(&state.database, access.tenant, id, asker, needed)
+        .await
+        .map_err(refused)?;
+    oversight::close(overseen, from, asker, by, state.clock.now())
+        .await
+        .map_err(refused)?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,51 @@
+//! `GET /v1/tenants/{tenant}/agents/{agent}/oversights`.
+
+use axum::extract::{Path, State};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    app::AppState,
+    auth::rights::need,
+    http::{
+        access::In,
+        error::{ApiError, Refusals},
+        parse,
+    },
+    routes::tenants::agents::oversights::Oversight,
+    store::{agents, oversights},
+};
+
+/// Who oversees an agent.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Oversights {
+    /// The first to be given first. The agent's owner is not among them.
+    oversights: Vec<Oversight>,
+}
+
+/// List who oversees an agent besides its owner.
+#[utoipa::path(
+    get,
+    path = "/v1/tenants/{tenant}/agents/{agent}/oversights",
+    tag = "agents",
+    params(
+        ("tenant" = String, Path, description = "The tenant's name."),
+        ("agent" = String, Path, description = "The agent.")
+    ),
+    responses((status = 200, description = "The relations.", body = Oversights), Refusals),
+    security(("access_token" = ["agents:read"]), ("api_key" = ["agents:read"]), ("session" = []))
+)]
+pub async fn list(
+    State(state): State<AppState>,
+    access: In<need::AgentsRead>,
+    path: Path<(String, String)>,
+) -> Result<axum::Json<Oversights>, ApiError> {
+    let Path((_, agent)) = path;
+    let id = parse::id("agent", &agent)?;
+    let mut tx = state.database.tenant(access.tenant).await?;
+    agents::find(&mut tx, id).await?.ok_or(ApiError::NotFound)?;
+    let edges = oversights::list(&mut tx, id).await?;
+    Ok(axum::Json(Oversights {
+        oversights: edges.into_iter().map(Oversight::from).collect(),
+    }))
+}

@@ -1,0 +1,70 @@
+//! What people do with their tenant's agents.
+
+use domain::AgentKeyId;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::{
+    service::{
+        agent_keys::in_force,
+        members::By,
+        oversight::{Overseen, Refused},
+    },
+    store::{
+        StoreError, agent_keys,
+        agents::{self, Agent},
+        audit::{self, Actor, Event},
+    },
+};
+
+/// Changes what people call an agent.
+pub async fn rename(overseen: Overseen, name: &str, by: By<'_>, now: Timestamp) -> Result<Agent, StoreError> {
+    if overseen.agent.name == name {
+        return Ok(overseen.agent);
+    }
+    let Overseen { mut tx, agent, .. } = overseen;
+    agents::rename(&mut tx, agent.id, name).await?;
+    audit::append(
+        &mut tx,
+        &event(&agent, "agent.update", by, json!({"member": "name"}), now),
+    )
+    .await?;
+    tx.commit().await?;
+    Ok(Agent {
+        name: name.to_owned(),
+        ..agent
+    })
+}
+
+/// Ends an agent: nothing that it proved holds any longer, and its keys are never taken again.
+pub async fn end(overseen: Overseen, by: By<'_>, now: Timestamp) -> Result<(), StoreError> {
+    let Overseen { mut tx, agent, .. } = overseen;
+    agents::end(&mut tx, agent.id, now).await?;
+    audit::append(&mut tx, &event(&agent, "agent.delete", by, json!({}), now)).await?;
+    tx.commit().await
+}
+
+/// Revokes a key of an agent; what was proved with it ends with the next request.
+pub async fn revoke_key(overseen: Overseen, key: AgentKeyId, by: By<'_>, now: Timestamp) -> Result<(), Refused> {
+    let Overseen { mut tx, agent, .. } = overseen;
+    let known = agent_keys::list(&mut tx, agent.id).await?;
+    let found = in_force(&known).find(|k| k.id == key).ok_or(Refused::NotFound)?;
+    if in_force(&known).count() == 1 {
+        return Err(Refused::LastKey);
+    }
+    agent_keys::revoke(&mut tx, agent.id, key, now).await?;
+    let detail = json!({"key_id": key.to_string(), "thumbprint": found.thumbprint});
+    audit::append(&mut tx, &event(&agent, "agent_key.revoke", by, detail, now)).await?;
+    Ok(tx.commit().await?)
+}
+
+fn event<'a>(agent: &Agent, action: &'static str, by: By<'a>, detail: Value, at: Timestamp) -> Event<'a> {
+    Event {
+        at,
+        actor: Actor::Overseer(by.overseer),
+        action,
+        target: agent.id.uuid(),
+        request_id: by.request_id,
+        detail,
+    }
+}
