@@ -171,7 +171,7 @@ async fn a_service_account_that_is_gone_is_waited_for() {
 }
 
 #[tokio::test]
-async fn another_policys_refusal_is_passed_on_word_by_word() {
+async fn the_refusal_of_another_policy_is_passed_on_word_by_word() {
     let scene = Scene::with_tenant().await;
     let name = format!("company-{}", scene.id);
     let policy: ValidatingAdmissionPolicy = serde_json::from_value(json!({

@@ -322,7 +322,7 @@ async fn what_is_wrong_with_a_sign_up_is_told_and_the_link_stays_good() {
 }
 
 #[tokio::test]
-async fn one_caller_does_not_use_up_anothers_requests() {
+async fn one_caller_leaves_the_requests_of_another() {
     let app = TestApp::start().await;
     let (ada, eve) = (app.person("ada@example.com").await, app.person("eve@example.com").await);
     for _ in 0..300 {
