@@ -13,7 +13,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     app::AppState,
     http::{
-        cors, layers,
+        cors, error, layers,
         limits::{self, Group},
     },
     routes,
@@ -192,7 +192,8 @@ pub fn router(state: AppState) -> Router {
 /// The description of the service (OpenAPI 3.1).
 pub fn document() -> OpenApiDocument {
     let all = OpenApiRouter::with_openapi(Document::openapi());
-    let (_, document) = all.merge(well_known()).merge(callers()).split_for_parts();
+    let (_, mut document) = all.merge(well_known()).merge(callers()).split_for_parts();
+    error::complete(&mut document);
     document
 }
 

@@ -1,6 +1,7 @@
 //! The service as tests see it: a real database for each test, a clock that stands still, requests through the router.
 
 mod agent;
+mod documented;
 
 use std::{
     collections::BTreeMap,
@@ -167,8 +168,10 @@ impl TestApp {
 
     /// Sends a request.
     pub async fn send(&self, request: Request<Body>) -> Answer {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let response = self.router.clone().oneshot(request).await.expect("an answer");
         let (parts, body) = response.into_parts();
+        documented::check(&method, &path, parts.status);
         let bytes = body.collect().await.expect("a body").to_bytes();
         let body = if bytes.is_empty() {
             Value::Null

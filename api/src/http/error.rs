@@ -17,7 +17,7 @@ use crate::auth::{oversight::Relation, rights::Right};
 mod convert;
 mod documented;
 
-pub use documented::{OpenRefusals, Refusals};
+pub use documented::complete;
 
 /// After how many seconds a client may come again that was told 503.
 pub const RETRY_AFTER: &str = "1";

@@ -1,6 +1,6 @@
 //! AU-01, as far as there are roles: who may call what.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fs, path::Path};
 
 use axum::{
     body::Body,
@@ -111,4 +111,45 @@ async fn what_is_not_there_is_a_problem_too() {
     let wrong = app.get("/oauth/token", None).await;
     let told = (wrong.status.as_u16(), &wrong.body["code"], wrong.header("allow"));
     assert_eq!(told, (405, &json!("method_not_allowed"), Some("POST")));
+}
+
+/// Of two types with one name the document would have one, and describe the other by it.
+#[test]
+fn every_schema_has_a_name_of_its_own() {
+    fn names(folder: &Path, all: &mut Vec<String>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                names(&path, all);
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap();
+            for item in text
+                .split("#[derive(")
+                .skip(1)
+                .filter(|item| item.split(')').next().unwrap().contains("ToSchema"))
+            {
+                let word = |after: &str| {
+                    let rest = item.split_once(after)?.1;
+                    let end = rest.find(|c: char| !c.is_alphanumeric())?;
+                    Some(rest[..end].to_owned())
+                };
+                all.push(
+                    word("#[schema(as = ")
+                        .or_else(|| word("pub struct "))
+                        .or_else(|| word("pub enum "))
+                        .expect("a name"),
+                );
+            }
+        }
+    }
+    let mut all = Vec::new();
+    names(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut all);
+    all.sort();
+    let mut once = all.clone();
+    once.dedup();
+    assert_eq!(all, once);
+    let document = serde_json::to_value(router::document()).unwrap();
+    let documented: Vec<&String> = document["components"]["schemas"].as_object().unwrap().keys().collect();
+    assert_eq!(documented, all.iter().collect::<Vec<_>>());
 }

@@ -43,6 +43,7 @@ pub struct Tenant {
 
 /// What became of a tenant in the cluster.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TenantResource)]
 pub struct Resource {
     /// `pending` until it is made, `created`, or `failed`.
     #[schema(example = "created")]

@@ -1,46 +1,88 @@
-//! The problems of routes, for their documentation.
+//! The problems that routes of one kind have in common, for the documentation: none has to name them, and none forgets one.
 
-use std::collections::BTreeMap;
-
-use utoipa::{
-    IntoResponses,
-    openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder},
+use utoipa::openapi::{
+    ContentBuilder, OpenApi, PathItem, Ref, RefOr, Response, ResponseBuilder, path::Operation,
+    security::SecurityRequirement,
 };
 
-/// The problems that a route for callers may answer besides its own, for its documentation.
-#[derive(Debug)]
-pub struct Refusals;
-
-impl IntoResponses for Refusals {
-    fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
-        let all = [
-            ("400", "A member, a parameter or a header is wrong; `field` names it."),
-            ("401", "A valid access token, API key or login is needed."),
-            ("403", "The caller may not do this."),
-            ("404", "There is no such thing, or none that the caller may know of."),
-            ("429", "Too many requests; come again after `Retry-After` seconds."),
-            ("503", "Come again after `Retry-After` seconds."),
-        ];
-        all.map(|(status, description)| (status.to_owned(), RefOr::T(problem(description))))
-            .into()
-    }
-}
-
-/// The problems of a route that anybody may call.
-#[derive(Debug)]
-pub struct OpenRefusals;
-
-impl IntoResponses for OpenRefusals {
-    fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
-        let mut all = Refusals::responses();
-        for status in ["401", "403", "404"] {
-            all.remove(status);
+/// Adds to every operation what all of its kind answer, and it does not speak of itself. Those below `/oauth` have errors of
+/// another shape (RFC 6749, section 5.2).
+pub fn complete(document: &mut OpenApi) {
+    for (path, item) in &mut document.paths.paths {
+        if path.starts_with("/oauth/") {
+            continue;
         }
-        all
+        for operation in operations(item) {
+            for (status, description) in problems(path, operation) {
+                let responses = &mut operation.responses.responses;
+                responses
+                    .entry(status.to_owned())
+                    .or_insert_with(|| RefOr::T(problem(description)));
+            }
+        }
     }
 }
 
-fn problem(description: &str) -> utoipa::openapi::Response {
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [
+        &mut item.get,
+        &mut item.put,
+        &mut item.post,
+        &mut item.delete,
+        &mut item.patch,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+fn problems(path: &str, operation: &Operation) -> Vec<(&'static str, &'static str)> {
+    let open = operation.security.as_deref() == Some(&[SecurityRequirement::default()]);
+    let parameters = operation.parameters.as_deref().unwrap_or_default();
+    let body = operation.request_body.is_some();
+    let once = parameters
+        .iter()
+        .any(|parameter| matches!(parameter, RefOr::T(parameter) if parameter.name == "Idempotency-Key"));
+    let all = [
+        (
+            body || !parameters.is_empty(),
+            "400",
+            "A member, a parameter or a header is wrong; `field` names it.",
+        ),
+        (!open, "401", "A valid access token, API key or login is needed."),
+        (!open, "403", "The caller may not do this."),
+        (
+            !open && path.contains('{'),
+            "404",
+            "There is no such thing, or none that the caller may know of.",
+        ),
+        (
+            once,
+            "409",
+            "The same request is under way (`idempotency_in_progress`).",
+        ),
+        (body, "413", "The body is too large."),
+        (body, "415", "The body is not JSON, or does not say so."),
+        (
+            once,
+            "422",
+            "The `Idempotency-Key` was used for another request (`idempotency_key_reused`).",
+        ),
+        (
+            true,
+            "429",
+            "Too many requests; come again after `Retry-After` seconds.",
+        ),
+        (
+            path.starts_with("/v1/"),
+            "503",
+            "Come again after `Retry-After` seconds.",
+        ),
+    ];
+    let of_kind = all.into_iter().filter(|(is, ..)| *is);
+    of_kind.map(|(_, status, description)| (status, description)).collect()
+}
+
+fn problem(description: &str) -> Response {
     let content = ContentBuilder::new()
         .schema(Some(Ref::from_schema_name("Problem")))
         .build();

@@ -24,6 +24,7 @@ use crate::{
 /// Which key is going to sign.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ChallengeRequest)]
 pub struct Wanted {
     /// The key, as its registration named it.
     #[schema(example = "0198c5b4-5a0e-7000-8000-00000000000b")]
@@ -54,8 +55,6 @@ pub struct Challenge {
     responses(
         (status = 201, description = "A challenge.", body = Challenge),
         (status = 400, description = "The agent or the key is no id.", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Too many requests; come again after `Retry-After` seconds.", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Come again.", body = Problem, content_type = "application/problem+json"),
     ),
     security(())
 )]

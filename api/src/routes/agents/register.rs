@@ -23,6 +23,7 @@ use crate::{
 /// What an agent says of itself.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = AgentRegistration)]
 pub struct Registration {
     /// What people are to call it: 1 to 100 characters, none of them a control character.
     #[schema(example = "scout", min_length = 1, max_length = 100)]
@@ -45,6 +46,7 @@ pub struct Registration {
 
 /// The agent's identity.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RegisteredAgent)]
 pub struct Registered {
     /// The agent.
     #[schema(example = "0198c5b4-5a0e-7000-8000-00000000000a")]
@@ -74,8 +76,6 @@ pub struct Registered {
         (status = 200, description = "The key was registered before; this is its agent.", body = Registered),
         (status = 400, description = "A member is wrong, or the signature is not the key's.", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The key belongs to an agent that cannot register itself any more.", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Too many requests; come again after `Retry-After` seconds.", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Come again.", body = Problem, content_type = "application/problem+json"),
     ),
     security(())
 )]

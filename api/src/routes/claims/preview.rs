@@ -8,7 +8,7 @@ use crate::{
     app::AppState,
     http::{
         caller::Person,
-        error::{ApiError, Problem, Refusals},
+        error::{ApiError, Problem},
         json::Json,
     },
     routes::tenants::agents::claim::{Shown, code_ended},
@@ -18,6 +18,7 @@ use crate::{
 
 /// An agent that nobody owns yet.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ClaimPreview)]
 pub struct Preview {
     /// The agent.
     #[schema(example = "0198c5b4-5a0e-7000-8000-00000000000a")]
@@ -55,7 +56,6 @@ impl From<Claimable> for Preview {
     responses(
         (status = 200, description = "The agent.", body = Preview),
         (status = 409, description = "The code was used, has ended, or is none (`claim_code_ended`).", body = Problem, content_type = "application/problem+json"),
-        Refusals,
     ),
     security(("session" = []))
 )]

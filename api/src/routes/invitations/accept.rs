@@ -8,7 +8,7 @@ use crate::{
     app::AppState,
     http::{
         caller::Person,
-        error::{ApiError, Problem, Refusals},
+        error::{ApiError, Problem},
         once::{IdempotencyKey, Once},
         request_id::RequestId,
     },
@@ -19,6 +19,7 @@ use crate::{
 /// An invitation's link.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = InvitationToken)]
 pub struct Token {
     /// What stands in the link after the `#`.
     #[schema(max_length = 128)]
@@ -43,7 +44,6 @@ impl std::fmt::Debug for Token {
     responses(
         (status = 204, description = "You are a member."),
         (status = 409, description = "The link was used, has ended, or is none (`link_ended`); or you are a member (`already_member`).", body = Problem, content_type = "application/problem+json"),
-        Refusals,
     ),
     security(("session" = []))
 )]

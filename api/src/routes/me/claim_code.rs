@@ -51,10 +51,7 @@ impl fmt::Debug for ClaimCode {
     tag = "agents",
     responses(
         (status = 201, description = "The code; it is shown this once.", body = ClaimCode),
-        (status = 401, description = "A valid access token, API key or login is needed.", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "Only an agent does this.", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "You have an owner (`agent_owned`).", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Come again.", body = Problem, content_type = "application/problem+json"),
     ),
     security(("access_token" = []))
 )]

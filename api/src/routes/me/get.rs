@@ -7,10 +7,7 @@ use utoipa::ToSchema;
 use crate::{
     app::AppState,
     auth::csrf,
-    http::{
-        caller::Caller,
-        error::{ApiError, Refusals},
-    },
+    http::{caller::Caller, error::ApiError},
     store::accounts,
 };
 
@@ -72,7 +69,7 @@ pub enum Me {
     get,
     path = "/v1/me",
     tag = "people",
-    responses((status = 200, description = "The caller.", body = Me), Refusals),
+    responses((status = 200, description = "The caller.", body = Me)),
     security(("access_token" = []), ("api_key" = []), ("session" = []))
 )]
 pub async fn get(State(state): State<AppState>, caller: Caller) -> Result<axum::Json<Me>, ApiError> {

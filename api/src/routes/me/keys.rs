@@ -14,6 +14,7 @@ mod tests;
 
 /// A key of the caller.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AgentKey)]
 pub struct Key {
     /// Its id.
     #[schema(example = "0198c5b4-5a0e-7000-8000-00000000000b")]

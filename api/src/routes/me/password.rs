@@ -6,12 +6,7 @@ use utoipa::ToSchema;
 
 use crate::{
     app::AppState,
-    http::{
-        caller::Person,
-        error::{ApiError, Refusals},
-        json::Json,
-        request_id::RequestId,
-    },
+    http::{caller::Person, error::ApiError, json::Json, request_id::RequestId},
     routes::sign_ups::complete::link_ended,
     service::passwords::{self, Refused},
 };
@@ -22,6 +17,7 @@ mod tests;
 /// The old password and the new one.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = PasswordChange)]
 pub struct Passwords {
     /// The password as it is.
     #[schema(format = Password, max_length = 1024)]
@@ -45,7 +41,7 @@ impl std::fmt::Debug for Passwords {
     path = "/v1/me/password",
     tag = "people",
     request_body = Passwords,
-    responses((status = 204, description = "The password is changed."), Refusals),
+    responses((status = 204, description = "The password is changed.")),
     security(("session" = []))
 )]
 pub async fn change(

@@ -15,6 +15,7 @@ mod tests;
 /// A code.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = TotpCode)]
 pub struct Code {
     /// Six digits of the authenticator, or a recovery code.
     #[schema(example = "123456", max_length = 64)]

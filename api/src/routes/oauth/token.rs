@@ -68,6 +68,7 @@ pub struct Issued {
     responses(
         (status = 200, description = "A token.", body = Issued),
         (status = 400, description = "RFC 6749, section 5.2.", body = ErrorBody),
+        (status = 413, description = "The form is too large.", body = ErrorBody),
         (status = 429, description = "Too many requests; come again after `Retry-After` seconds.", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Come again.", body = ErrorBody),
     ),

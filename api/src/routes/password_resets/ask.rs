@@ -6,18 +6,14 @@ use utoipa::ToSchema;
 
 use crate::{
     app::AppState,
-    http::{
-        error::{ApiError, OpenRefusals},
-        json::Json,
-        parse,
-    },
+    http::{error::ApiError, json::Json, parse},
     service::passwords,
 };
 
 /// Whose password it is.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = Forgetful)]
+#[schema(as = PasswordResetRequest)]
 pub struct Forgetful {
     /// The address of the account.
     #[schema(example = "ada@example.com", max_length = 254)]
@@ -32,7 +28,7 @@ pub struct Forgetful {
     path = "/v1/password-resets",
     tag = "people",
     request_body = Forgetful,
-    responses((status = 202, description = "If there is such an account, a mail follows."), OpenRefusals),
+    responses((status = 202, description = "If there is such an account, a mail follows.")),
     security(())
 )]
 pub async fn ask(State(state): State<AppState>, Json(asked): Json<Forgetful>) -> Result<StatusCode, ApiError> {

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use crate::{
     app::AppState,
     http::{
-        error::{ApiError, OpenRefusals, Problem},
+        error::{ApiError, Problem},
         json::Json,
         request_id::RequestId,
     },
@@ -18,6 +18,7 @@ use crate::{
 /// What a person chooses.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = PasswordReset)]
 pub struct Reset {
     /// What stands in the link after the `#`.
     #[schema(max_length = 128)]
@@ -44,7 +45,6 @@ impl std::fmt::Debug for Reset {
     responses(
         (status = 204, description = "The password is changed."),
         (status = 409, description = "The link was used, has ended, or is none (`link_ended`).", body = Problem, content_type = "application/problem+json"),
-        OpenRefusals,
     ),
     security(())
 )]

@@ -12,7 +12,7 @@ use crate::{
     app::AppState,
     http::{
         cookies::Cookie,
-        error::{ApiError, LoginRefused, OpenRefusals, Problem},
+        error::{ApiError, LoginRefused, Problem},
         json::Json,
         parse,
         request_id::RequestId,
@@ -24,6 +24,7 @@ use crate::{
 /// What a person shows.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = LoginRequest)]
 pub struct Credentials {
     /// The address of the account.
     #[schema(example = "ada@example.com", max_length = 254)]
@@ -55,7 +56,6 @@ impl std::fmt::Debug for Credentials {
     responses(
         (status = 201, description = "Logged in.", body = NewSession),
         (status = 401, description = "The address or the password is wrong (`invalid_credentials`), a code is needed besides (`second_factor_required`), or it is another or was used (`invalid_code`).", body = Problem, content_type = "application/problem+json"),
-        OpenRefusals,
     ),
     security(())
 )]

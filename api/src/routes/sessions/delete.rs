@@ -8,11 +8,7 @@ use axum::{
 
 use crate::{
     app::AppState,
-    http::{
-        caller::Person,
-        error::{ApiError, Refusals},
-        request_id::RequestId,
-    },
+    http::{caller::Person, error::ApiError, request_id::RequestId},
     routes::sessions::cookies,
     service::sessions,
 };
@@ -24,7 +20,7 @@ use crate::{
     delete,
     path = "/v1/sessions",
     tag = "people",
-    responses((status = 204, description = "Logged out."), Refusals),
+    responses((status = 204, description = "Logged out.")),
     security(("session" = []))
 )]
 pub async fn delete(

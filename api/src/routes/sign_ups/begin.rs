@@ -8,7 +8,7 @@ use crate::{
     app::AppState,
     config::SignUp,
     http::{
-        error::{ApiError, OpenRefusals, Problem},
+        error::{ApiError, Problem},
         json::Json,
         parse,
     },
@@ -18,6 +18,7 @@ use crate::{
 /// Who wants an account.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = SignUpRequest)]
 pub struct Applicant {
     /// Where the link is sent.
     #[schema(example = "ada@example.com", max_length = 254)]
@@ -36,7 +37,6 @@ pub struct Applicant {
     responses(
         (status = 202, description = "A mail follows."),
         (status = 409, description = "Accounts are not opened in this way (`sign_up_closed`).", body = Problem, content_type = "application/problem+json"),
-        OpenRefusals,
     ),
     security(())
 )]

@@ -12,7 +12,7 @@ use crate::{
     app::AppState,
     config::SignUp,
     http::{
-        error::{ApiError, OpenRefusals, Problem},
+        error::{ApiError, Problem},
         json::Json,
         parse,
         request_id::RequestId,
@@ -30,6 +30,7 @@ use crate::{
 /// What a person chooses.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewAccount)]
 pub struct Account {
     /// What stands in the link after the `#`: of a sign-up, or of an invitation to a tenant.
     #[schema(max_length = 128)]
@@ -59,7 +60,6 @@ impl std::fmt::Debug for Account {
     responses(
         (status = 201, description = "The account is open.", body = NewSession),
         (status = 409, description = "The link was used, has ended, or is none (`link_ended`), or no accounts are opened (`sign_up_closed`).", body = Problem, content_type = "application/problem+json"),
-        OpenRefusals,
     ),
     security(())
 )]

@@ -24,6 +24,7 @@ pub mod revoke;
 /// A key to be made.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewApiKey)]
 pub struct Wanted {
     /// What people call it: 1 to 100 characters.
     #[schema(example = "build server", min_length = 1, max_length = 100)]
@@ -100,6 +101,7 @@ fn moment(text: &str, now: Timestamp) -> Result<Timestamp, ApiError> {
 
 /// A key, without the secret.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ApiKey)]
 pub struct Key {
     /// Its id.
     #[schema(example = "0198c5b4-5a0e-7000-8000-00000000000f")]
@@ -149,6 +151,7 @@ impl From<api_keys::Key> for Key {
 
 /// A key that was just made.
 #[derive(Serialize, ToSchema)]
+#[schema(as = ApiKeyWithSecret)]
 pub struct Made {
     /// The key itself. It is shown this once: keep it like a password.
     #[schema(example = "pft_3f2a0c5b9e7d41688a1f0b2c3d4e5f60718293a4")]
@@ -176,6 +179,7 @@ impl Made {
 
 /// Keys.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ApiKeys)]
 pub struct Keys {
     /// The newest first.
     keys: Vec<Key>,

@@ -9,7 +9,7 @@ use crate::{
     app::AppState,
     http::{
         caller::Person,
-        error::{ApiError, Problem, Refusals},
+        error::{ApiError, Problem},
         once::{IdempotencyKey, Once},
         request_id::RequestId,
     },
@@ -38,7 +38,6 @@ pub struct NewTenant {
     responses(
         (status = 201, description = "The tenant is made.", body = Tenant),
         (status = 409, description = "The name is taken (`name_taken`), or you own twenty (`too_many_tenants`).", body = Problem, content_type = "application/problem+json"),
-        Refusals,
     ),
     security(("session" = []))
 )]

@@ -7,7 +7,7 @@ use crate::{
     auth::rights::need,
     http::{
         access::In,
-        error::{ApiError, Problem, Refusals},
+        error::{ApiError, Problem},
         request_id::RequestId,
     },
     service::tenants,
@@ -24,7 +24,6 @@ use crate::{
     responses(
         (status = 204, description = "It has ended."),
         (status = 409, description = "It is a person's own, which ends with the account (`personal_tenant`).", body = Problem, content_type = "application/problem+json"),
-        Refusals,
     ),
     security(("api_key" = ["tenant:delete"]), ("session" = []))
 )]

@@ -5,10 +5,7 @@ use axum::extract::State;
 use crate::{
     app::AppState,
     auth::rights::need,
-    http::{
-        access::In,
-        error::{ApiError, Refusals},
-    },
+    http::{access::In, error::ApiError},
     routes::tenants::Tenant,
     store::tenants,
 };
@@ -19,7 +16,7 @@ use crate::{
     path = "/v1/tenants/{tenant}",
     tag = "tenants",
     params(("tenant" = String, Path, description = "The tenant's name.")),
-    responses((status = 200, description = "The tenant.", body = Tenant), Refusals),
+    responses((status = 200, description = "The tenant.", body = Tenant)),
     security(("access_token" = ["tenant:read"]), ("api_key" = ["tenant:read"]), ("session" = []))
 )]
 pub async fn get(State(state): State<AppState>, access: In<need::TenantRead>) -> Result<axum::Json<Tenant>, ApiError> {

@@ -7,15 +7,13 @@ use utoipa::ToSchema;
 
 use crate::{
     app::AppState,
-    http::{
-        caller::Caller,
-        error::{ApiError, Refusals},
-    },
+    http::{caller::Caller, error::ApiError},
     store::tenants,
 };
 
 /// A tenant, and what the caller is in it.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TenantMembership)]
 pub struct Seat {
     /// The tenant's id.
     #[schema(example = "0198c5b4-5a0e-7000-8000-00000000000e")]
@@ -39,6 +37,7 @@ pub struct Seat {
 
 /// The caller's tenants.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TenantMemberships)]
 pub struct Seats {
     /// By name. There are few, so there is one page.
     tenants: Vec<Seat>,
@@ -49,7 +48,7 @@ pub struct Seats {
     get,
     path = "/v1/tenants",
     tag = "tenants",
-    responses((status = 200, description = "The tenants.", body = Seats), Refusals),
+    responses((status = 200, description = "The tenants.", body = Seats)),
     security(("access_token" = []), ("api_key" = []), ("session" = []))
 )]
 pub async fn list(State(state): State<AppState>, caller: Caller) -> Result<axum::Json<Seats>, ApiError> {

@@ -80,6 +80,7 @@ pub struct Run {
 
 /// The end of one of a program's outputs.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RunOutput)]
 pub struct Output {
     /// The last bytes as text; what is not UTF-8 is replaced by U+FFFD.
     #[schema(example = "the answer is 42\n")]

@@ -2,11 +2,7 @@
 
 use axum::{extract::State, http::header, response::IntoResponse};
 
-use crate::{
-    app::AppState,
-    auth::rotation,
-    http::error::{ApiError, Problem},
-};
+use crate::{app::AppState, auth::rotation, http::error::ApiError};
 
 /// Read the keys that sign access tokens.
 ///
@@ -18,7 +14,6 @@ use crate::{
     tag = "tokens",
     responses(
         (status = 200, description = "A JWK Set.", body = Object, content_type = "application/jwk-set+json"),
-        (status = 503, description = "Come again.", body = Problem, content_type = "application/problem+json"),
     ),
     security(())
 )]

@@ -7,7 +7,7 @@ use crate::{
     auth::{api_key::Kind, rights::Right},
     http::{
         caller::Person,
-        error::{ApiError, Problem, Refusals},
+        error::{ApiError, Problem},
         once::{IdempotencyKey, Once},
         request_id::RequestId,
     },
@@ -27,7 +27,6 @@ use crate::{
     responses(
         (status = 201, description = "The key.", body = Made),
         (status = 409, description = "A hundred are in force (`too_many_keys`).", body = Problem, content_type = "application/problem+json"),
-        Refusals,
     ),
     security(("session" = []))
 )]

@@ -4,10 +4,7 @@ use axum::extract::State;
 
 use crate::{
     app::AppState,
-    http::{
-        caller::Person,
-        error::{ApiError, Refusals},
-    },
+    http::{caller::Person, error::ApiError},
     routes::tenants::api_keys::Keys,
     store::api_keys,
 };
@@ -17,7 +14,7 @@ use crate::{
     get,
     path = "/v1/me/api-keys",
     tag = "people",
-    responses((status = 200, description = "The keys, revoked ones among them.", body = Keys), Refusals),
+    responses((status = 200, description = "The keys, revoked ones among them.", body = Keys)),
     security(("session" = []))
 )]
 pub async fn list(State(state): State<AppState>, Person(login): Person) -> Result<axum::Json<Keys>, ApiError> {

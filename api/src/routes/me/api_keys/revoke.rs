@@ -7,12 +7,7 @@ use axum::{
 
 use crate::{
     app::AppState,
-    http::{
-        caller::Person,
-        error::{ApiError, Refusals},
-        parse,
-        request_id::RequestId,
-    },
+    http::{caller::Person, error::ApiError, parse, request_id::RequestId},
     service::api_keys,
 };
 
@@ -24,7 +19,7 @@ use crate::{
     path = "/v1/me/api-keys/{key}",
     tag = "people",
     params(("key" = String, Path, description = "The key's id.")),
-    responses((status = 204, description = "It is revoked."), Refusals),
+    responses((status = 204, description = "It is revoked.")),
     security(("session" = []))
 )]
 pub async fn revoke(

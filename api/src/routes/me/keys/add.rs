@@ -28,6 +28,7 @@ use crate::{
 /// A new key, with the proof that the agent holds its private half.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewAgentKey)]
 pub struct NewKey {
     /// The Ed25519 public key (RFC 8032): 32 bytes in base64url without padding.
     #[schema(
@@ -56,9 +57,7 @@ pub struct NewKey {
     responses(
         (status = 201, description = "The key can be used.", body = Key),
         (status = 400, description = "A member is wrong, or the signature is not the key's.", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "A valid access token, API key or login is needed.", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The key is another agent's or was revoked (`key_used`), or there are ten in force (`too_many_keys`).", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Come again.", body = Problem, content_type = "application/problem+json"),
     ),
     security(("access_token" = []))
 )]

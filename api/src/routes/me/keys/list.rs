@@ -6,10 +6,7 @@ use utoipa::ToSchema;
 
 use crate::{
     app::AppState,
-    http::{
-        caller::Agent,
-        error::{ApiError, Problem},
-    },
+    http::{caller::Agent, error::ApiError},
     routes::me::keys::Key,
     service::agent_keys,
     store::agent_keys::Key as Stored,
@@ -17,6 +14,7 @@ use crate::{
 
 /// The caller's keys.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AgentKeys)]
 pub struct Keys {
     /// The oldest first. There are few, so there is one page.
     keys: Vec<Key>,
@@ -37,8 +35,6 @@ impl From<Vec<Stored>> for Keys {
     tag = "agents",
     responses(
         (status = 200, description = "The keys, revoked ones among them.", body = Keys),
-        (status = 401, description = "A valid access token, API key or login is needed.", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Come again.", body = Problem, content_type = "application/problem+json"),
     ),
     security(("access_token" = []))
 )]

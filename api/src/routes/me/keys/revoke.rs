@@ -26,10 +26,8 @@ use crate::{
     responses(
         (status = 204, description = "The key is revoked."),
         (status = 400, description = "The key is no id.", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "A valid access token, API key or login is needed.", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "You have no such key in force.", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "It is your last key (`last_key`).", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Come again.", body = Problem, content_type = "application/problem+json"),
     ),
     security(("access_token" = []))
 )]

@@ -6,10 +6,7 @@ use utoipa::ToSchema;
 
 use crate::{
     app::AppState,
-    http::{
-        caller::Person,
-        error::{ApiError, Refusals},
-    },
+    http::{caller::Person, error::ApiError},
     store::sessions,
 };
 
@@ -47,7 +44,7 @@ pub struct Sessions {
     get,
     path = "/v1/me/sessions",
     tag = "people",
-    responses((status = 200, description = "The logins in force.", body = Sessions), Refusals),
+    responses((status = 200, description = "The logins in force.", body = Sessions)),
     security(("session" = []))
 )]
 pub async fn list(State(state): State<AppState>, Person(login): Person) -> Result<axum::Json<Sessions>, ApiError> {

@@ -7,12 +7,7 @@ use axum::{
 
 use crate::{
     app::AppState,
-    http::{
-        caller::Person,
-        error::{ApiError, Refusals},
-        parse,
-        request_id::RequestId,
-    },
+    http::{caller::Person, error::ApiError, parse, request_id::RequestId},
     service::sessions,
 };
 
@@ -24,7 +19,7 @@ use crate::{
     path = "/v1/me/sessions/{session}",
     tag = "people",
     params(("session" = String, Path, description = "The login.")),
-    responses((status = 204, description = "It has ended."), Refusals),
+    responses((status = 204, description = "It has ended.")),
     security(("session" = []))
 )]
 pub async fn revoke(

@@ -9,7 +9,7 @@ use crate::{
     auth::totp::base32,
     http::{
         caller::Person,
-        error::{ApiError, Problem, Refusals},
+        error::{ApiError, Problem},
     },
     routes::me::totp::refused,
     service::second_factor,
@@ -45,7 +45,6 @@ impl std::fmt::Debug for NewTotp {
     responses(
         (status = 201, description = "The secret.", body = NewTotp),
         (status = 409, description = "There is an authenticator already (`authenticator_exists`).", body = Problem, content_type = "application/problem+json"),
-        Refusals,
     ),
     security(("session" = []))
 )]

@@ -8,7 +8,7 @@ use crate::{
     app::AppState,
     http::{
         caller::Person,
-        error::{ApiError, Problem, Refusals},
+        error::{ApiError, Problem},
         json::Json,
         request_id::RequestId,
     },
@@ -41,7 +41,6 @@ impl std::fmt::Debug for RecoveryCodes {
     responses(
         (status = 200, description = "Logins need it from now on.", body = RecoveryCodes),
         (status = 409, description = "It was confirmed before (`authenticator_exists`).", body = Problem, content_type = "application/problem+json"),
-        Refusals,
     ),
     security(("session" = []))
 )]

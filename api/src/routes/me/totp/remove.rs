@@ -6,7 +6,7 @@ use crate::{
     app::AppState,
     http::{
         caller::Person,
-        error::{ApiError, Refusals},
+        error::{ApiError, Problem},
         json::Json,
         request_id::RequestId,
     },
@@ -22,7 +22,10 @@ use crate::{
     path = "/v1/me/totp/remove",
     tag = "people",
     request_body = Code,
-    responses((status = 204, description = "Logins need no code any more."), Refusals),
+    responses(
+        (status = 204, description = "Logins need no code any more."),
+        (status = 404, description = "You have no authenticator.", body = Problem, content_type = "application/problem+json"),
+    ),
     security(("session" = []))
 )]
 pub async fn remove(

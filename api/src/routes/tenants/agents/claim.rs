@@ -12,7 +12,7 @@ use crate::{
     http::{
         access::In,
         caller::Person,
-        error::{ApiError, Problem, Refusals},
+        error::{ApiError, Problem},
         once::{IdempotencyKey, Once},
         request_id::RequestId,
     },
@@ -23,6 +23,7 @@ use crate::{
 /// A code that an agent showed.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ClaimRequest)]
 pub struct Shown {
     /// The code; capitals, spaces and dashes do not matter.
     #[schema(example = "aaaq-eaye-auda-och7", max_length = 64)]
@@ -56,7 +57,6 @@ pub fn code_ended() -> ApiError {
     responses(
         (status = 201, description = "The agent is yours.", body = Agent),
         (status = 409, description = "The code was used, has ended, or is none (`claim_code_ended`).", body = Problem, content_type = "application/problem+json"),
-        Refusals,
     ),
     security(("session" = []))
 )]

@@ -8,12 +8,7 @@ use axum::{
 use crate::{
     app::AppState,
     auth::{oversight::Relation, rights::need},
-    http::{
-        access::In,
-        error::{ApiError, Refusals},
-        parse,
-        request_id::RequestId,
-    },
+    http::{access::In, error::ApiError, parse, request_id::RequestId},
     routes::tenants::agents::refused,
     service::{agents, members::By, oversight},
 };
@@ -30,7 +25,7 @@ use crate::{
         ("tenant" = String, Path, description = "The tenant's name."),
         ("agent" = String, Path, description = "The agent.")
     ),
-    responses((status = 204, description = "The agent is no more."), Refusals),
+    responses((status = 204, description = "The agent is no more.")),
     security(("api_key" = ["agents:write"]), ("session" = []))
 )]
 pub async fn delete(

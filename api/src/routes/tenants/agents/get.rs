@@ -8,11 +8,7 @@ use axum::{
 use crate::{
     app::AppState,
     auth::rights::need,
-    http::{
-        access::In,
-        error::{ApiError, Refusals},
-        etag, parse,
-    },
+    http::{access::In, error::ApiError, etag, parse},
     routes::tenants::agents::Agent,
     store::agents,
 };
@@ -28,7 +24,6 @@ use crate::{
     ),
     responses(
         (status = 200, description = "The agent.", body = Agent, headers(("ETag" = String, description = "Its version, for `If-Match`."))),
-        Refusals,
     ),
     security(("access_token" = ["agents:read"]), ("api_key" = ["agents:read"]), ("session" = []))
 )]

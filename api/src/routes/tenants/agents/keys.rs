@@ -10,7 +10,7 @@ use crate::{
     auth::{oversight::Relation, rights::need},
     http::{
         access::In,
-        error::{ApiError, Problem, Refusals},
+        error::{ApiError, Problem},
         parse,
         request_id::RequestId,
     },
@@ -30,7 +30,7 @@ use crate::{
         ("tenant" = String, Path, description = "The tenant's name."),
         ("agent" = String, Path, description = "The agent.")
     ),
-    responses((status = 200, description = "The keys, the oldest first.", body = Keys), Refusals),
+    responses((status = 200, description = "The keys, the oldest first.", body = Keys)),
     security(("api_key" = ["agents:read"]), ("session" = []))
 )]
 pub async fn list(
@@ -62,7 +62,6 @@ pub async fn list(
     responses(
         (status = 204, description = "The key is revoked."),
         (status = 409, description = "It is the agent's last key (`last_key`).", body = Problem, content_type = "application/problem+json"),
-        Refusals,
     ),
     security(("api_key" = ["agents:write"]), ("session" = []))
 )]

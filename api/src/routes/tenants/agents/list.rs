@@ -7,12 +7,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::{
     app::AppState,
     auth::rights::need,
-    http::{
-        access::In,
-        error::{ApiError, Refusals},
-        parse,
-        query::Query,
-    },
+    http::{access::In, error::ApiError, parse, query::Query},
     routes::tenants::agents::Agent,
     store::agents,
 };
@@ -44,7 +39,7 @@ pub struct Agents {
     path = "/v1/tenants/{tenant}/agents",
     tag = "tenants",
     params(("tenant" = String, Path, description = "The tenant's name."), Which),
-    responses((status = 200, description = "The agents.", body = Agents), Refusals),
+    responses((status = 200, description = "The agents.", body = Agents)),
     security(("access_token" = ["agents:read"]), ("api_key" = ["agents:read"]), ("session" = []))
 )]
 pub async fn list(

@@ -7,7 +7,7 @@ use crate::{
     auth::{random::random, rights::need},
     http::{
         access::In,
-        error::{ApiError, Problem, Refusals},
+        error::{ApiError, Problem},
         once::{IdempotencyKey, Once},
         request_id::RequestId,
     },
@@ -28,7 +28,6 @@ use crate::{
     responses(
         (status = 201, description = "The agent is registered.", body = Registered),
         (status = 409, description = "The key is an agent's already, or was revoked (`key_used`).", body = Problem, content_type = "application/problem+json"),
-        Refusals,
     ),
     security(("api_key" = ["agents:write"]), ("session" = []))
 )]

@@ -12,7 +12,7 @@ use crate::{
     auth::{oversight::Relation, rights::need},
     http::{
         access::In,
-        error::{ApiError, Problem, Refusals},
+        error::{ApiError, Problem},
         etag::{self, IfMatch, IfMatchHeader},
         json::Json,
         parse,
@@ -25,6 +25,7 @@ use crate::{
 /// What is to be changed of an agent (RFC 7396); what is not named stays.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = AgentChange)]
 pub struct Change {
     /// What people are to call it: 1 to 100 characters, none of them a control character.
     #[schema(example = "scout", min_length = 1, max_length = 100)]
@@ -47,7 +48,6 @@ pub struct Change {
     responses(
         (status = 200, description = "The agent as it is now.", body = Agent, headers(("ETag" = String, description = "Its version, for `If-Match`."))),
         (status = 412, description = "It was changed since (`precondition_failed`).", body = Problem, content_type = "application/problem+json"),
-        Refusals,
     ),
     security(("api_key" = ["agents:write"]), ("session" = []))
 )]

@@ -11,7 +11,7 @@ use crate::{
     http::{
         access::In,
         caller::Caller,
-        error::{ApiError, Problem, Refusals},
+        error::{ApiError, Problem},
         once::{IdempotencyKey, Once},
         request_id::RequestId,
     },
@@ -31,7 +31,6 @@ use crate::{
     responses(
         (status = 201, description = "The key.", body = Made),
         (status = 409, description = "A hundred are in force (`too_many_keys`).", body = Problem, content_type = "application/problem+json"),
-        Refusals,
     ),
     security(("api_key" = ["keys:write"]), ("session" = []))
 )]

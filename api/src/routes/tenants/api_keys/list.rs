@@ -5,10 +5,7 @@ use axum::extract::State;
 use crate::{
     app::AppState,
     auth::rights::need,
-    http::{
-        access::In,
-        error::{ApiError, Refusals},
-    },
+    http::{access::In, error::ApiError},
     routes::tenants::api_keys::Keys,
     store::api_keys,
 };
@@ -19,7 +16,7 @@ use crate::{
     path = "/v1/tenants/{tenant}/api-keys",
     tag = "tenants",
     params(("tenant" = String, Path, description = "The tenant's name.")),
-    responses((status = 200, description = "The keys, revoked ones among them.", body = Keys), Refusals),
+    responses((status = 200, description = "The keys, revoked ones among them.", body = Keys)),
     security(("api_key" = ["keys:read"]), ("session" = []))
 )]
 pub async fn list(State(state): State<AppState>, access: In<need::KeysRead>) -> Result<axum::Json<Keys>, ApiError> {

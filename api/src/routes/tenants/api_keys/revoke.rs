@@ -8,12 +8,7 @@ use axum::{
 use crate::{
     app::AppState,
     auth::rights::need,
-    http::{
-        access::In,
-        error::{ApiError, Refusals},
-        parse,
-        request_id::RequestId,
-    },
+    http::{access::In, error::ApiError, parse, request_id::RequestId},
     service::api_keys,
 };
 
@@ -28,7 +23,7 @@ use crate::{
         ("tenant" = String, Path, description = "The tenant's name."),
         ("key" = String, Path, description = "The key's id.")
     ),
-    responses((status = 204, description = "It is revoked."), Refusals),
+    responses((status = 204, description = "It is revoked.")),
     security(("api_key" = ["keys:write"]), ("session" = []))
 )]
 pub async fn revoke(

@@ -15,10 +15,7 @@ use tokio::sync::mpsc;
 use crate::{
     app::AppState,
     auth::rights::need,
-    http::{
-        access::In,
-        error::{ApiError, Refusals},
-    },
+    http::{access::In, error::ApiError},
     store::{Database, StoreError, audit_chain},
 };
 
@@ -40,7 +37,6 @@ const WAITING: usize = 2;
     params(("tenant" = String, Path, description = "The tenant's name.")),
     responses(
         (status = 200, description = "The events.", content_type = "application/jsonl", body = String),
-        Refusals,
     ),
     security(("api_key" = ["audit:read"]), ("session" = []))
 )]

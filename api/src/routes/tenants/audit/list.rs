@@ -7,12 +7,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::{
     app::AppState,
     auth::rights::need,
-    http::{
-        access::In,
-        error::{ApiError, Refusals},
-        parse,
-        query::Query,
-    },
+    http::{access::In, error::ApiError, parse, query::Query},
     routes::tenants::audit::AuditEvent,
     store::audit_chain::{self, Filter},
 };
@@ -52,7 +47,7 @@ pub struct AuditEvents {
     path = "/v1/tenants/{tenant}/audit",
     tag = "audit",
     params(("tenant" = String, Path, description = "The tenant's name."), Which),
-    responses((status = 200, description = "The events.", body = AuditEvents), Refusals),
+    responses((status = 200, description = "The events.", body = AuditEvents)),
     security(("api_key" = ["audit:read"]), ("session" = []))
 )]
 pub async fn list(

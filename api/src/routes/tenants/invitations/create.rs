@@ -9,7 +9,7 @@ use crate::{
     auth::rights::need,
     http::{
         access::In,
-        error::{ApiError, Problem, Refusals},
+        error::{ApiError, Problem},
         once::{IdempotencyKey, Once},
         parse,
         request_id::RequestId,
@@ -21,6 +21,7 @@ use crate::{
 /// Who is to be invited.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = InvitationRequest)]
 pub struct Guest {
     /// Where the invitation is sent.
     #[schema(example = "bob@example.com", max_length = 254)]
@@ -43,7 +44,6 @@ pub struct Guest {
     responses(
         (status = 201, description = "Invited; a mail follows.", body = Invitation),
         (status = 409, description = "A member already (`already_member`), or there are 500 (`too_many_members`).", body = Problem, content_type = "application/problem+json"),
-        Refusals,
     ),
     security(("api_key" = ["members:write"]), ("session" = []))
 )]

@@ -8,12 +8,7 @@ use axum::{
 use crate::{
     app::AppState,
     auth::rights::need,
-    http::{
-        access::In,
-        error::{ApiError, Refusals},
-        parse,
-        request_id::RequestId,
-    },
+    http::{access::In, error::ApiError, parse, request_id::RequestId},
     routes::tenants::members,
     service::members::{By, withdraw},
 };
@@ -29,7 +24,7 @@ use crate::{
         ("tenant" = String, Path, description = "The tenant's name."),
         ("invitation" = String, Path, description = "The invitation.")
     ),
-    responses((status = 204, description = "It is withdrawn."), Refusals),
+    responses((status = 204, description = "It is withdrawn.")),
     security(("api_key" = ["members:write"]), ("session" = []))
 )]
 pub async fn delete(

@@ -7,10 +7,7 @@ use utoipa::ToSchema;
 use crate::{
     app::AppState,
     auth::rights::need,
-    http::{
-        access::In,
-        error::{ApiError, Refusals},
-    },
+    http::{access::In, error::ApiError},
     routes::tenants::invitations::Invitation,
     store::invitations,
 };
@@ -28,7 +25,7 @@ pub struct Invitations {
     path = "/v1/tenants/{tenant}/invitations",
     tag = "tenants",
     params(("tenant" = String, Path, description = "The tenant's name.")),
-    responses((status = 200, description = "The invitations.", body = Invitations), Refusals),
+    responses((status = 200, description = "The invitations.", body = Invitations)),
     security(("api_key" = ["members:read"]), ("session" = []))
 )]
 pub async fn list(

@@ -10,7 +10,7 @@ use crate::{
     auth::rights::{Right, need},
     http::{
         access::In,
-        error::{ApiError, Problem, Refusals},
+        error::{ApiError, Problem},
         parse,
         request_id::RequestId,
     },
@@ -32,7 +32,6 @@ use crate::{
     responses(
         (status = 204, description = "No member any more."),
         (status = 409, description = "The tenant would have no owner (`last_owner`).", body = Problem, content_type = "application/problem+json"),
-        Refusals,
     ),
     security(("api_key" = ["members:read"]), ("session" = []))
 )]

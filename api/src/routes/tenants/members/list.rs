@@ -7,10 +7,7 @@ use utoipa::ToSchema;
 use crate::{
     app::AppState,
     auth::rights::need,
-    http::{
-        access::In,
-        error::{ApiError, Refusals},
-    },
+    http::{access::In, error::ApiError},
     routes::tenants::members::Member,
     store::memberships,
 };
@@ -28,7 +25,7 @@ pub struct Members {
     path = "/v1/tenants/{tenant}/members",
     tag = "tenants",
     params(("tenant" = String, Path, description = "The tenant's name.")),
-    responses((status = 200, description = "The members.", body = Members), Refusals),
+    responses((status = 200, description = "The members.", body = Members)),
     security(("api_key" = ["members:read"]), ("session" = []))
 )]
 pub async fn list(

@@ -9,7 +9,7 @@ use crate::{
     auth::rights::need,
     http::{
         access::In,
-        error::{ApiError, Problem, Refusals},
+        error::{ApiError, Problem},
         json::Json,
         parse,
         request_id::RequestId,
@@ -21,6 +21,7 @@ use crate::{
 /// What is to be changed of a member.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = MemberChange)]
 pub struct Change {
     /// `owner`, `admin`, `developer`, `billing` or `viewer`.
     #[schema(example = "viewer")]
@@ -42,7 +43,6 @@ pub struct Change {
     responses(
         (status = 200, description = "The member.", body = Member),
         (status = 409, description = "The tenant would have no owner (`last_owner`).", body = Problem, content_type = "application/problem+json"),
-        Refusals,
     ),
     security(("api_key" = ["members:write"]), ("session" = []))
 )]

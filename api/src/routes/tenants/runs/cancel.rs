@@ -5,11 +5,7 @@ use axum::extract::{Path, State};
 use crate::{
     app::AppState,
     auth::rights::need,
-    http::{
-        access::In,
-        error::{ApiError, Refusals},
-        request_id::RequestId,
-    },
+    http::{access::In, error::ApiError, request_id::RequestId},
     routes::tenants::runs::{self, Run},
 };
 
@@ -24,7 +20,7 @@ use crate::{
         ("tenant" = String, Path, description = "The tenant's name."),
         ("run" = String, Path, description = "The run's name.")
     ),
-    responses((status = 200, description = "Its end is asked for.", body = Run), Refusals),
+    responses((status = 200, description = "Its end is asked for.", body = Run)),
     security(("access_token" = ["runs:write"]), ("api_key" = ["runs:write"]), ("session" = []))
 )]
 pub async fn cancel(

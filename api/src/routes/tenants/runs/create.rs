@@ -12,7 +12,7 @@ use crate::{
     cluster::OnBehalf,
     http::{
         access::In,
-        error::{ApiError, Problem, Refusals},
+        error::{ApiError, Problem},
         once::{IdempotencyKey, Once},
         query::Query,
         request_id::RequestId,
@@ -52,7 +52,6 @@ impl Wait {
     responses(
         (status = 201, description = "The run, as far as it was when the wait ended.", body = Run),
         (status = 409, description = "The name is taken (`name_taken`), there is no room for more runs (`quota_exceeded`), or the tenant's namespace is not there yet (`tenant_not_ready`).", body = Problem, content_type = "application/problem+json"),
-        Refusals,
     ),
     security(("access_token" = ["runs:write"]), ("api_key" = ["runs:write"]), ("session" = []))
 )]

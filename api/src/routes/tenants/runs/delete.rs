@@ -8,11 +8,7 @@ use axum::{
 use crate::{
     app::AppState,
     auth::rights::need,
-    http::{
-        access::In,
-        error::{ApiError, Refusals},
-        request_id::RequestId,
-    },
+    http::{access::In, error::ApiError, request_id::RequestId},
     routes::tenants::runs,
 };
 
@@ -27,7 +23,7 @@ use crate::{
         ("tenant" = String, Path, description = "The tenant's name."),
         ("run" = String, Path, description = "The run's name.")
     ),
-    responses((status = 204, description = "It is deleted."), Refusals),
+    responses((status = 204, description = "It is deleted.")),
     security(("access_token" = ["runs:write"]), ("api_key" = ["runs:write"]), ("session" = []))
 )]
 pub async fn delete(

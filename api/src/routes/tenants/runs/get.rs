@@ -9,11 +9,7 @@ use crate::{
     app::AppState,
     auth::rights::{Needs, need},
     cluster::{Cluster, Namespace},
-    http::{
-        access::In,
-        error::{ApiError, Refusals},
-        query::Query,
-    },
+    http::{access::In, error::ApiError, query::Query},
     routes::tenants::runs::{self, Run, create::Wait, is_over},
 };
 
@@ -32,7 +28,7 @@ pub const ASK: Duration = Duration::from_secs(2);
         ("run" = String, Path, description = "The run's name."),
         Wait
     ),
-    responses((status = 200, description = "The run.", body = Run), Refusals),
+    responses((status = 200, description = "The run.", body = Run)),
     security(("access_token" = ["runs:read"]), ("api_key" = ["runs:read"]), ("session" = []))
 )]
 pub async fn get(

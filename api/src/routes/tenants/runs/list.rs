@@ -7,12 +7,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::{
     app::AppState,
     auth::rights::need,
-    http::{
-        access::In,
-        error::{ApiError, Refusals},
-        parse,
-        query::Query,
-    },
+    http::{access::In, error::ApiError, parse, query::Query},
     routes::tenants::runs::{self, Run},
 };
 
@@ -45,7 +40,7 @@ pub struct Runs {
     path = "/v1/tenants/{tenant}/runs",
     tag = "runs",
     params(("tenant" = String, Path, description = "The tenant's name."), Which),
-    responses((status = 200, description = "The runs.", body = Runs), Refusals),
+    responses((status = 200, description = "The runs.", body = Runs)),
     security(("access_token" = ["runs:read"]), ("api_key" = ["runs:read"]), ("session" = []))
 )]
 pub async fn list(

@@ -19,11 +19,7 @@ use crate::{
     app::AppState,
     auth::rights::need,
     cluster::{Cluster, LogLines, Namespace},
-    http::{
-        access::In,
-        error::{ApiError, Refusals},
-        query::Query,
-    },
+    http::{access::In, error::ApiError, query::Query},
     routes::tenants::runs::{self, get::ASK, is_over},
 };
 
@@ -61,7 +57,6 @@ pub struct Which {
     ),
     responses(
         (status = 200, description = "The lines.", content_type = "text/event-stream", body = String, example = "event: line\ndata: the answer is 42\n\nevent: end\ndata: Completed\n\n"),
-        Refusals,
     ),
     security(("access_token" = ["runs:read"]), ("api_key" = ["runs:read"]), ("session" = []))
 )]

@@ -65,6 +65,7 @@ pub struct NewRun {
 /// An environment variable: with a value, or with one of a Secret in the tenant's namespace.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = EnvVar)]
 pub struct Variable {
     /// Its name.
     #[schema(example = "GREETING")]
@@ -79,6 +80,7 @@ pub struct Variable {
 /// A key of a Secret.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = SecretKeyRef)]
 pub struct SecretKey {
     /// The Secret's name.
     name: String,
@@ -99,6 +101,7 @@ pub struct Limits {
 /// Amounts, as Kubernetes writes quantities.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ResourceList)]
 pub struct Amounts {
     /// Cores: `500m`.
     #[schema(example = "500m")]

@@ -11,12 +11,7 @@ use crate::{
         oversight::Relation,
         rights::{Right, need},
     },
-    http::{
-        access::In,
-        error::{ApiError, Refusals},
-        parse,
-        request_id::RequestId,
-    },
+    http::{access::In, error::ApiError, parse, request_id::RequestId},
     routes::tenants::agents::refused,
     service::{members::By, oversight},
 };
@@ -35,7 +30,7 @@ use crate::{
         ("agent" = String, Path, description = "The agent."),
         ("overseer" = String, Path, description = "The person.")
     ),
-    responses((status = 204, description = "The relation is no more."), Refusals),
+    responses((status = 204, description = "The relation is no more.")),
     security(("api_key" = ["agents:read"]), ("session" = []))
 )]
 pub async fn close(

@@ -9,7 +9,7 @@ use crate::{
     auth::{oversight::Relation, rights::need},
     http::{
         access::In,
-        error::{ApiError, Problem, Refusals},
+        error::{ApiError, Problem},
         json::Json,
         parse,
         request_id::RequestId,
@@ -21,6 +21,7 @@ use crate::{
 /// What somebody is to be to an agent.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = OversightRequest)]
 pub struct Wanted {
     /// `viewer` (sees its keys), `delegate` (changes it besides) or `owner` (also ends it, revokes keys, and gives relations).
     #[schema(example = "delegate")]
@@ -44,7 +45,6 @@ pub struct Wanted {
     responses(
         (status = 200, description = "The relation.", body = Oversight),
         (status = 409, description = "The person owns the agent, or is you (`already_owner`).", body = Problem, content_type = "application/problem+json"),
-        Refusals,
     ),
     security(("api_key" = ["agents:write"]), ("session" = []))
 )]

@@ -7,11 +7,7 @@ use utoipa::ToSchema;
 use crate::{
     app::AppState,
     auth::rights::need,
-    http::{
-        access::In,
-        error::{ApiError, Refusals},
-        parse,
-    },
+    http::{access::In, error::ApiError, parse},
     routes::tenants::agents::oversights::Oversight,
     store::{agents, oversights},
 };
@@ -32,7 +28,7 @@ pub struct Oversights {
         ("tenant" = String, Path, description = "The tenant's name."),
         ("agent" = String, Path, description = "The agent.")
     ),
-    responses((status = 200, description = "The relations.", body = Oversights), Refusals),
+    responses((status = 200, description = "The relations.", body = Oversights)),
     security(("access_token" = ["agents:read"]), ("api_key" = ["agents:read"]), ("session" = []))
 )]
 pub async fn list(
