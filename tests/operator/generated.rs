@@ -7,10 +7,10 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, ResourceExt, api::ListParams};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use serde_json::{Value, json};
-use support::{Scene, full, scene::create, wait::until_true};
+use support::{Scene, full, scene::create, wait::until};
 
-/// So many runs are made at once; the API server is the only bound.
-const AT_ONCE: usize = 16;
+/// So many runs are made at once, the next when one has its pod.
+const AT_ONCE: usize = 32;
 
 /// Text that shells, YAML, JSON and the kubelet's expansion each mind in their own way.
 const AWKWARD: [&str; 8] = [
@@ -82,19 +82,15 @@ async fn every_valid_run_gets_a_pod() {
             let runs = runs.clone();
             async move {
                 create(&runs, name, spec.clone()).await;
+                until(&runs, name, "the run has a pod or an end", |run| {
+                    run.and_then(|run| run.status.as_ref())
+                        .is_some_and(|status| status.pod_name.is_some() || status.finish_time.is_some())
+                })
+                .await;
             }
         })
         .await;
     let pods: Api<Pod> = scene.api();
-    until_true("every run has a pod or an end", async || {
-        let all = runs.list(&ListParams::default()).await.expect("the runs").items;
-        all.iter().all(|r| {
-            r.status
-                .as_ref()
-                .is_some_and(|s| s.pod_name.is_some() || s.finish_time.is_some())
-        })
-    })
-    .await;
     let refused: Vec<(String, Option<String>, Option<String>)> = runs
         .list(&ListParams::default())
         .await

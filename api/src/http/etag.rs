@@ -1,6 +1,5 @@
 //! The version of what was read, and changes that are made only to that version (RFC 9110, sections 8.8.3 and 13.1.1).
 
-use aws_lc_rs::digest::{SHA256, digest};
 use axum::{
     extract::FromRequestParts,
     http::{HeaderValue, header, request::Parts},
@@ -10,7 +9,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Serialize;
 use utoipa::IntoParams;
 
-use crate::http::error::ApiError;
+use crate::{auth::opaque::sha256, http::error::ApiError};
 
 /// The strong validator of a representation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,8 +19,8 @@ impl Etag {
     /// Of what a client sees: what changes there changes the validator.
     pub fn of<T: Serialize>(representation: &T) -> Result<Self, ApiError> {
         let bytes = serde_json::to_vec(representation).map_err(|error| ApiError::Internal(error.to_string()))?;
-        let hash = digest(&SHA256, &bytes);
-        Ok(Self(format!("\"{}\"", URL_SAFE_NO_PAD.encode(&hash.as_ref()[..16]))))
+        let hash = sha256(&bytes);
+        Ok(Self(format!("\"{}\"", URL_SAFE_NO_PAD.encode(&hash[..16]))))
     }
 }
 

@@ -3,7 +3,12 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::store::tenants;
+use crate::{
+    auth::rights::Needs,
+    http::{access::In, error::ApiError},
+    service::members::By,
+    store::tenants,
+};
 
 pub mod agents;
 pub mod api_keys;
@@ -51,6 +56,14 @@ pub struct Resource {
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<String>,
+}
+
+/// Who changes something in a tenant.
+pub fn acting<'a, R: Needs>(access: &In<R>, request_id: &'a str) -> Result<By<'a>, ApiError> {
+    Ok(By {
+        overseer: access.caller.overseer()?,
+        request_id,
+    })
 }
 
 impl From<tenants::Tenant> for Tenant {

@@ -9,7 +9,7 @@ use crate::{
     auth::oversight::{Asker, Edge, Relation},
     service::members::By,
     store::{
-        Database, StoreError, TenantTransaction,
+        Database, StoreError, TenantTransaction, agent_keys,
         agents::{self, Agent},
         audit::{self, Actor, Event},
         memberships, oversights, tenants,
@@ -61,6 +61,7 @@ pub async fn enter(
     let mut tx = database.tenant(tenant).await?;
     // Members are changed under the same lock: nobody gets a relation while they leave.
     tenants::find(&mut tx, true).await?;
+    agent_keys::lock(&mut tx, agent).await?;
     let agent = agents::find(&mut tx, agent).await?.ok_or(Refused::NotFound)?;
     let edges = oversights::list(&mut tx, agent.id).await?;
     match asker.relation(agent.owner, &edges) {

@@ -34,7 +34,7 @@ pub struct NewKey {
     pub at: Timestamp,
 }
 
-/// Waits until nobody else changes the agent's keys; until the transaction ends nobody else does. False if the agent has
+/// Waits until nobody else changes the agent or its keys; until the transaction ends nobody else does. False if the agent has
 /// ended, or is another tenant's by now.
 pub async fn lock(tx: &mut TenantTransaction, agent: AgentId) -> Result<bool, StoreError> {
     let held = sqlx::query!(

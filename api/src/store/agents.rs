@@ -151,14 +151,13 @@ pub struct Agent {
     pub created_at: Timestamp,
 }
 
-/// An agent that has not ended; until the transaction ends nobody else changes it.
+/// An agent that has not ended.
 pub async fn find(tx: &mut TenantTransaction, id: AgentId) -> Result<Option<Agent>, StoreError> {
     let row = sqlx::query!(
         r#"
         SELECT name, owner_id, created_at AS "created_at: jiff_sqlx::Timestamp"
         FROM agents
         WHERE id = $1 AND ended_at IS NULL
-        FOR UPDATE
         "#,
         id.uuid(),
     )

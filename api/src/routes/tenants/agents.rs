@@ -1,11 +1,17 @@
 //! `/v1/tenants/{tenant}/agents`: agents that belong to a tenant.
 
+use domain::AgentId;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    http::error::{ApiError, Forbidden},
-    service::oversight::Refused,
+    app::AppState,
+    auth::{oversight::Relation, rights::Needs},
+    http::{
+        access::In,
+        error::{ApiError, Forbidden},
+    },
+    service::oversight::{self, Overseen, Refused},
     store::agents,
 };
 
@@ -47,6 +53,18 @@ impl From<agents::Agent> for Agent {
             created_at: agent.created_at.to_string(),
         }
     }
+}
+
+/// An agent of the tenant, for a caller who is at least this to it.
+pub async fn enter<R: Needs>(
+    state: &AppState,
+    access: &In<R>,
+    agent: AgentId,
+    needed: Relation,
+) -> Result<Overseen, ApiError> {
+    oversight::enter(&state.database, access.tenant, agent, access.asker()?, needed)
+        .await
+        .map_err(refused)
 }
 
 /// Why nothing was done with an agent, to a client.

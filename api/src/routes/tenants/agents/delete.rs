@@ -9,8 +9,8 @@ use crate::{
     app::AppState,
     auth::{oversight::Relation, rights::need},
     http::{access::In, error::ApiError, parse, request_id::RequestId},
-    routes::tenants::agents::refused,
-    service::{agents, members::By, oversight},
+    routes::tenants::{acting, agents::enter},
+    service::agents,
 };
 
 /// Delete an agent.
@@ -36,14 +36,8 @@ pub async fn delete(
 ) -> Result<StatusCode, ApiError> {
     let Path((_, agent)) = path;
     let id = parse::id("agent", &agent)?;
-    let asker = access.asker()?;
-    let by = By {
-        overseer: asker.overseer,
-        request_id: &request_id,
-    };
-    let overseen = oversight::enter(&state.database, access.tenant, id, asker, Relation::Owner)
-        .await
-        .map_err(refused)?;
+    let by = acting(&access, &request_id)?;
+    let overseen = enter(&state, &access, id, Relation::Owner).await?;
     agents::end(overseen, by, state.clock.now()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

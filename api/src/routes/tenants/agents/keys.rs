@@ -14,8 +14,14 @@ use crate::{
         parse,
         request_id::RequestId,
     },
-    routes::{me::keys::list::Keys, tenants::agents::refused},
-    service::{agents, members::By, oversight},
+    routes::{
+        me::keys::list::Keys,
+        tenants::{
+            acting,
+            agents::{enter, refused},
+        },
+    },
+    service::agents,
     store::agent_keys,
 };
 
@@ -40,9 +46,7 @@ pub async fn list(
 ) -> Result<axum::Json<Keys>, ApiError> {
     let Path((_, agent)) = path;
     let id = parse::id("agent", &agent)?;
-    let mut overseen = oversight::enter(&state.database, access.tenant, id, access.asker()?, Relation::Viewer)
-        .await
-        .map_err(refused)?;
+    let mut overseen = enter(&state, &access, id, Relation::Viewer).await?;
     let keys = agent_keys::list(&mut overseen.tx, id).await?;
     Ok(axum::Json(Keys::from(keys)))
 }
@@ -73,14 +77,8 @@ pub async fn revoke(
 ) -> Result<StatusCode, ApiError> {
     let Path((_, agent, key)) = path;
     let (id, key) = (parse::id("agent", &agent)?, parse::id("key", &key)?);
-    let asker = access.asker()?;
-    let by = By {
-        overseer: asker.overseer,
-        request_id: &request_id,
-    };
-    let overseen = oversight::enter(&state.database, access.tenant, id, asker, Relation::Owner)
-        .await
-        .map_err(refused)?;
+    let by = acting(&access, &request_id)?;
+    let overseen = enter(&state, &access, id, Relation::Owner).await?;
     agents::revoke_key(overseen, key, by, state.clock.now())
         .await
         .map_err(refused)?;

@@ -18,8 +18,11 @@ use crate::{
         parse,
         request_id::RequestId,
     },
-    routes::tenants::agents::{Agent, refused},
-    service::{agents, members::By, oversight},
+    routes::tenants::{
+        acting,
+        agents::{Agent, enter},
+    },
+    service::agents,
 };
 
 /// What is to be changed of an agent (RFC 7396); what is not named stays.
@@ -61,19 +64,13 @@ pub async fn update(
 ) -> Result<Response, ApiError> {
     let Path((_, agent)) = path;
     let id = parse::id("agent", &agent)?;
-    let asker = access.asker()?;
     let name = change
         .name
         .as_deref()
         .map(|name| parse::name("name", name))
         .transpose()?;
-    let by = By {
-        overseer: asker.overseer,
-        request_id: &request_id,
-    };
-    let overseen = oversight::enter(&state.database, access.tenant, id, asker, Relation::Delegate)
-        .await
-        .map_err(refused)?;
+    let by = acting(&access, &request_id)?;
+    let overseen = enter(&state, &access, id, Relation::Delegate).await?;
     version.check(&Agent::from(overseen.agent.clone()))?;
     let agent = match name {
         Some(name) => agents::rename(overseen, name, by, state.clock.now()).await?,

@@ -14,8 +14,8 @@ use crate::{
         parse,
         request_id::RequestId,
     },
-    routes::tenants::{invitations::Invitation, members},
-    service::members::{By, invite},
+    routes::tenants::{acting, invitations::Invitation, members},
+    service::members::invite,
 };
 
 /// Who is to be invited.
@@ -56,10 +56,7 @@ pub async fn create(
     let email = parse::email(&guest.email)?;
     let role = members::role(&guest.role)?;
     state.throttle.mail(email.key())?;
-    let by = By {
-        overseer: access.caller.overseer()?,
-        request_id: &request_id,
-    };
+    let by = acting(&access, &request_id)?;
     let (tx, made) = invite(&state.database, access.tenant, &email, role, by, state.clock.now())
         .await
         .map_err(members::refused)?;

@@ -9,8 +9,8 @@ use crate::{
     app::AppState,
     auth::rights::need,
     http::{access::In, error::ApiError, parse, request_id::RequestId},
-    routes::tenants::members,
-    service::members::{By, withdraw},
+    routes::tenants::{acting, members},
+    service::members::withdraw,
 };
 
 /// Withdraw an invitation.
@@ -35,10 +35,7 @@ pub async fn delete(
 ) -> Result<StatusCode, ApiError> {
     let Path((_, invitation)) = path;
     let id = parse::id("invitation", &invitation)?;
-    let by = By {
-        overseer: access.caller.overseer()?,
-        request_id: &request_id,
-    };
+    let by = acting(&access, &request_id)?;
     withdraw(&state.database, access.tenant, id, by, state.clock.now())
         .await
         .map_err(members::refused)?;

@@ -14,8 +14,8 @@ use crate::{
         parse,
         request_id::RequestId,
     },
-    routes::tenants::members,
-    service::members::{By, remove},
+    routes::tenants::{acting, members},
+    service::members::remove,
 };
 
 /// Remove a member, or leave.
@@ -44,10 +44,7 @@ pub async fn delete(
 ) -> Result<StatusCode, ApiError> {
     let Path((_, overseer)) = path;
     let member = parse::id("overseer", &overseer)?;
-    let by = By {
-        overseer: access.caller.overseer()?,
-        request_id: &request_id,
-    };
+    let by = acting(&access, &request_id)?;
     if by.overseer != member {
         access.also(Right::MembersWrite)?;
     }

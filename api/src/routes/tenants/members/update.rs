@@ -14,8 +14,11 @@ use crate::{
         parse,
         request_id::RequestId,
     },
-    routes::tenants::members::{self, Member},
-    service::members::{By, set_role},
+    routes::tenants::{
+        acting,
+        members::{self, Member},
+    },
+    service::members::set_role,
 };
 
 /// What is to be changed of a member.
@@ -56,10 +59,7 @@ pub async fn update(
     let Path((_, overseer)) = path;
     let member = parse::id("overseer", &overseer)?;
     let role = members::role(&change.role)?;
-    let by = By {
-        overseer: access.caller.overseer()?,
-        request_id: &request_id,
-    };
+    let by = acting(&access, &request_id)?;
     let changed = set_role(&state.database, access.tenant, member, role, by, state.clock.now())
         .await
         .map_err(members::refused)?;

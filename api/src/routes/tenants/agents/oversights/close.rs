@@ -12,8 +12,11 @@ use crate::{
         rights::{Right, need},
     },
     http::{access::In, error::ApiError, parse, request_id::RequestId},
-    routes::tenants::agents::refused,
-    service::{members::By, oversight},
+    routes::tenants::{
+        acting,
+        agents::{enter, refused},
+    },
+    service::oversight,
 };
 
 /// Take a member's relation to an agent.
@@ -48,13 +51,8 @@ pub async fn close(
         access.also(Right::AgentsWrite)?;
         Relation::Owner
     };
-    let by = By {
-        overseer: asker.overseer,
-        request_id: &request_id,
-    };
-    let overseen = oversight::enter(&state.database, access.tenant, id, asker, needed)
-        .await
-        .map_err(refused)?;
+    let by = acting(&access, &request_id)?;
+    let overseen = enter(&state, &access, id, needed).await?;
     oversight::close(overseen, from, asker, by, state.clock.now())
         .await
         .map_err(refused)?;

@@ -14,8 +14,11 @@ use crate::{
         parse,
         request_id::RequestId,
     },
-    routes::tenants::agents::{oversights::Oversight, refused},
-    service::{members::By, oversight},
+    routes::tenants::{
+        acting,
+        agents::{enter, oversights::Oversight, refused},
+    },
+    service::oversight,
 };
 
 /// What somebody is to be to an agent.
@@ -59,14 +62,8 @@ pub async fn grant(
     let (id, to) = (parse::id("agent", &agent)?, parse::id("overseer", &to)?);
     let relation = Relation::parse(&wanted.relation)
         .ok_or_else(|| ApiError::invalid("relation", "write owner, delegate or viewer"))?;
-    let asker = access.asker()?;
-    let by = By {
-        overseer: asker.overseer,
-        request_id: &request_id,
-    };
-    let overseen = oversight::enter(&state.database, access.tenant, id, asker, Relation::Owner)
-        .await
-        .map_err(refused)?;
+    let by = acting(&access, &request_id)?;
+    let overseen = enter(&state, &access, id, Relation::Owner).await?;
     let edge = oversight::grant(overseen, to, relation, by, state.clock.now())
         .await
         .map_err(refused)?;
