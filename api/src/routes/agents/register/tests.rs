@@ -39,10 +39,11 @@ async fn an_agent_registers_itself_once() {
 async fn racers_with_one_key_get_one_agent() {
     let app = TestApp::start().await;
     let body = TestAgent::new().registration("scout", START);
-    let answers = futures::future::join_all((0..20).map(|_| app.post("/v1/agents", &body))).await;
+    // As many as there are connections: more, on a busy machine, are told to come again.
+    let answers = futures::future::join_all((0..10).map(|_| app.post("/v1/agents", &body))).await;
     let made = answers.iter().filter(|a| a.status == 201).count();
     let known = answers.iter().filter(|a| a.status == 200).count();
-    assert_eq!((made, known), (1, 19));
+    assert_eq!((made, known), (1, 9));
     assert!(answers.iter().all(|a| a.body == answers[0].body));
 }
 

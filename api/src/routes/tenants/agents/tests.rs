@@ -133,7 +133,7 @@ async fn a_claim_ties_both_histories_together() {
     assert_eq!(told, wanted);
 }
 
-/// Any number of people in as many tenants, in two replicas.
+/// For ten tenants in two replicas: no more at once than there are connections, or some would be told to come again.
 #[tokio::test(flavor = "multi_thread")]
 async fn of_all_who_claim_at_once_one_does() {
     let app = TestApp::start().await;
@@ -145,9 +145,9 @@ async fn of_all_who_claim_at_once_one_does() {
     let agent = app.agent().await;
     let shown = code(&app, &app.token(&agent).await).await;
     let replica = app.replica();
-    let racers = names.iter().enumerate().flat_map(|(n, name)| {
+    let racers = names.iter().enumerate().map(|(n, name)| {
         let app = if n % 2 == 0 { &app } else { &replica };
-        [claim(app, &ada, name, &shown), claim(app, &ada, name, &shown)]
+        claim(app, &ada, name, &shown)
     });
     let answers = futures::future::join_all(racers).await;
     let won = answers.iter().filter(|answer| answer.status == 201).count();
@@ -157,7 +157,7 @@ async fn of_all_who_claim_at_once_one_does() {
         .count();
     assert_eq!(
         (won, lost),
-        (1, 19),
+        (1, 9),
         "{:?}",
         answers.iter().map(Answer::told).collect::<Vec<_>>()
     );
