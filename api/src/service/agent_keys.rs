@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::{
     auth::{jwk, token::AgentToken},
     store::{
-        Database, StoreError,
+        Database, StoreError, TenantTransaction,
         agent_keys::{self, Key, NewKey},
         audit::{self, Actor, Event},
     },
@@ -100,31 +100,40 @@ pub async fn revoke(
     if !agent_keys::lock(&mut tx, caller.agent).await? {
         return Ok(Revocation::NotFound);
     }
-    let known = agent_keys::list(&mut tx, caller.agent).await?;
+    let actor = Actor::Agent(caller.agent);
+    let outcome = revoke_locked(&mut tx, caller.agent, key, actor, request_id, now).await?;
+    tx.commit().await?;
+    Ok(outcome)
+}
+
+/// Revokes a key of an agent that is locked, for whoever may.
+pub async fn revoke_locked(
+    tx: &mut TenantTransaction,
+    agent: AgentId,
+    key: AgentKeyId,
+    actor: Actor,
+    request_id: &str,
+    now: Timestamp,
+) -> Result<Revocation, StoreError> {
+    let known = agent_keys::list(tx, agent).await?;
     let Some(found) = in_force(&known).find(|k| k.id == key) else {
         return Ok(Revocation::NotFound);
     };
     if in_force(&known).count() == 1 {
         return Ok(Revocation::Last);
     }
-    if !agent_keys::revoke(&mut tx, caller.agent, key, now).await? {
+    if !agent_keys::revoke(tx, agent, key, now).await? {
         return Ok(Revocation::NotFound);
     }
-    let event = event(
-        caller.agent,
-        "agent_key.revoke",
-        request_id,
-        now,
-        key,
-        &found.thumbprint,
-    );
-    audit::append(&mut tx, &event).await?;
-    tx.commit().await?;
+    let event = Event {
+        actor,
+        ..event(agent, "agent_key.revoke", request_id, now, key, &found.thumbprint)
+    };
+    audit::append(tx, &event).await?;
     Ok(Revocation::Done)
 }
 
-/// The keys that were not revoked.
-pub fn in_force(keys: &[Key]) -> impl Iterator<Item = &Key> {
+fn in_force(keys: &[Key]) -> impl Iterator<Item = &Key> {
     keys.iter().filter(|key| key.revoked_at.is_none())
 }
 

@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 
 use crate::{
     service::{
-        agent_keys::in_force,
+        agent_keys::{self, Revocation},
         members::By,
         oversight::{Overseen, Refused},
     },
     store::{
-        StoreError, agent_keys,
+        StoreError,
         agents::{self, Agent},
         audit::{self, Actor, Event},
     },
@@ -47,15 +47,12 @@ pub async fn end(overseen: Overseen, by: By<'_>, now: Timestamp) -> Result<(), S
 /// Revokes a key of an agent; what was proved with it ends with the next request.
 pub async fn revoke_key(overseen: Overseen, key: AgentKeyId, by: By<'_>, now: Timestamp) -> Result<(), Refused> {
     let Overseen { mut tx, agent, .. } = overseen;
-    let known = agent_keys::list(&mut tx, agent.id).await?;
-    let found = in_force(&known).find(|k| k.id == key).ok_or(Refused::NotFound)?;
-    if in_force(&known).count() == 1 {
-        return Err(Refused::LastKey);
+    let actor = Actor::Overseer(by.overseer);
+    match agent_keys::revoke_locked(&mut tx, agent.id, key, actor, by.request_id, now).await? {
+        Revocation::Done => Ok(tx.commit().await?),
+        Revocation::NotFound => Err(Refused::NotFound),
+        Revocation::Last => Err(Refused::LastKey),
     }
-    agent_keys::revoke(&mut tx, agent.id, key, now).await?;
-    let detail = json!({"key_id": key.to_string(), "thumbprint": found.thumbprint});
-    audit::append(&mut tx, &event(&agent, "agent_key.revoke", by, detail, now)).await?;
-    Ok(tx.commit().await?)
 }
 
 fn event<'a>(agent: &Agent, action: &'static str, by: By<'a>, detail: Value, at: Timestamp) -> Event<'a> {
