@@ -26,7 +26,9 @@ use crate::{
     config::{Flags, Platform},
     metrics::Metrics,
     runtime::worker,
-    sandbox_run::{SandboxRunController, admissions::Admissions, injection, orphan::OrphanController},
+    sandbox_run::{
+        SandboxRunController, admissions::Admissions, injection, orphan::OrphanController, trouble::Troubles,
+    },
     shared::{Caches, Installation, Queues, Shared},
     tenant::TenantController,
 };
@@ -111,6 +113,7 @@ fn assemble(
         clock: Arc::new(SystemClock),
         admissions: Admissions::default(),
         injection: injection::Injection::new(platform.injection),
+        troubles: Troubles::default(),
         platform,
         stopping: AtomicBool::new(false),
     }

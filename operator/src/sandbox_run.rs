@@ -23,6 +23,7 @@ pub(crate) mod phase;
 pub(crate) mod refusal;
 pub(crate) mod result;
 mod status;
+pub(crate) mod trouble;
 pub(crate) mod validate;
 
 /// The field manager of this controller.

@@ -22,7 +22,7 @@ use crate::{
     config::Platform,
     metrics::Metrics,
     runtime::{Cache, FairQueue, Key},
-    sandbox_run::{admissions::Admissions, injection::Injection},
+    sandbox_run::{admissions::Admissions, injection::Injection, trouble::Troubles},
 };
 
 /// Where and as whom the operator runs.
@@ -168,6 +168,8 @@ pub struct Shared {
     pub admissions: Admissions,
     /// How `sandboxd` comes into a sandbox.
     pub injection: Injection,
+    /// What the events of namespaces tell of pods that do not start.
+    pub troubles: Troubles,
     /// Whether this process takes no more work on: it says so before it does so.
     pub stopping: AtomicBool,
 }

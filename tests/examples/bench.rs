@@ -19,6 +19,8 @@ mod objects;
 mod place;
 #[path = "bench/process.rs"]
 mod process;
+#[path = "bench/refusals.rs"]
+mod refusals;
 #[path = "bench/report.rs"]
 mod report;
 #[path = "bench/sandbox.rs"]
@@ -62,6 +64,8 @@ enum Part {
     Idle,
     /// sandboxd in a sandbox that waits
     Sandbox,
+    /// Bad input, to the condition that says so
+    Refusals,
     /// Thousands of runs on fake nodes
     Fakes,
 }
@@ -72,7 +76,7 @@ async fn main() -> Result<ExitCode> {
     let mut parts = options.only.clone();
     if parts.is_empty() {
         // The idle operator comes early: what it has gone through since its start shows in its memory.
-        parts = vec![Part::Single, Part::Idle, Part::Sandbox, Part::Burst];
+        parts = vec![Part::Single, Part::Idle, Part::Sandbox, Part::Refusals, Part::Burst];
         if support::full() {
             parts.push(Part::Fakes);
         }
@@ -125,6 +129,7 @@ async fn measure(part: Part, options: &Options, rows: &mut Vec<Row>) -> Result<(
             Part::Burst => burst::measure(&bench, rows).await,
             Part::Idle => idle::measure(&bench, rows).await,
             Part::Sandbox => sandbox::measure(&bench, rows).await,
+            Part::Refusals => refusals::measure(&bench, rows).await,
             Part::Fakes => {
                 let started = fakes.insert(Fakes::start()?);
                 started.make_nodes(&bench).await?;

@@ -52,8 +52,8 @@ pub struct Flags {
     #[arg(long, env = "PINFOLD_LEASE_SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=300))]
     pub lease_seconds: u64,
 
-    /// Passes that each controller makes at once: 1 to 256.
-    #[arg(long, env = "PINFOLD_WORKERS", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
+    /// Passes that each controller makes at once, one tenant at most half of them: 1 to 256.
+    #[arg(long, env = "PINFOLD_WORKERS", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: u16,
 
     /// How log lines look.

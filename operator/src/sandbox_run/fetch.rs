@@ -13,6 +13,7 @@ use crate::{
         build::Injected,
         is_finished, observe, pods,
         refusal::Refusal,
+        trouble,
         validate::{self, Program, ValidatedRun},
     },
     shared::Shared,
@@ -73,7 +74,7 @@ pub async fn fetch(shared: &Shared, key: &Key) -> Result<Option<Fetched>, Failur
         _ => Err(Refusal::not_needed()),
     };
     let trouble = match &pod {
-        PodState::There(pod) => observe::sandbox_trouble(shared, pod).await?,
+        PodState::There(pod) => trouble::of(shared, pod).await?,
         _ => None,
     };
     Ok(Some(Fetched {

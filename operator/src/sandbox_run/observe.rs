@@ -1,15 +1,11 @@
-//! What a run's pod shows, reduced to what decides about the run. Pure, but for the events of a pod that stays
-//! without a sandbox.
+//! What a run's pod shows, reduced to what decides about the run. Pure.
 
 use crds::{labels, sandbox_run::reason};
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::{
-    core::v1::{ContainerStateTerminated, ContainerStatus, Pod, PodSpec},
-    events::v1::Event,
-};
-use kube::{Api, ResourceExt, api::ListParams};
+use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod, PodSpec};
+use kube::ResourceExt;
 
-use crate::{cluster::apply::failure, runtime::Failure, sandbox_run::build::pod::CONTAINER, shared::Shared};
+use crate::sandbox_run::build::pod::CONTAINER;
 
 /// How far a pod is.
 #[derive(Debug, Clone, PartialEq)]
@@ -148,48 +144,13 @@ pub fn plus(at: Timestamp, by: SignedDuration) -> Timestamp {
 /// What a node may take beyond the grace period to report a pod's end.
 pub const SLACK: SignedDuration = SignedDuration::from_secs(30);
 
-/// A trouble that shows nowhere but in the pod's events: the node cannot make a sandbox for it, as when the
-/// RuntimeClass exists and its handler does not.
-pub async fn sandbox_trouble(shared: &Shared, pod: &Pod) -> Result<Option<(&'static str, String)>, Failure> {
-    if !waits_for_sandbox(pod, shared.clock.now()) {
-        return Ok(None);
-    }
-    let events: Api<Event> = Api::namespaced(shared.client.clone(), &pod.namespace().unwrap_or_default());
-    let uid = pod.uid().unwrap_or_default();
-    let selector = format!(
-        "regarding.kind=Pod,regarding.name={},reason=FailedCreatePodSandBox",
-        pod.name_any()
-    );
-    let list = events
-        .list(&ListParams::default().fields(&selector).limit(10))
-        .await
-        .map_err(|error| failure(format!("list events of pod {}", pod.name_any()), error))?;
-    let note = list
-        .items
-        .into_iter()
-        .filter(|e| e.regarding.as_ref().and_then(|r| r.uid.as_deref()) == Some(&uid))
-        .find_map(|e| e.note);
-    let demands_user_namespace = demands_user_namespace(pod);
-    Ok(note.map(|note| (sandbox_reason(&note, demands_user_namespace), note)))
-}
-
-fn sandbox_reason(note: &str, demands_user_namespace: bool) -> &'static str {
-    if demands_user_namespace && (note.contains("user namespace") || note.contains("userns")) {
-        reason::USER_NAMESPACE_UNSUPPORTED
-    } else if note.contains("runtime handler") || note.contains("no runtime for") {
-        reason::RUNTIME_NOT_READY
-    } else {
-        reason::START_ERROR
-    }
-}
-
-fn demands_user_namespace(pod: &Pod) -> bool {
+/// Whether a pod asks for a user namespace of its own.
+pub fn demands_user_namespace(pod: &Pod) -> bool {
     pod.spec.as_ref().is_some_and(|s| s.host_users == Some(false))
 }
 
-/// How long a pod with a node may be without a sandbox before its events are read. The API server reads all events of a
-/// namespace to answer, so it is asked soon only where a handler or a user namespace may be missing, and late for
-/// everything else.
+/// How long a pod with a node may be without a sandbox before its events are read: a short time where a handler or a
+/// user namespace may be missing.
 pub fn sandbox_patience(pod: &Pod) -> SignedDuration {
     let has_class = pod.spec.as_ref().is_some_and(|s| s.runtime_class_name.is_some());
     SignedDuration::from_secs(if has_class || demands_user_namespace(pod) {

@@ -52,6 +52,11 @@ impl Bench {
         self.tenants.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Notes a tenant that is about to be made, so that it is taken away at the end.
+    pub(crate) fn will_make(&self, tenant: &str) {
+        self.made().push(tenant.to_owned());
+    }
+
     /// A new tenant that is ready.
     pub(crate) async fn tenant(&self, mut spec: Value) -> Result<Place> {
         let tenant = format!("bench-{}", unique());
@@ -60,7 +65,7 @@ impl Bench {
             "runs": 20_000,
         });
         let tenants: Api<Tenant> = Api::all(self.client.clone());
-        self.made().push(tenant.clone());
+        self.will_make(&tenant);
         create(&tenants, &tenant, spec).await?;
         let ready = |t: &Tenant| {
             t.status.as_ref().is_some_and(|s| {
