@@ -2,7 +2,10 @@
 //! namespace that was not read from a Tenant's status.
 
 mod error;
+mod mirror;
+mod resources;
 mod runs;
+mod templates;
 mod tenants;
 
 use std::{
@@ -12,12 +15,14 @@ use std::{
 };
 
 use domain::TenantId;
-use kube::{Client, Config};
+use kube::{Api, Client, Config};
 
 pub use error::ClusterError;
+pub use mirror::{Change, version};
+pub use resources::Kind;
 pub use runs::{LogLines, Page};
 
-use crate::config;
+use crate::{cluster::mirror::Mirror, config};
 
 /// The deadline of a call that is no stream.
 const CALL: Duration = Duration::from_secs(5);
@@ -26,6 +31,11 @@ const CALL: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub struct Cluster {
     client: Client,
+    /// The same for watches: a connection that says nothing for longer than a watch may last is dead.
+    watching: Client,
+    mirror: Mirror,
+    /// Where the templates are that come with the platform.
+    built_in: Namespace,
     /// The namespaces of tenants, which never change.
     namespaces: Arc<RwLock<BTreeMap<TenantId, Namespace>>>,
 }
@@ -64,12 +74,12 @@ impl Cluster {
 
     /// The client for the configured cluster; none if there is none.
     pub async fn open(config: &config::Cluster) -> Result<Option<Self>, ClusterError> {
-        let mut access = match config {
-            config::Cluster::None => return Ok(None),
-            config::Cluster::Inside => {
+        let mut access = match &config.access {
+            config::Access::None => return Ok(None),
+            config::Access::Inside => {
                 Config::incluster().map_err(|source| ClusterError::Configuration(source.to_string()))?
             }
-            config::Cluster::Kubeconfig(path) => {
+            config::Access::Kubeconfig(path) => {
                 let file = kube::config::Kubeconfig::read_from(path)
                     .map_err(|source| ClusterError::Configuration(source.to_string()))?;
                 Config::from_custom_kubeconfig(file, &kube::config::KubeConfigOptions::default())
@@ -82,11 +92,24 @@ impl Cluster {
         access.connect_timeout = Some(Duration::from_secs(2));
         access.read_timeout = None;
         access.write_timeout = Some(CALL);
-        let client = Client::try_from(access).map_err(|source| ClusterError::Configuration(source.to_string()))?;
+        let client =
+            |access: Config| Client::try_from(access).map_err(|source| ClusterError::Configuration(source.to_string()));
+        let mut watching = access.clone();
+        watching.read_timeout = Some(Duration::from_secs(mirror::WATCH.into()) + CALL);
         Ok(Some(Self {
-            client,
+            client: client(access)?,
+            watching: client(watching)?,
+            mirror: Mirror::default(),
+            built_in: Namespace(config.templates_namespace.as_str().into()),
             namespaces: Arc::default(),
         }))
+    }
+}
+
+impl Cluster {
+    /// Follows what runs, until the process ends, so that reads need not ask the cluster.
+    pub async fn follow(&self) {
+        self.mirror.follow(Api::all(self.watching.clone())).await;
     }
 }
 

@@ -19,7 +19,7 @@ mod source;
 
 pub use accounts::{Accounts, SignUp};
 pub use auth::Auth;
-pub use cluster::Cluster;
+pub use cluster::{Access, Cluster};
 pub use database::Database;
 pub use http::{Environment, Http};
 pub use limits::Limits;

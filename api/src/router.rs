@@ -164,6 +164,15 @@ fn tenants() -> OpenApiRouter<AppState> {
             tenants::api_keys::create::create
         ))
         .routes(routes!(tenants::api_keys::revoke::revoke))
+        .routes(routes!(
+            tenants::templates::list::list,
+            tenants::templates::create::create
+        ))
+        .routes(routes!(
+            tenants::templates::get::get,
+            tenants::templates::update::update,
+            tenants::templates::delete::delete
+        ))
         .routes(routes!(tenants::audit::list::list))
         .routes(routes!(tenants::audit::export::export))
 }
@@ -173,9 +182,10 @@ fn runs() -> OpenApiRouter<AppState> {
     use routes::tenants::runs;
     OpenApiRouter::new()
         .routes(routes!(runs::list::list, runs::create::create))
-        .routes(routes!(runs::get::get, runs::delete::delete))
+        .routes(routes!(runs::get::get, runs::update::update, runs::delete::delete))
         .routes(routes!(runs::cancel::cancel))
         .routes(routes!(runs::log::log))
+        .routes(routes!(runs::events::events))
 }
 
 /// The service.

@@ -165,6 +165,9 @@ pub async fn serve(config: &Config, jobs: bool) -> Result<()> {
     background.spawn(async move { forget(&forgetting).await });
     let announcing = state.clone();
     background.spawn(async move { announcing.bell.announce(&announcing.database).await });
+    if let Some(cluster) = state.cluster.clone() {
+        background.spawn(async move { cluster.follow().await });
+    }
     if jobs {
         work::start(&mut background, &state, Mailer::new(&config.mail)?);
     }

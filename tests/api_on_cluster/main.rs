@@ -2,5 +2,6 @@
 //! request to a run's answer, and what others may see of it.
 
 mod installed;
+mod resources;
 mod runs;
 mod stage;

@@ -40,6 +40,8 @@ pub enum Right {
     AgentsWrite,
     /// See the templates.
     TemplatesRead,
+    /// Make, change and delete the tenant's own templates.
+    TemplatesWrite,
     /// See runs, their output and their logs.
     RunsRead,
     /// Start, cancel and delete runs.
@@ -50,7 +52,7 @@ pub enum Right {
 
 use Right::{
     AgentsRead, AgentsWrite, AuditRead, KeysRead, KeysWrite, MembersRead, MembersWrite, RunsRead, RunsWrite,
-    TemplatesRead, TenantDelete, TenantRead, TenantWrite,
+    TemplatesRead, TemplatesWrite, TenantDelete, TenantRead, TenantWrite,
 };
 
 impl Role {
@@ -87,6 +89,7 @@ impl Role {
                 AgentsRead,
                 AgentsWrite,
                 TemplatesRead,
+                TemplatesWrite,
                 RunsRead,
                 RunsWrite,
                 AuditRead,
@@ -98,6 +101,7 @@ impl Role {
                 AgentsRead,
                 AgentsWrite,
                 TemplatesRead,
+                TemplatesWrite,
                 RunsRead,
                 RunsWrite,
             ],
@@ -120,7 +124,7 @@ impl Role {
 
 impl Right {
     /// All rights.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         TenantRead,
         TenantWrite,
         TenantDelete,
@@ -131,6 +135,7 @@ impl Right {
         AgentsRead,
         AgentsWrite,
         TemplatesRead,
+        TemplatesWrite,
         RunsRead,
         RunsWrite,
         AuditRead,
@@ -149,6 +154,7 @@ impl Right {
             AgentsRead => "agents:read",
             AgentsWrite => "agents:write",
             TemplatesRead => "templates:read",
+            TemplatesWrite => "templates:write",
             RunsRead => "runs:read",
             RunsWrite => "runs:write",
             AuditRead => "audit:read",
@@ -195,6 +201,7 @@ needs!(
     AgentsRead,
     AgentsWrite,
     TemplatesRead,
+    TemplatesWrite,
     RunsRead,
     RunsWrite,
     AuditRead

@@ -1,23 +1,26 @@
 //! Runs.
 
-use std::pin::Pin;
+use std::{pin::Pin, sync::Arc, time::Duration};
 
-use crds::{labels, sandbox_run::SandboxRun};
-use futures::{AsyncBufRead, AsyncBufReadExt as _, Stream, StreamExt as _, TryStreamExt as _};
+use crds::sandbox_run::SandboxRun;
+use futures::{AsyncBufRead, AsyncBufReadExt as _, Stream, StreamExt as _, TryStreamExt as _, stream};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api, ResourceExt as _,
-    api::{
-        DeleteParams, ListParams, LogParams, Patch, PatchParams, PostParams, Preconditions, WatchEvent, WatchParams,
-    },
+    api::{ListParams, LogParams, Patch, PatchParams},
     core::ObjectList,
 };
 use serde_json::json;
+use tokio::sync::broadcast::error::RecvError;
 
-use crate::cluster::{Cluster, ClusterError, Namespace, OnBehalf, within};
+use crate::cluster::{
+    Cluster, ClusterError, Namespace,
+    mirror::{Change, version},
+    within,
+};
 
-/// The longest that the API server keeps a watch open, in seconds.
-const WATCH: u32 = 290;
+/// Who waits for the mirror longer than this asks the cluster itself.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Runs, and where the next ones are found.
 #[derive(Debug, Clone)]
@@ -32,47 +35,39 @@ pub struct Page {
 pub type LogLines = Pin<Box<dyn Stream<Item = Result<String, ClusterError>> + Send>>;
 
 impl Cluster {
-    /// Makes a run.
-    pub async fn create_run(
-        &self,
-        namespace: &Namespace,
-        run: &SandboxRun,
-        by: OnBehalf<'_>,
-    ) -> Result<SandboxRun, ClusterError> {
-        let mut run = run.clone();
-        let annotations = run.annotations_mut();
-        annotations.insert(labels::PRINCIPAL.to_owned(), by.principal.to_owned());
-        annotations.insert(labels::REQUEST_ID.to_owned(), by.request_id.to_owned());
-        within(
-            "create a SandboxRun",
-            self.runs(namespace).create(&PostParams::default(), &run),
-        )
-        .await
-    }
-
-    /// Makes a run, or finds the one that the same principal made in the same request.
-    pub async fn create_run_unless_made(
-        &self,
-        namespace: &Namespace,
-        run: &SandboxRun,
-        by: OnBehalf<'_>,
-    ) -> Result<SandboxRun, ClusterError> {
-        // Refused because it is there, or because it took the last place that the quota has.
-        let refused = match self.create_run(namespace, run, by).await {
-            Err(error) => error,
-            made => return made,
-        };
-        let found = self.run(namespace, &run.name_any()).await?;
-        let is_ours = |found: &SandboxRun| {
-            let annotation = |key: &str| found.annotations().get(key).map(String::as_str);
-            annotation(labels::PRINCIPAL) == Some(by.principal) && annotation(labels::REQUEST_ID) == Some(by.request_id)
-        };
-        found.filter(is_ours).ok_or(refused)
-    }
-
     /// A run by name.
     pub async fn run(&self, namespace: &Namespace, name: &str) -> Result<Option<SandboxRun>, ClusterError> {
-        within("read a SandboxRun", self.runs(namespace).get_opt(name)).await
+        self.get(namespace, name).await
+    }
+
+    /// A run by name, no older than a version that somebody wrote: from the mirror if it has come so far.
+    pub async fn run_since(
+        &self,
+        namespace: &Namespace,
+        name: &str,
+        version: u64,
+    ) -> Result<Option<SandboxRun>, ClusterError> {
+        match self.mirror.get(&namespace.0, name, version) {
+            Some(run) => Ok(Some((*run).clone())),
+            None => self.run(namespace, name).await,
+        }
+    }
+
+    /// What happens to a namespace's runs from now on, until whoever hears goes away.
+    pub fn changes(&self, namespace: &Namespace) -> impl Stream<Item = Change> + Send + use<> {
+        let namespace = namespace.clone();
+        let own = move |change: &Change| match change {
+            Change::Now(run) | Change::Gone(run) => run.namespace().as_deref() == Some(&*namespace.0),
+            Change::Missed => true,
+        };
+        let all = stream::unfold(self.mirror.subscribe(), async |mut receive| {
+            match receive.recv().await {
+                Ok(change) => Some((change, receive)),
+                Err(RecvError::Lagged(_)) => Some((Change::Missed, receive)),
+                Err(RecvError::Closed) => None,
+            }
+        });
+        all.filter(move |change| std::future::ready(own(change)))
     }
 
     /// A page of the tenant's runs, by name: stable under inserts, for it is cut from one moment of the store.
@@ -115,21 +110,37 @@ impl Cluster {
         .await
     }
 
-    /// Deletes a run, and with it what it has running.
-    pub async fn delete_run(&self, namespace: &Namespace, run: &SandboxRun) -> Result<(), ClusterError> {
-        let params = DeleteParams {
-            preconditions: Some(Preconditions {
-                uid: run.uid(),
-                resource_version: None,
-            }),
-            ..DeleteParams::default()
+    /// Deletes a run, and with it what it has running; gives the version at which it is gone.
+    pub async fn delete_run(&self, namespace: &Namespace, run: &SandboxRun) -> Result<u64, ClusterError> {
+        self.delete(namespace, run).await?;
+        // The answer to a deletion has no version; its event has.
+        let is_gone = async {
+            let mut changes = self.mirror.changes();
+            loop {
+                let seen = *changes.borrow_and_update();
+                if seen.reaches(version(run)) && self.same(namespace, run).is_none() {
+                    return seen.version;
+                }
+                // The mirror lives in self.
+                let _ = changes.changed().await;
+            }
         };
-        let call = self.runs(namespace);
-        let name = run.name_any();
-        match within("delete a SandboxRun", call.delete(&name, &params)).await {
-            Err(error) if error.code() == Some(404) => Ok(()),
-            other => other.map(drop),
+        if let Ok(version) = tokio::time::timeout(PATIENCE, is_gone).await {
+            return Ok(version);
         }
+        let one = ListParams::default().limit(1);
+        let list = within("list SandboxRuns", self.runs(namespace).list_metadata(&one)).await?;
+        Ok(list
+            .metadata
+            .resource_version
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(u64::MAX))
+    }
+
+    /// The run of the same UID, as the mirror has it.
+    fn same(&self, namespace: &Namespace, run: &SandboxRun) -> Option<Arc<SandboxRun>> {
+        let found = self.mirror.get(&namespace.0, &run.name_any(), version(run))?;
+        (found.uid() == run.uid()).then_some(found)
     }
 
     /// Waits until a run is what `done` wants, or is gone. It is for the caller to set a limit.
@@ -139,37 +150,24 @@ impl Cluster {
         mut run: SandboxRun,
         done: impl Fn(&SandboxRun) -> bool + Send,
     ) -> Result<Option<SandboxRun>, ClusterError> {
-        let params = WatchParams::default()
-            .fields(&format!("metadata.name={}", run.name_any()))
-            .timeout(WATCH);
-        loop {
-            if done(&run) {
-                return Ok(Some(run));
-            }
-            let version = run.resource_version().unwrap_or_default();
-            let watch = self.runs(namespace);
-            let mut events = watch
-                .watch(&params, &version)
-                .await
-                .map_err(|source| ClusterError::new("watch a SandboxRun", source))?
-                .boxed();
-            // Until the watch ends, which says nothing of the run.
-            while let Ok(Some(event)) = events.try_next().await {
-                match event {
-                    WatchEvent::Added(new) | WatchEvent::Modified(new) if new.uid() == run.uid() => run = new,
-                    WatchEvent::Deleted(old) if old.uid() == run.uid() => return Ok(None),
-                    WatchEvent::Error(_) => break,
-                    _ => continue,
+        let mut changes = self.mirror.changes();
+        while !done(&run) {
+            let seen = *changes.borrow_and_update();
+            if seen.reaches(version(&run)) {
+                match self.same(namespace, &run) {
+                    None => return Ok(None),
+                    Some(now) if now.resource_version() != run.resource_version() => run = (*now).clone(),
+                    Some(_) => drop(changes.changed().await),
                 }
-                if done(&run) {
-                    return Ok(Some(run));
+            } else if tokio::time::timeout(PATIENCE, changes.changed()).await.is_err() {
+                // The mirror is behind, or its watch is broken.
+                match self.run(namespace, &run.name_any()).await? {
+                    Some(now) if now.uid() == run.uid() => run = now,
+                    _ => return Ok(None),
                 }
-            }
-            match self.run(namespace, &run.name_any()).await? {
-                Some(new) if new.uid() == run.uid() => run = new,
-                _ => return Ok(None),
             }
         }
+        Ok(Some(run))
     }
 
     /// The lines that a run's program writes, from its pod's log; followed until it ends.
@@ -199,7 +197,7 @@ impl Cluster {
     }
 
     fn runs(&self, namespace: &Namespace) -> Api<SandboxRun> {
-        Api::namespaced(self.client.clone(), &namespace.0)
+        self.of(namespace)
     }
 }
 

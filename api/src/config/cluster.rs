@@ -2,32 +2,57 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::config::{problems::Problems, settings::KUBECONFIG, source::Source};
+use crate::config::{
+    problems::Problems,
+    settings::{KUBECONFIG, TEMPLATES_NAMESPACE},
+    source::Source,
+};
 
 /// What every pod has that may talk to its cluster.
 const TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
 /// The cluster that tenants run in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Cluster {
-    /// None: the routes that need one say so.
+pub struct Cluster {
+    /// How it is reached.
+    pub access: Access,
+    /// Where the templates are that come with the platform.
+    pub templates_namespace: String,
+}
+
+/// How the cluster is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Access {
+    /// There is none: the routes that need one say so.
     None,
-    /// The one in which this service is a pod.
+    /// As the one in which this service is a pod.
     Inside,
-    /// The one that a file names.
+    /// As a file says.
     Kubeconfig(PathBuf),
 }
 
 impl Cluster {
     pub(super) fn read(source: &Source, problems: &mut Problems) -> Self {
-        match source.text(&KUBECONFIG) {
-            Some(path) if Path::new(&path).is_file() => Self::Kubeconfig(path.into()),
+        let access = match source.text(&KUBECONFIG) {
+            Some(path) if Path::new(&path).is_file() => Access::Kubeconfig(path.into()),
             Some(path) => {
                 problems.with(&KUBECONFIG, format!("{path:?} is not a file"));
-                Self::None
+                Access::None
             }
-            None if Path::new(TOKEN).is_file() => Self::Inside,
-            None => Self::None,
+            None if Path::new(TOKEN).is_file() => Access::Inside,
+            None => Access::None,
+        };
+        let templates_namespace = source.text(&TEMPLATES_NAMESPACE).unwrap_or_default();
+        let in_names = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        if !(1..=63).contains(&templates_namespace.len()) || !templates_namespace.bytes().all(in_names) {
+            problems.with(
+                &TEMPLATES_NAMESPACE,
+                format!("{templates_namespace:?} is no name of a namespace"),
+            );
+        }
+        Self {
+            access,
+            templates_namespace,
         }
     }
 }

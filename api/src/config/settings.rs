@@ -138,6 +138,15 @@ pub const KUBECONFIG: Setting = Setting {
             the routes that need a cluster answer 503.",
 };
 
+/// Where the built-in templates are.
+pub const TEMPLATES_NAMESPACE: Setting = Setting {
+    path: "cluster.templates_namespace",
+    names: &["PINFOLD_TEMPLATES_NAMESPACE"],
+    default: Some("pinfold-templates"),
+    secret: false,
+    about: "The namespace of the templates that come with the platform.",
+};
+
 /// What shadow overseers are derived with.
 pub const SHADOW_SECRET: Setting = Setting {
     path: "auth.shadow_secret",
@@ -283,6 +292,7 @@ pub const ALL: &[Setting] = &[
     MIGRATION_URL,
     CONNECTIONS,
     KUBECONFIG,
+    TEMPLATES_NAMESPACE,
     MASTER_KEY,
     MASTER_KEY_PATH,
     SHADOW_SECRET,

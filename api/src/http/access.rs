@@ -1,7 +1,7 @@
 //! What the caller may do in the tenant that the path names. A handler that takes [`In`] of a right cannot be entered
 //! without it, and gets the tenant from there and nowhere else.
 
-use std::marker::PhantomData;
+use std::{marker::PhantomData, time::Duration};
 
 use axum::{
     extract::{FromRef, FromRequestParts, RawPathParams},
@@ -19,8 +19,11 @@ use crate::{
         caller::Caller,
         error::{ApiError, Forbidden},
     },
-    store::tenants,
+    store::tenants::{self, Named},
 };
+
+/// How often somebody whose request goes on for long is asked again who they are.
+const ASK: Duration = Duration::from_secs(2);
 
 /// A caller who has the right `R` in a tenant.
 #[derive(Debug, Clone)]
@@ -31,6 +34,8 @@ pub struct In<R> {
     pub name: TenantName,
     /// Who.
     pub caller: Caller,
+    /// What the caller may have written of runs: no older state of them is shown.
+    pub runs_version: u64,
     /// As what, if the caller is a person or acts for one.
     pub role: Option<Role>,
     right: PhantomData<fn() -> R>,
@@ -57,14 +62,15 @@ where
             .and_then(|text| TenantName::parse(text).ok())
             .ok_or(ApiError::NotFound)?;
         let app = AppState::from_ref(state);
-        let (tenant, role) = seat(&app, &caller, name.as_str()).await?;
+        let (named, role) = seat(&app, &caller, name.as_str()).await?;
         if !has(&caller, role, R::RIGHT) {
             return Err(ApiError::Forbidden(Forbidden::Right(R::RIGHT)));
         }
         Ok(Self {
-            tenant,
+            tenant: named.tenant,
             name,
             caller,
+            runs_version: named.runs_version,
             role,
             right: PhantomData,
         })
@@ -73,14 +79,24 @@ where
 
 impl<R: Needs> In<R> {
     /// Whether the caller still is who they were and still may: what goes on for long asks again.
-    pub async fn stands(&self, app: &AppState) -> Result<bool, ApiError> {
+    async fn stands(&self, app: &AppState) -> Result<bool, ApiError> {
         if !self.caller.stands(app).await? {
             return Ok(false);
         }
         match seat(app, &self.caller, self.name.as_str()).await {
-            Ok((tenant, role)) => Ok(tenant == self.tenant && has(&self.caller, role, R::RIGHT)),
+            Ok((named, role)) => Ok(named.tenant == self.tenant && has(&self.caller, role, R::RIGHT)),
             Err(ApiError::NotFound) => Ok(false),
             Err(error) => Err(error),
+        }
+    }
+
+    /// Ends when the caller is nobody any more or may no more. A database that is away says neither.
+    pub async fn lost(&self, app: &AppState) {
+        loop {
+            tokio::time::sleep(ASK).await;
+            if matches!(self.stands(app).await, Ok(false)) {
+                return;
+            }
         }
     }
 
@@ -104,29 +120,21 @@ impl<R: Needs> In<R> {
 }
 
 /// The tenant of this name, if the caller belongs to it, and as what. To everybody else there is none.
-async fn seat(app: &AppState, caller: &Caller, name: &str) -> Result<(TenantId, Option<Role>), ApiError> {
+async fn seat(app: &AppState, caller: &Caller, name: &str) -> Result<(Named, Option<Role>), ApiError> {
     let pool = app.database.pool();
-    let overseer = match caller {
-        Caller::Person(login) => login.overseer(),
-        Caller::Key(key) => match key.tenant {
-            None => key.overseer,
-            Some(tenant) => return own(app, tenant, name).await,
-        },
-        Caller::Agent(agent) => return own(app, agent.tenant, name).await,
+    let (own, overseer) = match caller {
+        Caller::Person(login) => (None, login.overseer()),
+        Caller::Key(key) => (key.tenant, key.overseer),
+        Caller::Agent(agent) => (Some(agent.tenant), agent.owner),
     };
-    let seats = tenants::of_overseer(pool, overseer).await?;
-    let seat = seats
-        .into_iter()
-        .find(|seat| seat.name == name)
-        .ok_or(ApiError::NotFound)?;
-    Ok((seat.tenant, Some(seat.role)))
-}
-
-async fn own(app: &AppState, tenant: TenantId, name: &str) -> Result<(TenantId, Option<Role>), ApiError> {
-    match tenants::find_by_name(app.database.pool(), name).await? {
-        Some(found) if found == tenant => Ok((tenant, None)),
-        _ => Err(ApiError::NotFound),
-    }
+    let Some(own) = own else {
+        let seat = tenants::find_seat(pool, overseer, name).await?;
+        let (named, role) = seat.ok_or(ApiError::NotFound)?;
+        return Ok((named, Some(role)));
+    };
+    let named = tenants::find_by_name(pool, name).await?;
+    let named = named.filter(|named| named.tenant == own).ok_or(ApiError::NotFound)?;
+    Ok((named, None))
 }
 
 /// The intersection of what the role gives and what the proof was made for.

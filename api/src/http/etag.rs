@@ -26,7 +26,22 @@ impl Etag {
 
 /// A representation with its validator.
 pub fn tagged<T: Serialize>(representation: &T) -> Result<Response, ApiError> {
-    let etag = Etag::of(representation)?;
+    answer(representation, Etag::of(representation)?)
+}
+
+/// A representation of which clients write only a part. The validator tells every state from every other, and a change is
+/// meant for any of those that have this content.
+pub fn tagged_by<T: Serialize, C: Serialize>(
+    representation: &T,
+    content: &C,
+    version: &str,
+) -> Result<Response, ApiError> {
+    let Etag(content) = Etag::of(content)?;
+    let etag = format!("{}.{version}\"", content.trim_end_matches('"'));
+    answer(representation, Etag(etag))
+}
+
+fn answer<T: Serialize>(representation: &T, etag: Etag) -> Result<Response, ApiError> {
     let mut response = axum::Json(representation).into_response();
     let value = HeaderValue::try_from(etag.0).map_err(|error| ApiError::Internal(error.to_string()))?;
     response.headers_mut().insert(header::ETAG, value);
@@ -48,12 +63,15 @@ pub struct IfMatchHeader {
 }
 
 impl IfMatch {
-    /// Goes on if what is there is one of those versions.
+    /// Goes on if what is there, or the part of it that clients write, is one of those versions.
     pub fn check<T: Serialize>(&self, representation: &T) -> Result<(), ApiError> {
         let Some(wanted) = &self.0 else { return Ok(()) };
-        let there = Etag::of(representation)?;
+        let Etag(there) = Etag::of(representation)?;
+        let there = there.trim_end_matches('"');
+        // Behind a point is what clients do not write.
+        let content = |tag: &str| tag.split('.').next().unwrap_or_default().trim_end_matches('"') == there;
         // A weak validator equals none (RFC 9110, section 8.8.3.2).
-        if wanted.iter().any(|tag| tag == "*" || *tag == there.0) {
+        if wanted.iter().any(|tag| tag == "*" || content(tag)) {
             Ok(())
         } else {
             Err(ApiError::Changed)
@@ -98,10 +116,12 @@ mod tests {
         let Etag(tag) = Etag::of(&there).unwrap();
         assert_ne!(Etag::of(&json!({"name": "other"})).unwrap().0, tag);
         let (weak, several) = (format!("W/{tag}"), format!("\"x\", {tag}"));
-        let cases: [(&[&str], bool); 7] = [
+        let later = format!("{}.17\"", tag.trim_end_matches('"'));
+        let cases: [(&[&str], bool); 8] = [
             (&[], true),
             (&["*"], true),
             (&[&tag], true),
+            (&[&later], true),
             (&[&several], true),
             (&["\"x\"", &tag], true),
             (&["\"x\""], false),

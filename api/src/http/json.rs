@@ -6,6 +6,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
 };
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::http::error::ApiError;
 
@@ -36,23 +37,30 @@ pub fn typed(headers: &HeaderMap) -> Result<(), ApiError> {
 /// The bytes of a body as a type.
 pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let read = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let field = error.path().to_string();
-        let message = error.into_inner().to_string();
-        if field == "." || field == "?" {
-            ApiError::Body {
-                status: StatusCode::BAD_REQUEST,
-                message,
-            }
-        } else {
-            ApiError::Invalid { field, message }
-        }
-    })?;
+    let read = serde_path_to_error::deserialize(&mut reader).map_err(|error| unread(&error))?;
     reader.end().map_err(|_| ApiError::Body {
         status: StatusCode::BAD_REQUEST,
         message: "something follows the JSON object; send one object".to_owned(),
     })?;
     Ok(read)
+}
+
+/// A document as a type.
+pub fn of<T: DeserializeOwned>(document: Value) -> Result<T, ApiError> {
+    serde_path_to_error::deserialize(document).map_err(|error| unread(&error))
+}
+
+/// Why JSON is not of a type: the member at fault, if it is one.
+fn unread(error: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {
+    let (field, message) = (error.path().to_string(), error.inner().to_string());
+    if field == "." || field == "?" {
+        ApiError::Body {
+            status: StatusCode::BAD_REQUEST,
+            message,
+        }
+    } else {
+        ApiError::Invalid { field, message }
+    }
 }
 
 /// The bytes of a body within the limit of the router.

@@ -60,7 +60,17 @@ fn the_open_routes_are_the_listed_ones() {
 async fn whatever_is_not_open_refuses_strangers_before_it_reads_anything() {
     let app = TestApp::start().await;
     for (method, path, bound) in operations() {
-        let place = ["agent", "key", "session", "tenant", "run", "overseer", "invitation"]
+        let named = [
+            "agent",
+            "key",
+            "session",
+            "tenant",
+            "run",
+            "template",
+            "overseer",
+            "invitation",
+        ];
+        let place = named
             .iter()
             .fold(path.clone(), |place, name| place.replace(&format!("{{{name}}}"), "x"));
         assert!(!place.contains('{'), "{place}: give the parameter a value here");

@@ -19,7 +19,10 @@ pub mod get;
 pub mod invitations;
 pub mod list;
 pub mod members;
+pub mod resources;
 pub mod runs;
+pub mod sandbox;
+pub mod templates;
 
 #[cfg(test)]
 mod tests;

@@ -224,11 +224,63 @@ pub async fn of_overseer(pool: &PgPool, overseer: OverseerId) -> Result<Vec<Seat
         .collect()
 }
 
+/// What a request that names a tenant begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Named {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The newest version of a run that a write through the API gave.
+    pub runs_version: u64,
+}
+
 /// The tenant of a name, if it has not ended.
-pub async fn find_by_name(pool: &PgPool, name: &str) -> Result<Option<TenantId>, StoreError> {
-    let id = sqlx::query_scalar!("SELECT lookup.tenant_of_name($1)", name)
-        .fetch_one(pool)
-        .await
-        .map_err(|source| StoreError::new("look for a tenant", source))?;
-    Ok(id.map(TenantId::of_uuid))
+pub async fn find_by_name(pool: &PgPool, name: &str) -> Result<Option<Named>, StoreError> {
+    let row = sqlx::query!(
+        r#"SELECT tenant_id AS "tenant_id!", runs_version AS "runs_version!" FROM lookup.tenant_named($1)"#,
+        name
+    )
+    .fetch_optional(pool)
+    .await
+    .map_err(|source| StoreError::new("look for a tenant", source))?;
+    Ok(row.map(|row| Named {
+        tenant: TenantId::of_uuid(row.tenant_id),
+        runs_version: row.runs_version.cast_unsigned(),
+    }))
+}
+
+/// The tenant of a name, if it has not ended and the person belongs to it, and as what.
+pub async fn find_seat(pool: &PgPool, overseer: OverseerId, name: &str) -> Result<Option<(Named, Role)>, StoreError> {
+    let row = sqlx::query!(
+        r#"
+        SELECT tenant_id AS "tenant_id!", role AS "role!", runs_version AS "runs_version!"
+        FROM lookup.seat_of_overseer($1, $2)
+        "#,
+        overseer.uuid(),
+        name
+    )
+    .fetch_optional(pool)
+    .await
+    .map_err(|source| StoreError::new("look for a person's seat", source))?;
+    let Some(row) = row else { return Ok(None) };
+    let named = Named {
+        tenant: TenantId::of_uuid(row.tenant_id),
+        runs_version: row.runs_version.cast_unsigned(),
+    };
+    Ok(Some((
+        named,
+        Role::parse(&row.role).ok_or(StoreError::Row("memberships"))?,
+    )))
+}
+
+/// Remembers the version of a run that a write gave. What is newer stays.
+pub async fn note_runs_version(tx: &mut TenantTransaction, version: u64) -> Result<(), StoreError> {
+    sqlx::query!(
+        "UPDATE tenants SET runs_version = $2 WHERE id = $1 AND runs_version < $2",
+        tx.tenant.uuid(),
+        i64::try_from(version).unwrap_or(i64::MAX),
+    )
+    .execute(tx.connection())
+    .await
+    .map_err(|source| StoreError::new("remember a run's version", source))?;
+    Ok(())
 }

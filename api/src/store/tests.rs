@@ -344,8 +344,9 @@ async fn the_ways_around_the_tenant_are_these() {
         "lookup.audit_chains()",
         "lookup.audit_chains_unsealed()",
         "lookup.claim_agent(bytea,uuid,uuid,timestamp with time zone)",
+        "lookup.seat_of_overseer(uuid,text)",
+        "lookup.tenant_named(text)",
         "lookup.tenant_of_invitation(uuid)",
-        "lookup.tenant_of_name(text)",
         "lookup.tenants_of_overseer(uuid)",
     ]
     .map(|function| {

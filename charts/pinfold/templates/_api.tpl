@@ -8,6 +8,8 @@
   value: 0.0.0.0:8081
 - name: PINFOLD_LOG
   value: {{ .Values.log | quote }}
+- name: PINFOLD_TEMPLATES_NAMESPACE
+  value: {{ .Values.templates.namespace }}
 {{- range $name, $value := .Values.api.settings }}
 - name: {{ $name }}
   value: {{ $value | quote }}

@@ -2,31 +2,31 @@
 
 use std::collections::BTreeMap;
 
+use axum::response::Response;
 use crds::{
     condition::ConditionStatus,
     sandbox_run::{OutputTail, SandboxRun, condition_type},
 };
 use serde::Serialize;
-use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::{
     app::AppState,
     auth::rights::Needs,
-    cluster::{Cluster, ClusterError, Namespace},
-    http::{access::In, error::ApiError},
-    store::{
-        audit::{self, Event},
-        tenants,
-    },
+    cluster::{Cluster, Namespace},
+    http::{access::In, error::ApiError, etag},
+    routes::tenants::resources,
+    store::tenants,
 };
 
 pub mod cancel;
 pub mod create;
 pub mod delete;
+pub mod events;
 pub mod get;
 pub mod list;
 pub mod log;
+pub mod update;
 mod wanted;
 
 pub use wanted::NewRun;
@@ -161,63 +161,56 @@ pub fn holds(run: &SandboxRun, condition: &str) -> bool {
         .any(|c| c.type_ == condition && c.status == ConditionStatus::True)
 }
 
-/// The cluster, and the tenant's namespace in it.
-pub async fn place<'a, R: Needs>(state: &'a AppState, access: &In<R>) -> Result<(&'a Cluster, Namespace), ApiError> {
-    let Some(cluster) = &state.cluster else {
-        return Err(ApiError::Unavailable("there is no cluster".to_owned()));
-    };
-    if let Some(namespace) = cluster.known(access.tenant) {
-        return Ok((cluster, namespace));
+/// What clients write of a run, as far as a change is meant for it.
+#[derive(Debug, Serialize)]
+pub struct Content {
+    uid: Option<String>,
+    generation: Option<i64>,
+    labels: Option<BTreeMap<String, String>>,
+}
+
+/// See [`Content`].
+pub fn content(run: &SandboxRun) -> Content {
+    Content {
+        uid: run.metadata.uid.clone(),
+        generation: run.metadata.generation,
+        labels: run.metadata.labels.clone(),
     }
-    let mut tx = state.database.tenant(access.tenant).await?;
-    let row = tenants::find(&mut tx, false).await?.ok_or(ApiError::NotFound)?;
-    drop(tx);
-    let resource = match (row.resource, row.resource_error) {
-        (Some(resource), _) => resource,
-        (None, Some(_)) => return Err(ClusterError::Foreign.into()),
-        (None, None) => return Err(ClusterError::NoNamespace.into()),
-    };
-    let namespace = cluster.namespace(&row.name, resource).await?;
-    cluster.remember(access.tenant, namespace.clone());
-    Ok((cluster, namespace))
 }
 
-/// Writes down what a caller asks of a run, before the cluster is asked: nothing is done that nobody wrote down.
-pub async fn record<R: Needs>(
-    state: &AppState,
-    access: &In<R>,
-    action: &'static str,
-    run: &str,
-    request_id: &str,
-) -> Result<(), ApiError> {
-    let mut tx = state.database.tenant(access.tenant).await?;
-    let event = Event {
-        at: state.clock.now(),
-        actor: access.caller.actor(),
-        action,
-        target: access.tenant.uuid(),
-        request_id,
-        detail: json!({"run": run}),
-    };
-    audit::append(&mut tx, &event).await?;
-    Ok(tx.commit().await?)
+/// A run with its validator.
+pub fn tagged(run: SandboxRun) -> Result<Response, ApiError> {
+    let (content, version) = (content(&run), run.metadata.resource_version.clone());
+    etag::tagged_by(&Run::from(run), &content, &version.unwrap_or_default())
 }
 
-/// A run of the tenant, by name.
+/// A run of the tenant, by name, as the cluster has it.
 pub async fn find<R: Needs>(
     state: &AppState,
     access: &In<R>,
     name: &str,
 ) -> Result<(Cluster, Namespace, SandboxRun), ApiError> {
-    let (cluster, namespace) = place(state, access).await?;
-    // What cannot be a name is nobody's; in a path it would be something else.
-    let is_name = !name.is_empty()
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.');
-    if !is_name {
-        return Err(ApiError::NotFound);
-    }
+    let (cluster, namespace) = resources::place(state, access).await?;
+    resources::ensure_name(name)?;
     let run = cluster.run(&namespace, name).await?.ok_or(ApiError::NotFound)?;
     Ok((cluster.clone(), namespace, run))
+}
+
+/// A run of the tenant, by name, to look at: no older than what was written of it through the API.
+pub async fn read<R: Needs>(
+    state: &AppState,
+    access: &In<R>,
+    name: &str,
+) -> Result<(Cluster, Namespace, SandboxRun), ApiError> {
+    let (cluster, namespace) = resources::place(state, access).await?;
+    resources::ensure_name(name)?;
+    let run = cluster.run_since(&namespace, name, access.runs_version).await?;
+    Ok((cluster.clone(), namespace, run.ok_or(ApiError::NotFound)?))
+}
+
+/// Remembers what a write gave: whichever replica is asked next shows nothing older.
+pub async fn wrote<R: Needs>(state: &AppState, access: &In<R>, version: u64) -> Result<(), ApiError> {
+    let mut tx = state.database.tenant(access.tenant).await?;
+    tenants::note_runs_version(&mut tx, version).await?;
+    Ok(tx.commit().await?)
 }

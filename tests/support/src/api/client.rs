@@ -5,7 +5,11 @@ use std::{path::Path, sync::Arc};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http_body_util::{BodyExt as _, Full};
-use hyper::{HeaderMap, Request, StatusCode, body::Bytes, header};
+use hyper::{
+    HeaderMap, Request, StatusCode,
+    body::{Bytes, Incoming},
+    header,
+};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{Client as Http, Error, connect::HttpConnector},
@@ -119,6 +123,17 @@ impl Client {
         self.send(self.reading(path, token)).await
     }
 
+    /// Follows server-sent events.
+    pub async fn follow(&self, path: &str, token: &str) -> Events {
+        let response = self.http.request(self.reading(path, Some(token))).await;
+        let response = response.expect("an answer");
+        assert_eq!(response.status(), StatusCode::OK);
+        Events {
+            body: response.into_body(),
+            text: String::new(),
+        }
+    }
+
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
         let request = Request::post(format!("{}{path}", self.base))
             .header(header::CONTENT_TYPE, "application/json")
@@ -133,6 +148,33 @@ impl Client {
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(Full::from(form.finish()));
         self.send(request.expect("a request")).await
+    }
+}
+
+/// Server-sent events as they come.
+#[derive(Debug)]
+pub struct Events {
+    body: Incoming,
+    text: String,
+}
+
+impl Events {
+    /// The next event's lines; none when the stream has ended.
+    pub async fn next(&mut self) -> Option<String> {
+        loop {
+            if let Some((event, rest)) = self.text.split_once("\n\n") {
+                let (event, rest) = (event.to_owned(), rest.to_owned());
+                self.text = rest;
+                // A comment keeps the connection alive.
+                if !event.starts_with(':') {
+                    return Some(event);
+                }
+                continue;
+            }
+            let frame = self.body.frame().await?.expect("a frame");
+            let data = frame.into_data().expect("no trailers");
+            self.text.push_str(std::str::from_utf8(&data).expect("UTF-8"));
+        }
     }
 }
 

@@ -5,8 +5,12 @@ use axum::extract::{Path, State};
 use crate::{
     app::AppState,
     auth::rights::need,
+    cluster::version,
     http::{access::In, error::ApiError, request_id::RequestId},
-    routes::tenants::runs::{self, Run},
+    routes::tenants::{
+        resources::{self, Asked},
+        runs::{self, Run},
+    },
 };
 
 /// Cancel a run.
@@ -31,7 +35,14 @@ pub async fn cancel(
 ) -> Result<axum::Json<Run>, ApiError> {
     let Path((_, name)) = path;
     let (cluster, namespace, run) = runs::find(&state, &access, &name).await?;
-    runs::record(&state, &access, "run.cancel", &name, &request_id).await?;
+    let asked = Asked {
+        action: "run.cancel",
+        kind: "run",
+        name: &name,
+        request_id: &request_id,
+    };
+    resources::record(&state, &access, asked).await?;
     let run = cluster.cancel_run(&namespace, &run).await?;
+    runs::wrote(&state, &access, version(&run)).await?;
     Ok(axum::Json(Run::from(run)))
 }

@@ -9,7 +9,7 @@ use utoipa::IntoParams;
 use crate::{
     app::AppState,
     auth::rights::need,
-    cluster::OnBehalf,
+    cluster::version,
     http::{
         access::In,
         error::{ApiError, Problem},
@@ -17,7 +17,11 @@ use crate::{
         query::Query,
         request_id::RequestId,
     },
-    routes::tenants::runs::{self, NewRun, Run, get},
+    routes::tenants::{
+        resources::{self, Asked},
+        runs::{NewRun, Run, get},
+    },
+    store::tenants,
 };
 
 /// How the caller wants to be answered.
@@ -64,37 +68,18 @@ pub async fn create(
 ) -> Result<Response, ApiError> {
     let wait = wait.duration()?;
     let wanted = new.resource(claim.random()?)?;
-    let (cluster, namespace) = runs::place(&state, &access).await?;
-    let first_request = claim.request_id().unwrap_or(&request_id).to_owned();
-    let principal = access.caller.actor().to_string();
-    let by = OnBehalf {
-        principal: &principal,
-        request_id: &first_request,
-    };
     let name = wanted.metadata.name.clone().unwrap_or_default();
-    let made = if claim.was_done() {
-        // It ran, whatever became of it since: it is not made anew.
-        cluster.run(&namespace, &name).await?.ok_or(ApiError::NotFound)?
-    } else {
-        if !claim.is_again() {
-            runs::record(&state, &access, "run.create", &name, &request_id).await?;
-        }
-        claim.begin();
-        let made = if claim.is_again() {
-            // Whoever was at it before may have made it, and did not come to say so.
-            cluster.create_run_unless_made(&namespace, &wanted, by).await
-        } else {
-            cluster.create_run(&namespace, &wanted, by).await
-        };
-        let made = made.inspect_err(|error| {
-            if error.is_certain() {
-                claim.refused();
-            }
-        })?;
-        claim.done().await?;
-        made
+    let asked = Asked {
+        action: "run.create",
+        kind: "run",
+        name: &name,
+        request_id: &request_id,
     };
+    let made = resources::make(&state, &access, &mut claim, &wanted, asked).await?;
+    let (cluster, namespace) = resources::place(&state, &access).await?;
+    let version = version(&made);
     let run = get::waited(&state, &access, cluster, &namespace, made, wait).await?;
-    let tx = state.database.platform().await?;
+    let mut tx = state.database.tenant(access.tenant).await?;
+    tenants::note_runs_version(&mut tx, version).await?;
     claim.commit(tx, StatusCode::CREATED, &Run::from(run)).await
 }

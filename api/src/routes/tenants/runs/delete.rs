@@ -9,7 +9,10 @@ use crate::{
     app::AppState,
     auth::rights::need,
     http::{access::In, error::ApiError, request_id::RequestId},
-    routes::tenants::runs,
+    routes::tenants::{
+        resources::{self, Asked},
+        runs,
+    },
 };
 
 /// Delete a run.
@@ -34,7 +37,14 @@ pub async fn delete(
 ) -> Result<StatusCode, ApiError> {
     let Path((_, name)) = path;
     let (cluster, namespace, run) = runs::find(&state, &access, &name).await?;
-    runs::record(&state, &access, "run.delete", &name, &request_id).await?;
-    cluster.delete_run(&namespace, &run).await?;
+    let asked = Asked {
+        action: "run.delete",
+        kind: "run",
+        name: &name,
+        request_id: &request_id,
+    };
+    resources::record(&state, &access, asked).await?;
+    let version = cluster.delete_run(&namespace, &run).await?;
+    runs::wrote(&state, &access, version).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::{
+    extract::{Path, State},
+    response::Response,
+};
 use crds::sandbox_run::SandboxRun;
 
 use crate::{
@@ -12,9 +15,6 @@ use crate::{
     http::{access::In, error::ApiError, query::Query},
     routes::tenants::runs::{self, Run, create::Wait, is_over},
 };
-
-/// How often somebody who waits is asked again who they are.
-pub const ASK: Duration = Duration::from_secs(2);
 
 /// See a run.
 ///
@@ -28,7 +28,7 @@ pub const ASK: Duration = Duration::from_secs(2);
         ("run" = String, Path, description = "The run's name."),
         Wait
     ),
-    responses((status = 200, description = "The run.", body = Run)),
+    responses((status = 200, description = "The run.", body = Run, headers(("ETag" = String, description = "Its version, for `If-Match`.")))),
     security(("access_token" = ["runs:read"]), ("api_key" = ["runs:read"]), ("session" = []))
 )]
 pub async fn get(
@@ -36,12 +36,12 @@ pub async fn get(
     access: In<need::RunsRead>,
     path: Path<(String, String)>,
     Query(wait): Query<Wait>,
-) -> Result<axum::Json<Run>, ApiError> {
+) -> Result<Response, ApiError> {
     let Path((_, name)) = path;
     let wait = wait.duration()?;
-    let (cluster, namespace, run) = runs::find(&state, &access, &name).await?;
+    let (cluster, namespace, run) = runs::read(&state, &access, &name).await?;
     let run = waited(&state, &access, &cluster, &namespace, run, wait).await?;
-    Ok(axum::Json(Run::from(run)))
+    runs::tagged(run)
 }
 
 /// The run when it is over, or after a time. Whoever may not see it any more in the meantime is told so.
@@ -56,18 +56,10 @@ pub async fn waited<R: Needs>(
     if wait.is_zero() || is_over(&run) {
         return Ok(run);
     }
-    let revoked = async {
-        loop {
-            tokio::time::sleep(ASK).await;
-            if !access.stands(state).await? {
-                return Err::<(), _>(ApiError::Unauthenticated { invalid_token: true });
-            }
-        }
-    };
     let name = run.metadata.name.clone().unwrap_or_default();
     tokio::select! {
         over = cluster.wait_run(namespace, run, is_over) => over?.ok_or(ApiError::NotFound),
-        Err(error) = revoked => Err(error),
+        () = access.lost(state) => Err(ApiError::Unauthenticated { invalid_token: true }),
         () = state.stopping() => Err(ApiError::Unavailable("this replica is stopping".to_owned())),
         () = tokio::time::sleep(wait) => cluster.run(namespace, &name).await?.ok_or(ApiError::NotFound),
     }

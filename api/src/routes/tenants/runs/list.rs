@@ -8,7 +8,7 @@ use crate::{
     app::AppState,
     auth::rights::need,
     http::{access::In, error::ApiError, parse, query::Query},
-    routes::tenants::runs::{self, Run},
+    routes::tenants::{resources, runs::Run},
 };
 
 /// Which runs.
@@ -49,7 +49,7 @@ pub async fn list(
     Query(which): Query<Which>,
 ) -> Result<axum::Json<Runs>, ApiError> {
     let limit = parse::limit(which.limit)?;
-    let (cluster, namespace) = runs::place(&state, &access).await?;
+    let (cluster, namespace) = resources::place(&state, &access).await?;
     let page = cluster
         .list_runs(&namespace, limit, which.page_token.as_deref(), which.labels.as_deref())
         .await?;

@@ -1,13 +1,8 @@
 //! `GET /v1/tenants/{tenant}/runs/{run}/log`.
 
-use std::convert::Infallible;
-
 use axum::{
     extract::{Path, State},
-    response::{
-        IntoResponse, Response, Sse,
-        sse::{Event, KeepAlive},
-    },
+    response::{Response, sse::Event},
 };
 use crds::sandbox_run::SandboxRun;
 use futures::{Stream, StreamExt as _, stream};
@@ -19,8 +14,8 @@ use crate::{
     app::AppState,
     auth::rights::need,
     cluster::{Cluster, LogLines, Namespace},
-    http::{access::In, error::ApiError, query::Query},
-    routes::tenants::runs::{self, get::ASK, is_over},
+    http::{access::In, error::ApiError, query::Query, sse},
+    routes::tenants::runs::{self, is_over},
 };
 
 /// The most lines that can be asked for from the end.
@@ -70,32 +65,18 @@ pub async fn log(
     if which.tail.is_some_and(|lines| lines > MOST) {
         return Err(ApiError::invalid("tail", format!("write 0 to {MOST} lines")));
     }
-    let (cluster, namespace, run) = runs::find(&state, &access, &name).await?;
+    let (cluster, namespace, run) = runs::read(&state, &access, &name).await?;
     let (send, receive) = mpsc::channel(WAITING);
     let reading = read(cluster, namespace, run, which, send);
     tokio::spawn(async move {
-        let revoked = async {
-            loop {
-                tokio::time::sleep(ASK).await;
-                // A database that is away says nothing of the caller.
-                if matches!(access.stands(&state).await, Ok(false)) {
-                    return;
-                }
-            }
-        };
         // Whatever ends first ends the stream.
         tokio::select! {
             () = reading => {}
-            () = revoked => {}
+            () = access.lost(&state) => {}
             () = state.stopping() => {}
         }
     });
-    let events = stream::unfold(receive, async |mut receive| {
-        receive.recv().await.map(|event| (event, receive))
-    });
-    Ok(Sse::new(events.map(Ok::<_, Infallible>))
-        .keep_alive(KeepAlive::default())
-        .into_response())
+    Ok(sse::of(receive))
 }
 
 /// Sends lines until there are no more, or nobody hears.
