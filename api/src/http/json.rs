@@ -52,15 +52,24 @@ pub fn of<T: DeserializeOwned>(document: Value) -> Result<T, ApiError> {
 
 /// Why JSON is not of a type: the member at fault, if it is one.
 fn unread(error: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {
-    let (field, message) = (error.path().to_string(), error.inner().to_string());
-    if field == "." || field == "?" {
-        ApiError::Body {
-            status: StatusCode::BAD_REQUEST,
-            message,
+    let (place, message) = (error.path().to_string(), error.inner().to_string());
+    let place = Some(place).filter(|place| place != "." && place != "?");
+    // serde names the member that is not there, and where it is not.
+    let missing = message
+        .strip_prefix("missing field `")
+        .and_then(|rest| rest.split('`').next());
+    let field = match (place, missing) {
+        (Some(place), Some(missing)) => format!("{place}.{missing}"),
+        (Some(place), None) => place,
+        (None, Some(missing)) => missing.to_owned(),
+        (None, None) => {
+            return ApiError::Body {
+                status: StatusCode::BAD_REQUEST,
+                message,
+            };
         }
-    } else {
-        ApiError::Invalid { field, message }
-    }
+    };
+    ApiError::Invalid { field, message }
 }
 
 /// The bytes of a body within the limit of the router.
