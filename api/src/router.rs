@@ -110,7 +110,7 @@ fn account() -> OpenApiRouter<AppState> {
         .routes(routes!(routes::invitations::accept::accept))
         .routes(routes!(routes::claims::preview::preview))
         .routes(routes!(routes::me::claim_code::create))
-        .routes(routes!(routes::me::get::get))
+        .routes(routes!(routes::me::get::get, routes::me::delete::delete))
         .routes(routes!(routes::me::keys::list::list, routes::me::keys::add::add))
         .routes(routes!(routes::me::keys::revoke::revoke))
         .routes(routes!(routes::me::password::change))

@@ -17,6 +17,7 @@ pub mod me {
     //! Who asks.
     pub mod api_keys;
     pub mod claim_code;
+    pub mod delete;
     pub mod get;
     pub mod keys;
     pub mod password;

@@ -6,6 +6,7 @@ pub mod api_keys;
 pub mod audit;
 pub mod bell;
 pub mod claims;
+pub mod farewell;
 pub mod hashing;
 pub mod keyring;
 pub mod login;

@@ -152,19 +152,25 @@ impl Cluster {
     ) -> Result<Option<SandboxRun>, ClusterError> {
         let mut changes = self.mirror.changes();
         while !done(&run) {
-            let seen = *changes.borrow_and_update();
-            if seen.reaches(version(&run)) {
-                match self.same(namespace, &run) {
-                    None => return Ok(None),
-                    Some(now) if now.resource_version() != run.resource_version() => run = (*now).clone(),
-                    Some(_) => drop(changes.changed().await),
+            let reached = changes.borrow_and_update().reaches(version(&run));
+            match self.same(namespace, &run) {
+                Some(now) if now.resource_version() != run.resource_version() => {
+                    run = (*now).clone();
+                    continue;
                 }
-            } else if tokio::time::timeout(PATIENCE, changes.changed()).await.is_err() {
+                Some(_) => {
+                    // The mirror lives in self.
+                    let _ = changes.changed().await;
+                    continue;
+                }
+                None if reached => {}
                 // The mirror is behind, or its watch is broken.
-                match self.run(namespace, &run.name_any()).await? {
-                    Some(now) if now.uid() == run.uid() => run = now,
-                    _ => return Ok(None),
-                }
+                None if tokio::time::timeout(PATIENCE, changes.changed()).await.is_ok() => continue,
+                None => {}
+            }
+            match self.run(namespace, &run.name_any()).await? {
+                Some(now) if now.uid() == run.uid() => run = now,
+                _ => return Ok(None),
             }
         }
         Ok(Some(run))

@@ -63,7 +63,7 @@ pub fn logged_in(state: &AppState, opened: &Opened, device: &str) -> impl IntoRe
     (AppendHeaders(cookies), axum::Json(body))
 }
 
-fn cookies(state: &AppState, session: Option<&str>, device: Option<&str>) -> Vec<(HeaderName, HeaderValue)> {
+pub fn cookies(state: &AppState, session: Option<&str>, device: Option<&str>) -> Vec<(HeaderName, HeaderValue)> {
     let mut all = vec![(
         header::SET_COOKIE,
         state.cookies.set(Cookie::Session, session, state.accounts.session),

@@ -124,19 +124,45 @@ pub async fn change(
     drop(tx);
     let email = EmailAddress::parse(&person.email).map_err(|_| StoreError::Row("profiles"))?;
     password::check(&chosen, email.key())?;
-    throttle.password(email.key(), Some(*overseer.as_bytes()))?;
-    let stored = accounts::password(place.database.pool(), overseer)
-        .await?
-        .ok_or(Refused::Wrong)?;
-    if place.hashing.verify(Standing::Known, stored, old).await? == Verdict::Wrong {
-        return Err(Refused::Wrong);
-    }
+    judge(place, throttle, overseer, email.key(), old).await?;
     let salt = random().map_err(StoreError::from)?;
     let hash = place.hashing.hash(Standing::Known, chosen, salt).await?;
     let mut tx = place.database.platform().await?;
     sessions::delete_others(&mut tx, overseer, Some(session.id)).await?;
     store(&mut tx, overseer, &hash, "account.change_password", request_id, now).await?;
     Ok(tx.commit().await?)
+}
+
+/// Judges what somebody who has logged in gives as their password.
+pub async fn prove(
+    place: Place<'_>,
+    throttle: &Throttle,
+    overseer: OverseerId,
+    password: String,
+) -> Result<(), Refused> {
+    let mut tx = place.database.platform().await?;
+    let person = accounts::find(&mut tx, overseer).await?.ok_or(Refused::Wrong)?;
+    // Hashing takes long, and no transaction waits for it.
+    drop(tx);
+    let email = EmailAddress::parse(&person.email).map_err(|_| StoreError::Row("profiles"))?;
+    judge(place, throttle, overseer, email.key(), password).await
+}
+
+async fn judge(
+    place: Place<'_>,
+    throttle: &Throttle,
+    overseer: OverseerId,
+    email_key: &str,
+    password: String,
+) -> Result<(), Refused> {
+    throttle.password(email_key, Some(*overseer.as_bytes()))?;
+    let stored = accounts::password(place.database.pool(), overseer)
+        .await?
+        .ok_or(Refused::Wrong)?;
+    if place.hashing.verify(Standing::Known, stored, password).await? == Verdict::Wrong {
+        return Err(Refused::Wrong);
+    }
+    Ok(())
 }
 
 async fn store(

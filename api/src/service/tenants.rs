@@ -86,10 +86,12 @@ pub async fn insert(
     Ok(true)
 }
 
-/// Ends the transaction's tenant; its resource, and with it everything that runs for it, goes. False if it has ended.
+/// Ends a tenant of this kind; its resource, and with it everything that runs for it, goes. One of another kind is left
+/// as it is, and there is none if it has ended.
 pub async fn delete(
     database: &Database,
     tenant: TenantId,
+    kind: Kind,
     actor: Actor,
     request_id: &str,
     now: Timestamp,
@@ -98,7 +100,7 @@ pub async fn delete(
     let Some(found) = tenants::find(&mut tx, true).await?.filter(|t| !t.deleted) else {
         return Ok(None);
     };
-    if found.kind != Kind::Team {
+    if found.kind != kind {
         return Ok(Some(found));
     }
     tenants::delete(&mut tx, now).await?;

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
 use sqlx::PgPool;
 
-use crate::store::{Scope, StoreError};
+use crate::store::{PlatformTransaction, Scope, StoreError};
 
 /// A person.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -171,4 +171,54 @@ pub async fn rehash(tx: &mut impl Scope, id: OverseerId, old: &str, new: &str) -
     .await
     .map_err(|source| StoreError::new("store a better hash", source))?;
     Ok(())
+}
+
+/// Ends a person's account: what says who they are is erased, every proof of them ends, and the id stays for what names it.
+/// The transaction is of no tenant, as their own keys are. False if it has ended.
+pub async fn erase(tx: &mut PlatformTransaction, id: OverseerId, at: Timestamp) -> Result<bool, StoreError> {
+    let failed = |source| StoreError::new("erase an account", source);
+    let ended = sqlx::query!(
+        "UPDATE overseers SET deleted_at = $2, platform_admin = false WHERE id = $1 AND deleted_at IS NULL",
+        id.uuid(),
+        at.to_sqlx() as _,
+    )
+    .execute(tx.connection())
+    .await
+    .map_err(failed)?;
+    if ended.rows_affected() == 0 {
+        return Ok(false);
+    }
+    sqlx::query!(
+        r#"
+        DELETE FROM mail_links AS l
+        USING profiles AS p
+        WHERE p.overseer_id = $1 AND (l.overseer_id = $1 OR l.email_key = p.email_key)
+        "#,
+        id.uuid()
+    )
+    .execute(tx.connection())
+    .await
+    .map_err(failed)?;
+    for statement in [
+        sqlx::query!("DELETE FROM sessions WHERE overseer_id = $1", id.uuid()),
+        sqlx::query!("DELETE FROM recovery_codes WHERE overseer_id = $1", id.uuid()),
+        sqlx::query!("DELETE FROM authenticators WHERE overseer_id = $1", id.uuid()),
+        sqlx::query!("DELETE FROM passwords WHERE overseer_id = $1", id.uuid()),
+        sqlx::query!("DELETE FROM profiles WHERE overseer_id = $1", id.uuid()),
+    ] {
+        statement.execute(tx.connection()).await.map_err(failed)?;
+    }
+    sqlx::query!(
+        r#"
+        UPDATE api_keys
+        SET revoked_at = coalesce(revoked_at, $2), name = 'erased'
+        WHERE overseer_id = $1 AND tenant_id IS NULL
+        "#,
+        id.uuid(),
+        at.to_sqlx() as _,
+    )
+    .execute(tx.connection())
+    .await
+    .map_err(failed)?;
+    Ok(true)
 }

@@ -50,7 +50,7 @@ pub struct Challenge {
     post,
     path = "/v1/agents/{agent}/challenges",
     tag = "agents",
-    params(("agent" = String, Path, description = "The agent, as its registration named it.")),
+    params(("agent" = String, Path, format = "uuid", description = "The agent, as its registration named it.")),
     request_body = Wanted,
     responses(
         (status = 201, description = "A challenge.", body = Challenge),

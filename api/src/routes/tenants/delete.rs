@@ -11,6 +11,7 @@ use crate::{
         request_id::RequestId,
     },
     service::tenants,
+    store::tenants::Kind,
 };
 
 /// End a tenant.
@@ -33,7 +34,15 @@ pub async fn delete(
     access: In<need::TenantDelete>,
 ) -> Result<StatusCode, ApiError> {
     let actor = access.caller.actor();
-    let ended = tenants::delete(&state.database, access.tenant, actor, &request_id, state.clock.now()).await?;
+    let ended = tenants::delete(
+        &state.database,
+        access.tenant,
+        Kind::Team,
+        actor,
+        &request_id,
+        state.clock.now(),
+    )
+    .await?;
     match ended {
         Some(tenant) if tenant.deleted => {
             state.bell.ring();

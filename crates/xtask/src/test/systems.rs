@@ -78,7 +78,8 @@ fn e2e(ui: &Ui, options: &Options, cluster: &Cluster, kube: &Path) -> Result<()>
     install::development_with(ui, cluster, &["sandboxd.injection=initContainer"])?;
     let otherwise = ("e2e", "e2e suite injected otherwise");
     system(ui, options, otherwise, cluster, kube, &RUN_TESTS)?;
-    system(ui, options, ("outage", "outage suite"), cluster, kube, &[])
+    system(ui, options, ("outage", "outage suite"), cluster, kube, &[])?;
+    system(ui, options, ("release", "release suite"), cluster, kube, &[])
 }
 
 /// The API beside the cluster, under the rights that the chart gives it.

@@ -18,7 +18,7 @@ use crate::{
     delete,
     path = "/v1/me/api-keys/{key}",
     tag = "people",
-    params(("key" = String, Path, description = "The key's id.")),
+    params(("key" = String, Path, format = "uuid", description = "The key's id.")),
     responses((status = 204, description = "It is revoked.")),
     security(("session" = []))
 )]

@@ -22,7 +22,7 @@ use crate::{
     delete,
     path = "/v1/me/keys/{key}",
     tag = "agents",
-    params(("key" = String, Path, description = "The key.")),
+    params(("key" = String, Path, format = "uuid", description = "The key.")),
     responses(
         (status = 204, description = "The key is revoked."),
         (status = 400, description = "The key is no id.", body = Problem, content_type = "application/problem+json"),

@@ -18,7 +18,7 @@ use crate::{
     delete,
     path = "/v1/me/sessions/{session}",
     tag = "people",
-    params(("session" = String, Path, description = "The login.")),
+    params(("session" = String, Path, format = "uuid", description = "The login.")),
     responses((status = 204, description = "It has ended.")),
     security(("session" = []))
 )]

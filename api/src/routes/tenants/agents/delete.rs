@@ -23,7 +23,7 @@ use crate::{
     tag = "agents",
     params(
         ("tenant" = String, Path, description = "The tenant's name."),
-        ("agent" = String, Path, description = "The agent.")
+        ("agent" = String, Path, format = "uuid", description = "The agent.")
     ),
     responses((status = 204, description = "The agent is no more.")),
     security(("api_key" = ["agents:write"]), ("session" = []))

@@ -20,7 +20,7 @@ use crate::{
     tag = "agents",
     params(
         ("tenant" = String, Path, description = "The tenant's name."),
-        ("agent" = String, Path, description = "The agent.")
+        ("agent" = String, Path, format = "uuid", description = "The agent.")
     ),
     responses(
         (status = 200, description = "The agent.", body = Agent, headers(("ETag" = String, description = "Its version, for `If-Match`."))),

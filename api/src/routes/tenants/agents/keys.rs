@@ -34,7 +34,7 @@ use crate::{
     tag = "agents",
     params(
         ("tenant" = String, Path, description = "The tenant's name."),
-        ("agent" = String, Path, description = "The agent.")
+        ("agent" = String, Path, format = "uuid", description = "The agent.")
     ),
     responses((status = 200, description = "The keys, the oldest first.", body = Keys)),
     security(("api_key" = ["agents:read"]), ("session" = []))
@@ -60,8 +60,8 @@ pub async fn list(
     tag = "agents",
     params(
         ("tenant" = String, Path, description = "The tenant's name."),
-        ("agent" = String, Path, description = "The agent."),
-        ("key" = String, Path, description = "The key.")
+        ("agent" = String, Path, format = "uuid", description = "The agent."),
+        ("key" = String, Path, format = "uuid", description = "The key.")
     ),
     responses(
         (status = 204, description = "The key is revoked."),

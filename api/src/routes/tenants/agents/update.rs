@@ -44,7 +44,7 @@ pub struct Change {
     tag = "agents",
     params(
         ("tenant" = String, Path, description = "The tenant's name."),
-        ("agent" = String, Path, description = "The agent."),
+        ("agent" = String, Path, format = "uuid", description = "The agent."),
         IfMatchHeader
     ),
     request_body = Change,

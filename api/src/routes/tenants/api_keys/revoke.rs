@@ -21,7 +21,7 @@ use crate::{
     tag = "tenants",
     params(
         ("tenant" = String, Path, description = "The tenant's name."),
-        ("key" = String, Path, description = "The key's id.")
+        ("key" = String, Path, format = "uuid", description = "The key's id.")
     ),
     responses((status = 204, description = "It is revoked.")),
     security(("api_key" = ["keys:write"]), ("session" = []))

@@ -22,7 +22,7 @@ use crate::{
     tag = "tenants",
     params(
         ("tenant" = String, Path, description = "The tenant's name."),
-        ("invitation" = String, Path, description = "The invitation.")
+        ("invitation" = String, Path, format = "uuid", description = "The invitation.")
     ),
     responses((status = 204, description = "It is withdrawn.")),
     security(("api_key" = ["members:write"]), ("session" = []))

@@ -27,7 +27,7 @@ use crate::{
     tag = "tenants",
     params(
         ("tenant" = String, Path, description = "The tenant's name."),
-        ("overseer" = String, Path, description = "The person.")
+        ("overseer" = String, Path, format = "uuid", description = "The person.")
     ),
     responses(
         (status = 204, description = "No member any more."),

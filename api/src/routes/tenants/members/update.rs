@@ -40,7 +40,7 @@ pub struct Change {
     tag = "tenants",
     params(
         ("tenant" = String, Path, description = "The tenant's name."),
-        ("overseer" = String, Path, description = "The person.")
+        ("overseer" = String, Path, format = "uuid", description = "The person.")
     ),
     request_body = Change,
     responses(

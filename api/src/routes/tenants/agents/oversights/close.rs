@@ -30,8 +30,8 @@ use crate::{
     tag = "agents",
     params(
         ("tenant" = String, Path, description = "The tenant's name."),
-        ("agent" = String, Path, description = "The agent."),
-        ("overseer" = String, Path, description = "The person.")
+        ("agent" = String, Path, format = "uuid", description = "The agent."),
+        ("overseer" = String, Path, format = "uuid", description = "The person.")
     ),
     responses((status = 204, description = "The relation is no more.")),
     security(("api_key" = ["agents:read"]), ("session" = []))

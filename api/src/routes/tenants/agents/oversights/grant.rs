@@ -41,8 +41,8 @@ pub struct Wanted {
     tag = "agents",
     params(
         ("tenant" = String, Path, description = "The tenant's name."),
-        ("agent" = String, Path, description = "The agent."),
-        ("overseer" = String, Path, description = "The person.")
+        ("agent" = String, Path, format = "uuid", description = "The agent."),
+        ("overseer" = String, Path, format = "uuid", description = "The person.")
     ),
     request_body = Wanted,
     responses(

@@ -26,7 +26,7 @@ pub struct Oversights {
     tag = "agents",
     params(
         ("tenant" = String, Path, description = "The tenant's name."),
-        ("agent" = String, Path, description = "The agent.")
+        ("agent" = String, Path, format = "uuid", description = "The agent.")
     ),
     responses((status = 200, description = "The relations.", body = Oversights)),
     security(("access_token" = ["agents:read"]), ("api_key" = ["agents:read"]), ("session" = []))
