@@ -69,6 +69,7 @@ fn callers() -> OpenApiRouter<AppState> {
         .route_layer(middleware::from_fn(layers::patient));
     open()
         .merge(account())
+        .merge(admin())
         .merge(tenants())
         .route_layer(middleware::from_fn(layers::timely))
         .merge(runs)
@@ -124,6 +125,16 @@ fn account() -> OpenApiRouter<AppState> {
             routes::me::api_keys::create::create
         ))
         .routes(routes!(routes::me::api_keys::revoke::revoke))
+}
+
+/// What those do who run the platform.
+fn admin() -> OpenApiRouter<AppState> {
+    use routes::admin::overseers;
+    OpenApiRouter::new()
+        .routes(routes!(overseers::list::list))
+        .routes(routes!(overseers::get::get))
+        .routes(routes!(overseers::block::block))
+        .routes(routes!(overseers::unblock::unblock))
 }
 
 /// Tenants, and who may do what in them.

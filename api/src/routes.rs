@@ -1,5 +1,9 @@
 //! One file an operation: what it reads and answers, its documentation, its handler.
 
+pub mod admin {
+    //! What those do who run the platform.
+    pub mod overseers;
+}
 pub mod agents {
     //! Agents.
     pub mod challenge;

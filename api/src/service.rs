@@ -5,6 +5,7 @@ pub mod agents;
 pub mod api_keys;
 pub mod audit;
 pub mod bell;
+pub mod blocks;
 pub mod claims;
 pub mod farewell;
 pub mod hashing;

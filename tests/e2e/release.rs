@@ -119,8 +119,11 @@ async fn a_release_comes_and_goes_and_leaves_the_tenants_work() {
     // Another one replaces the operator alone, and the way back leads to what was there.
     helm(&["upgrade", "pinfold", &chart, &values, "--set=workers=8", wait, patience]);
     assert_ne!(template().await, before);
-    let replaced = pods(&system, "app.kubernetes.io/component=operator").await;
-    assert!(replaced.iter().all(|pod| !running.contains(pod)), "{replaced:?}");
+    wait::until_true("every operator is another", async || {
+        let there = pods(&system, "app.kubernetes.io/component=operator").await;
+        there.len() == 2 && there.iter().all(|pod| !running.contains(pod))
+    })
+    .await;
     answers(&world).await;
     helm(&["rollback", "pinfold", wait, patience]);
     assert_eq!(template().await, before);

@@ -20,7 +20,7 @@ use crate::{
         error::{ApiError, Forbidden},
     },
     store::{
-        Scope as _, agents,
+        Scope as _, accounts, agents,
         api_keys::{self, Presented},
         audit::Actor,
         sessions::{self, Session},
@@ -63,6 +63,10 @@ pub struct Agent(pub AgentToken);
 /// A person who has logged in, and nobody else.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Person(pub Login);
+
+/// A person who has logged in and runs the platform.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admin(pub Login);
 
 impl Caller {
     /// Who is named as having done what the caller does.
@@ -175,6 +179,23 @@ where
         match Caller::from_request_parts(parts, state).await? {
             Caller::Person(login) => Ok(Self(login)),
             Caller::Agent(_) | Caller::Key(_) => Err(ApiError::Forbidden(Forbidden::LoginOnly)),
+        }
+    }
+}
+
+impl<S> FromRequestParts<S> for Admin
+where
+    S: Send + Sync,
+    AppState: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Person(login) = Person::from_request_parts(parts, state).await?;
+        let mut tx = AppState::from_ref(state).database.platform().await?;
+        match accounts::find(&mut tx, login.overseer()).await? {
+            Some(person) if person.platform_admin => Ok(Self(login)),
+            _ => Err(ApiError::Forbidden(Forbidden::AdminsOnly)),
         }
     }
 }

@@ -98,6 +98,8 @@ pub enum Forbidden {
     LoginOnly,
     /// Only a person does this, or a key that a person made.
     PeopleOnly,
+    /// Only a person who runs the platform does this.
+    AdminsOnly,
     /// The request came with a cookie and without what shows that it was meant.
     Csrf,
     /// The giver does not have what is to be given.
@@ -130,6 +132,7 @@ impl Forbidden {
             Self::AgentsOnly => "only an agent does this, with an access token of its own".to_owned(),
             Self::LoginOnly => "only a person who has logged in does this, not a token or a key".to_owned(),
             Self::PeopleOnly => "only a person does this, or an API key that a person made".to_owned(),
+            Self::AdminsOnly => "only a person who runs the platform does this".to_owned(),
             Self::Csrf => {
                 "send the header X-CSRF-Token with the csrf_token that the login or GET /v1/me gave".to_owned()
             }
@@ -145,6 +148,7 @@ impl Forbidden {
             | Self::AgentsOnly
             | Self::LoginOnly
             | Self::PeopleOnly
+            | Self::AdminsOnly
             | Self::Grant
             | Self::Relation(_) => "forbidden",
         }

@@ -111,6 +111,65 @@ pub async fn find(tx: &mut impl Scope, id: OverseerId) -> Result<Option<Person>,
     }))
 }
 
+/// People whose accounts have not ended, by id: those after one, and with an address if one is named.
+pub async fn list(
+    pool: &PgPool,
+    after: Option<OverseerId>,
+    email: Option<&EmailAddress>,
+    limit: i64,
+) -> Result<Vec<Person>, StoreError> {
+    let rows = sqlx::query!(
+        r#"
+        SELECT
+            o.id,
+            p.email,
+            p.name,
+            p.created_at AS "created_at: jiff_sqlx::Timestamp",
+            o.platform_admin,
+            o.blocked_at IS NOT NULL AS "blocked!"
+        FROM overseers AS o
+        JOIN profiles AS p ON p.overseer_id = o.id
+        WHERE o.deleted_at IS NULL
+            AND ($1::uuid IS NULL OR o.id > $1)
+            AND ($2::text IS NULL OR p.email_key = $2)
+        ORDER BY o.id
+        LIMIT $3
+        "#,
+        after.map(|id| id.uuid()),
+        email.map(EmailAddress::key),
+        limit,
+    )
+    .fetch_all(pool)
+    .await
+    .map_err(|source| StoreError::new("list people", source))?;
+    let people = rows.into_iter().map(|row| Person {
+        id: OverseerId::of_uuid(row.id),
+        email: row.email,
+        name: row.name,
+        created_at: row.created_at.to_jiff(),
+        platform_admin: row.platform_admin,
+        blocked: row.blocked,
+    });
+    Ok(people.collect())
+}
+
+/// Blocks a person, or no longer; false if that is so already, or there is nobody.
+pub async fn set_blocked(tx: &mut impl Scope, id: OverseerId, since: Option<Timestamp>) -> Result<bool, StoreError> {
+    let changed = sqlx::query!(
+        r#"
+        UPDATE overseers
+        SET blocked_at = $2
+        WHERE id = $1 AND kind = 'person' AND deleted_at IS NULL AND (blocked_at IS NULL) = ($2::timestamptz IS NOT NULL)
+        "#,
+        id.uuid(),
+        since.map(jiff_sqlx::ToSqlx::to_sqlx) as _,
+    )
+    .execute(tx.connection())
+    .await
+    .map_err(|source| StoreError::new("block a person", source))?;
+    Ok(changed.rows_affected() == 1)
+}
+
 /// What a login with an address is judged by.
 pub async fn credentials(pool: &PgPool, email: &EmailAddress) -> Result<Option<Credentials>, StoreError> {
     let row = sqlx::query!(

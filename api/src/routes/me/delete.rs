@@ -41,7 +41,7 @@ impl std::fmt::Debug for Farewell {
 
 /// Delete my account.
 ///
-/// Every tenant is left, the tenant of one's own ends with everything that runs there, all logins and personal API keys end, and address, name, password and second
+/// Every tenant is left, the tenant of one's own ends with everything that runs there, all logins and API keys end, those made for a tenant too, and address, name, password and second
 /// factor are erased. What others may read of what was done names an id that says nothing. The address can open another account.
 #[utoipa::path(
     delete,

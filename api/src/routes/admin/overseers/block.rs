@@ -1,0 +1,42 @@
+//! `POST /v1/admin/overseers/{overseer}/block`.
+
+use axum::extract::{Path, State};
+
+use crate::{
+    app::AppState,
+    http::{caller::Admin, error::ApiError, parse, request_id::RequestId},
+    routes::admin::overseers::Overseer,
+    service::{blocks, members::By},
+};
+
+/// Block a person.
+///
+/// For those who run the platform. Logins and API keys end with the next request, and nobody logs in as them.
+#[utoipa::path(
+    post,
+    path = "/v1/admin/overseers/{overseer}/block",
+    tag = "admin",
+    params(("overseer" = String, Path, format = "uuid", description = "The person.")),
+    responses((status = 200, description = "The person, who is blocked.", body = Overseer)),
+    security(("session" = []))
+)]
+pub async fn block(
+    State(state): State<AppState>,
+    RequestId(request_id): RequestId,
+    Admin(login): Admin,
+    Path(overseer): Path<String>,
+) -> Result<axum::Json<Overseer>, ApiError> {
+    let id = parse::id("overseer", &overseer)?;
+    if id == login.overseer() {
+        return Err(ApiError::invalid(
+            "overseer",
+            "nobody shuts themselves out; ask somebody else who runs the platform",
+        ));
+    }
+    let by = By {
+        overseer: login.overseer(),
+        request_id: &request_id,
+    };
+    let person = blocks::set(&state.database, id, true, by, state.clock.now()).await?;
+    Ok(axum::Json(Overseer::from(person.ok_or(ApiError::NotFound)?)))
+}

@@ -1,0 +1,36 @@
+//! `POST /v1/admin/overseers/{overseer}/unblock`.
+
+use axum::extract::{Path, State};
+
+use crate::{
+    app::AppState,
+    http::{caller::Admin, error::ApiError, parse, request_id::RequestId},
+    routes::admin::overseers::Overseer,
+    service::{blocks, members::By},
+};
+
+/// Unblock a person.
+///
+/// For those who run the platform. They can log in again; what ended stays ended.
+#[utoipa::path(
+    post,
+    path = "/v1/admin/overseers/{overseer}/unblock",
+    tag = "admin",
+    params(("overseer" = String, Path, format = "uuid", description = "The person.")),
+    responses((status = 200, description = "The person, who is not blocked.", body = Overseer)),
+    security(("session" = []))
+)]
+pub async fn unblock(
+    State(state): State<AppState>,
+    RequestId(request_id): RequestId,
+    Admin(login): Admin,
+    Path(overseer): Path<String>,
+) -> Result<axum::Json<Overseer>, ApiError> {
+    let id = parse::id("overseer", &overseer)?;
+    let by = By {
+        overseer: login.overseer(),
+        request_id: &request_id,
+    };
+    let person = blocks::set(&state.database, id, false, by, state.clock.now()).await?;
+    Ok(axum::Json(Overseer::from(person.ok_or(ApiError::NotFound)?)))
+}

@@ -1,0 +1,44 @@
+//! People whom the platform shuts out.
+
+use domain::OverseerId;
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::{
+    service::members::By,
+    store::{
+        Database, StoreError,
+        accounts::{self, Person},
+        audit::{self, Actor, Event},
+        sessions,
+    },
+};
+
+/// Blocks a person or lets them in again, and gives them as they are then; none if there is nobody. Who is blocked has no
+/// login and no key that works, and gets none.
+pub async fn set(
+    database: &Database,
+    overseer: OverseerId,
+    blocked: bool,
+    by: By<'_>,
+    now: Timestamp,
+) -> Result<Option<Person>, StoreError> {
+    let mut tx = database.platform().await?;
+    if accounts::set_blocked(&mut tx, overseer, blocked.then_some(now)).await? {
+        if blocked {
+            sessions::delete_others(&mut tx, overseer, None).await?;
+        }
+        let event = Event {
+            at: now,
+            actor: Actor::Overseer(by.overseer),
+            action: if blocked { "account.block" } else { "account.unblock" },
+            target: overseer.uuid(),
+            request_id: by.request_id,
+            detail: json!({}),
+        };
+        audit::append(&mut tx, &event).await?;
+    }
+    let person = accounts::find(&mut tx, overseer).await?;
+    tx.commit().await?;
+    Ok(person)
+}
