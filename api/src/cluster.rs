@@ -104,9 +104,7 @@ impl Cluster {
             namespaces: Arc::default(),
         }))
     }
-}
 
-impl Cluster {
     /// Follows what runs, until the process ends, so that reads need not ask the cluster.
     pub async fn follow(&self) {
         self.mirror.follow(Api::all(self.watching.clone())).await;

@@ -34,6 +34,13 @@ pub fn limit(asked: Option<u32>) -> Result<u32, ApiError> {
     }
 }
 
+/// Cuts a page off what was read with one entry more than it may have; gives what asks for the next page, if there is one.
+pub fn next_page<T>(found: &mut Vec<T>, limit: u32, token: impl Fn(&T) -> String) -> Option<String> {
+    let more = found.len() > limit as usize;
+    found.truncate(limit as usize);
+    found.last().filter(|_| more).map(token)
+}
+
 /// A name that people give.
 pub fn name<'a>(field: &str, text: &'a str) -> Result<&'a str, ApiError> {
     const LONGEST: usize = 100;

@@ -116,13 +116,7 @@ pub async fn change(
     now: Timestamp,
 ) -> Result<(), Refused> {
     let overseer = session.overseer;
-    let mut tx = place.database.platform().await?;
-    let person = accounts::find(&mut tx, overseer)
-        .await?
-        .ok_or(StoreError::Row("profiles"))?;
-    // Hashing takes long, and no transaction waits for it.
-    drop(tx);
-    let email = EmailAddress::parse(&person.email).map_err(|_| StoreError::Row("profiles"))?;
+    let email = email_of(place, overseer).await?.ok_or(StoreError::Row("profiles"))?;
     password::check(&chosen, email.key())?;
     judge(place, throttle, overseer, email.key(), old).await?;
     let salt = random().map_err(StoreError::from)?;
@@ -140,12 +134,16 @@ pub async fn prove(
     overseer: OverseerId,
     password: String,
 ) -> Result<(), Refused> {
-    let mut tx = place.database.platform().await?;
-    let person = accounts::find(&mut tx, overseer).await?.ok_or(Refused::Wrong)?;
-    // Hashing takes long, and no transaction waits for it.
-    drop(tx);
-    let email = EmailAddress::parse(&person.email).map_err(|_| StoreError::Row("profiles"))?;
+    let email = email_of(place, overseer).await?.ok_or(Refused::Wrong)?;
     judge(place, throttle, overseer, email.key(), password).await
+}
+
+/// A person's address, in a transaction of its own: hashing takes long, and none waits for it.
+async fn email_of(place: Place<'_>, overseer: OverseerId) -> Result<Option<EmailAddress>, StoreError> {
+    let mut tx = place.database.platform().await?;
+    let person = accounts::find(&mut tx, overseer).await?;
+    let email = person.map(|person| EmailAddress::parse(&person.email)).transpose();
+    email.map_err(|_| StoreError::Row("profiles"))
 }
 
 async fn judge(

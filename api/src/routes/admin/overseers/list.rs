@@ -58,9 +58,7 @@ pub async fn list(
         .transpose()?;
     let email = which.email.as_deref().map(parse::email).transpose()?;
     let mut found = accounts::list(state.database.pool(), after, email.as_ref(), i64::from(limit) + 1).await?;
-    let more = found.len() > limit as usize;
-    found.truncate(limit as usize);
-    let next_page_token = found.last().filter(|_| more).map(|person| person.id.to_string());
+    let next_page_token = parse::next_page(&mut found, limit, |person| person.id.to_string());
     Ok(axum::Json(Overseers {
         overseers: found.into_iter().map(Overseer::from).collect(),
         next_page_token,

@@ -55,9 +55,7 @@ pub async fn list(
         .transpose()?;
     let mut tx = state.database.tenant(access.tenant).await?;
     let mut found = agents::list(&mut tx, after, i64::from(limit) + 1).await?;
-    let more = found.len() > limit as usize;
-    found.truncate(limit as usize);
-    let next_page_token = found.last().filter(|_| more).map(|agent| agent.id.to_string());
+    let next_page_token = parse::next_page(&mut found, limit, |agent| agent.id.to_string());
     Ok(axum::Json(Agents {
         agents: found.into_iter().map(Agent::from).collect(),
         next_page_token,
