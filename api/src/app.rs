@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use anyhow::{Context as _, Result};
 use aws_lc_rs::hmac;
 use axum::http::HeaderValue;
 use domain::{Clock, SystemClock};
@@ -14,11 +15,12 @@ use crate::{
     config::{Accounts, Config, Environment},
     http::{cookies::Cookies, limits::Limits},
     metrics::Metrics,
+    redis::Redis,
     service::{
-        bell::Bell, hashing::Hashing, keyring::Keyring, second_factor, sign_up::Place, throttle::Throttle,
-        tokens::Maker,
+        bell::Bell, hashing::Hashing, keyring::Keyring, limiter::Counting, second_factor, sign_up::Place,
+        throttle::Throttle, tokens::Maker,
     },
-    store::{Database, StoreError},
+    store::Database,
 };
 
 /// What every handler may ask for.
@@ -28,6 +30,8 @@ pub struct AppState {
     pub database: Database,
     /// The cluster, if there is one.
     pub cluster: Option<Cluster>,
+    /// What replicas share and may lose, if there is such a place.
+    pub redis: Option<Arc<Redis>>,
     /// The signing keys.
     pub keyring: Arc<Keyring>,
     /// The time.
@@ -81,7 +85,7 @@ pub struct Keys {
 
 impl AppState {
     /// Everything from the configuration, with the machine's clock.
-    pub fn new(config: &Config, cluster: Option<Cluster>) -> Result<Self, StoreError> {
+    pub fn new(config: &Config, cluster: Option<Cluster>) -> Result<Self> {
         Self::assemble(
             config,
             Database::open(&config.database)?,
@@ -96,7 +100,7 @@ impl AppState {
         database: Database,
         cluster: Option<Cluster>,
         clock: Arc<dyn Clock>,
-    ) -> Result<Self, StoreError> {
+    ) -> Result<Self> {
         let master = config.auth.master_key.clone();
         let keys = Keys {
             challenge: master.mac(challenge::PURPOSE),
@@ -106,15 +110,30 @@ impl AppState {
             shadow: config.auth.shadow_key.clone(),
         };
         let audit_signer = Arc::new(Signer::new(&master)?);
+        let metrics = Metrics::default();
+        let open = |url| Redis::open(url, metrics.redis_unanswered.clone());
+        let redis = config
+            .redis
+            .url
+            .as_ref()
+            .map(open)
+            .transpose()
+            .context("redis.url")?
+            .map(Arc::new);
+        let counting = Counting {
+            clock: clock.clone(),
+            redis: redis.clone(),
+        };
         let secure = config.http.environment == Environment::Production || config.http.issuer.starts_with("https://");
         Ok(Self {
             database,
             cluster,
-            metrics: Arc::default(),
+            redis,
+            metrics: Arc::new(metrics),
             audit_signer,
             keyring: Arc::default(),
-            limits: Arc::new(Limits::new(&config.limits, clock.clone())),
-            throttle: Arc::new(Throttle::new(config.limits.calls_per_minute, clock.clone())),
+            limits: Arc::new(Limits::new(&config.limits, &counting)),
+            throttle: Arc::new(Throttle::new(config.limits.calls_per_minute, &counting)),
             hashing: Arc::default(),
             clock,
             issuer: config.http.issuer.as_str().into(),

@@ -14,6 +14,7 @@ mod http;
 mod limits;
 mod mail;
 mod problems;
+mod redis;
 pub mod settings;
 mod source;
 
@@ -25,6 +26,7 @@ pub use http::{Environment, Http};
 pub use limits::Limits;
 pub use mail::{Mail, Transport};
 pub use problems::{ConfigError, Problem};
+pub use redis::Redis;
 
 use problems::Problems;
 use source::Source;
@@ -36,6 +38,8 @@ pub struct Config {
     pub http: Http,
     /// PostgreSQL.
     pub database: Database,
+    /// Redis.
+    pub redis: Redis,
     /// The cluster that tenants run in.
     pub cluster: Cluster,
     /// Keys and tokens.
@@ -55,6 +59,7 @@ impl Config {
         let source = Source::read(file, environment, &mut problems);
         let http = Http::read(&source, &mut problems);
         let database = Database::read(&source, &mut problems);
+        let redis = Redis::read(&source, &mut problems);
         let cluster = Cluster::read(&source, &mut problems);
         let auth = Auth::read(&source, &http, &mut problems);
         let accounts = Accounts::read(&source, &http, &mut problems);
@@ -63,6 +68,7 @@ impl Config {
         problems.finish(|| Self {
             http,
             database,
+            redis,
             cluster,
             auth,
             accounts,

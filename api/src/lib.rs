@@ -9,6 +9,7 @@ pub mod config;
 pub mod http;
 pub mod mail;
 pub mod metrics;
+pub mod redis;
 pub mod router;
 pub mod routes;
 pub mod serve;

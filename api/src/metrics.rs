@@ -61,6 +61,8 @@ pub struct Metrics {
     jobs_done: Family<JobLabels, Counter>,
     jobs: Family<StateLabels, Gauge>,
     connections: Family<StateLabels, Gauge>,
+    /// Counted where Redis is asked.
+    pub redis_unanswered: Counter,
     numbered: Counter,
     broken: Gauge,
 }
@@ -81,6 +83,7 @@ impl Default for Metrics {
             jobs_done: Family::default(),
             jobs: Family::default(),
             connections: Family::default(),
+            redis_unanswered: Counter::default(),
             numbered: Counter::default(),
             broken: Gauge::default(),
         }
@@ -109,6 +112,11 @@ impl Metrics {
             "database_connections",
             "Connections to PostgreSQL",
             self.connections.clone(),
+        );
+        registry.register(
+            "redis_unanswered",
+            "Questions that Redis did not answer and this process answered for itself",
+            self.redis_unanswered.clone(),
         );
         registry.register(
             "audit_events_numbered",

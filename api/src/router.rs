@@ -1,6 +1,6 @@
 //! The whole route table. A route mounts through its documentation, so one without any does not mount.
 
-use axum::{Extension, Router, extract::DefaultBodyLimit, middleware};
+use axum::{Extension, Router, extract::DefaultBodyLimit, middleware, routing::get};
 use utoipa::{
     Modify, OpenApi as _,
     openapi::{
@@ -199,6 +199,16 @@ fn runs() -> OpenApiRouter<AppState> {
         .routes(routes!(runs::events::events))
 }
 
+/// Pages for people: no part of what programs are described.
+fn pages() -> Router<AppState> {
+    Router::new()
+        .route("/docs", get(routes::docs::page))
+        .route("/docs/", get(routes::docs::index))
+        .route("/docs/{*file}", get(routes::docs::file))
+        .route_layer(middleware::from_fn_with_state(Group::Anonymous, limits::layer))
+        .route_layer(middleware::from_fn(layers::timely))
+}
+
 /// The service.
 pub fn router(state: AppState) -> Router {
     let (callers, _) = callers().split_for_parts();
@@ -207,7 +217,11 @@ pub fn router(state: AppState) -> Router {
     let callers = layers::refusing(callers).layer(cors::of(&state.allowed_origins));
     let well_known = layers::refusing(well_known).layer(cors::public());
     let (limits, metrics) = (Extension(state.limits.clone()), state.metrics.clone());
-    layers::wrap(callers.merge(well_known).with_state(state).layer(limits), metrics)
+    let pages = layers::refusing(pages());
+    layers::wrap(
+        callers.merge(well_known).merge(pages).with_state(state).layer(limits),
+        metrics,
+    )
 }
 
 /// The description of the service (OpenAPI 3.1).

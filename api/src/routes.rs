@@ -13,6 +13,7 @@ pub mod claims {
     //! Agents that nobody owns yet, for those who have a code.
     pub mod preview;
 }
+pub mod docs;
 pub mod invitations {
     //! Invitations, for those who have one.
     pub mod accept;

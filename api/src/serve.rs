@@ -34,6 +34,7 @@ use crate::{
     config::Config,
     http::tls::{Certificate, TlsListener},
     mail::Mailer,
+    redis::RedisError,
     router,
     store::{idempotency, mail_links, replay, sessions},
     work,
@@ -146,6 +147,7 @@ pub async fn serve(config: &Config, jobs: bool) -> Result<()> {
     let address = listener.local_addr()?;
     let needed = async {
         until_database(&state).await?;
+        look_at_redis(&state).await?;
         let refreshed = state.keyring.refresh(&state.database, &state.master, state.clock.now());
         refreshed.await.context("read the signing keys")
     };
@@ -240,6 +242,24 @@ async fn until_database(state: &AppState) -> Result<()> {
             Err(error) => return Err(error).context("check the database"),
         }
         tokio::time::sleep(PATIENCE).await;
+    }
+}
+
+/// Redis may be away; one that would forget what it is told is refused.
+async fn look_at_redis(state: &AppState) -> Result<()> {
+    let Some(redis) = &state.redis else { return Ok(()) };
+    match redis.check().await {
+        Ok(()) => Ok(()),
+        Err(error @ RedisError::Evicts(_)) => {
+            Err(error).context("redis.url (REDIS_URL): a full server would forget what clients have used up")
+        }
+        Err(error) => {
+            warn!(
+                error = chain(&error),
+                "going on without Redis until it answers; each replica counts for itself"
+            );
+            Ok(())
+        }
     }
 }
 

@@ -10,6 +10,7 @@ pub mod claims;
 pub mod farewell;
 pub mod hashing;
 pub mod keyring;
+pub mod limiter;
 pub mod login;
 pub mod members;
 pub mod oversight;

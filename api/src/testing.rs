@@ -2,6 +2,7 @@
 
 mod agent;
 mod documented;
+mod redis;
 
 use std::{
     collections::BTreeMap,
@@ -40,6 +41,7 @@ use crate::{
 };
 
 pub use agent::TestAgent;
+pub use redis::TestRedis;
 
 /// The issuer of every test.
 pub const ISSUER: &str = "https://pinfold.example";
@@ -66,6 +68,7 @@ pub struct TestApp {
     pub router: Router,
     pub state: AppState,
     clock: Arc<TestClock>,
+    redis: Option<String>,
     /// The database as its owner sees it.
     pub owner: PgPool,
 }
@@ -98,23 +101,39 @@ impl TestApp {
         app
     }
 
-    /// The same before the first signing key was made.
+    /// A service that counts in Redis.
+    pub async fn with_redis(redis: &TestRedis) -> Self {
+        let app = Self::begin(Some(redis.url())).await;
+        app.refresh_keys().await;
+        app
+    }
+
+    /// A service before the first signing key was made.
     pub async fn without_keys() -> Self {
+        Self::begin(None).await
+    }
+
+    async fn begin(redis: Option<String>) -> Self {
         let url = database().await;
         let owner = PgPool::connect(&url).await.expect("connect to the test's database");
         let clock = Arc::new(TestClock(AtomicI64::new(START)));
-        Self::over(&url, owner, clock)
+        Self::over(&url, owner, clock, redis)
     }
 
     /// Another replica of the same service.
     pub fn replica(&self) -> Self {
         let options = self.owner.connect_options();
         let name = options.get_database().unwrap_or_default();
-        Self::over(&url_of(name), self.owner.clone(), self.clock.clone())
+        Self::over(
+            &url_of(name),
+            self.owner.clone(),
+            self.clock.clone(),
+            self.redis.clone(),
+        )
     }
 
-    fn over(url: &str, owner: PgPool, clock: Arc<TestClock>) -> Self {
-        let environment = BTreeMap::from(
+    fn over(url: &str, owner: PgPool, clock: Arc<TestClock>, redis: Option<String>) -> Self {
+        let mut environment = BTreeMap::from(
             [
                 ("DATABASE_URL", url.to_owned()),
                 ("SERVICE_URL", ISSUER.to_owned()),
@@ -131,6 +150,7 @@ impl TestApp {
             ]
             .map(|(name, value)| (name.to_owned(), value)),
         );
+        environment.extend(redis.clone().map(|url| ("REDIS_URL".to_owned(), url)));
         let config = Config::load(None, &environment).expect("the tests' configuration");
         let database = Database::open(&config.database).expect("a pool");
         let state = AppState::assemble(&config, database, None, clock.clone()).expect("a service");
@@ -138,6 +158,7 @@ impl TestApp {
             router: router::router(state.clone()).layer(MockConnectInfo(SocketAddr::from(([10, 0, 0, 1], 1)))),
             state,
             clock,
+            redis,
             owner,
         }
     }

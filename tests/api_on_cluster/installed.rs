@@ -99,3 +99,34 @@ async fn only_the_migration_sees_the_owners_password() {
     let jobs: Api<Job> = Api::namespaced(admin, NAMESPACE);
     assert_eq!(jobs.list(&ListParams::default()).await.expect("the jobs").items, vec![]);
 }
+
+/// What a client has used up is known to all replicas: it stands in Redis, under a name that tells nobody whose it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_count_in_redis() {
+    let email = format!("nobody-{:08x}@example.com", rand::random::<u32>());
+    let asked = client().post("/v1/password-resets", &json!({"email": email})).await;
+    assert_eq!(asked.status, 202, "{:?}", asked.body);
+    let admin = cluster::client("admin").await;
+    let pods: Api<Pod> = Api::namespaced(admin, "pinfold-data");
+    let of_redis = ListParams::default().labels("app=redis");
+    let pod = pods.list(&of_redis).await.expect("the pods").items.remove(0).name_any();
+    let list = "REDISCLI_AUTH=$(cat /secret/password) redis-cli --scan --pattern 'pinfold:bucket:mails:*'";
+    let how = AttachParams::default().stdout(true).stderr(false);
+    let mut running = pods
+        .exec(&pod, ["sh", "-c", list], &how)
+        .await
+        .expect("a command in the pod");
+    let mut names = String::new();
+    let mut output = Box::pin(running.stdout().expect("its output"));
+    wait::soon("the command ends", output.read_to_string(&mut names))
+        .await
+        .expect("read its output");
+    let names: Vec<&str> = names.lines().collect();
+    assert!(!names.is_empty(), "no bucket of this address");
+    assert!(
+        names
+            .iter()
+            .all(|name| name.len() == "pinfold:bucket:mails:".len() + 64),
+        "{names:?}"
+    );
+}

@@ -5,10 +5,14 @@
 
 #![expect(clippy::print_stdout, reason = "the table is what this program is for")]
 
+#[path = "bench/api.rs"]
+mod api;
 #[path = "bench/audit.rs"]
 mod audit;
 #[path = "bench/burst.rs"]
 mod burst;
+#[path = "bench/cores.rs"]
+mod cores;
 #[path = "bench/fakes.rs"]
 mod fakes;
 #[path = "bench/idle.rs"]
@@ -23,6 +27,8 @@ mod process;
 mod refusals;
 #[path = "bench/report.rs"]
 mod report;
+#[path = "bench/revocations.rs"]
+mod revocations;
 #[path = "bench/sandbox.rs"]
 mod sandbox;
 #[path = "bench/sightings.rs"]
@@ -66,6 +72,8 @@ enum Part {
     Sandbox,
     /// Bad input, to the condition that says so
     Refusals,
+    /// The control-plane API on a core of its own
+    Api,
     /// Thousands of runs on fake nodes
     Fakes,
 }
@@ -76,7 +84,14 @@ async fn main() -> Result<ExitCode> {
     let mut parts = options.only.clone();
     if parts.is_empty() {
         // The idle operator comes early: what it has gone through since its start shows in its memory.
-        parts = vec![Part::Single, Part::Idle, Part::Sandbox, Part::Refusals, Part::Burst];
+        parts = vec![
+            Part::Single,
+            Part::Idle,
+            Part::Sandbox,
+            Part::Refusals,
+            Part::Api,
+            Part::Burst,
+        ];
         if support::full() {
             parts.push(Part::Fakes);
         }
@@ -130,6 +145,7 @@ async fn measure(part: Part, options: &Options, rows: &mut Vec<Row>) -> Result<(
             Part::Idle => idle::measure(&bench, rows).await,
             Part::Sandbox => sandbox::measure(&bench, rows).await,
             Part::Refusals => refusals::measure(&bench, rows).await,
+            Part::Api => api::measure(&bench, rows).await,
             Part::Fakes => {
                 let started = fakes.insert(Fakes::start()?);
                 started.make_nodes(&bench).await?;

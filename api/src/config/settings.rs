@@ -109,6 +109,17 @@ pub const CONNECTIONS: Setting = Setting {
     about: "Connections to PostgreSQL that each replica holds at most, 2 to 1000.",
 };
 
+/// What replicas share.
+pub const REDIS_URL: Setting = Setting {
+    path: "redis.url",
+    names: &["REDIS_URL"],
+    default: None,
+    secret: true,
+    about: "Redis 7 or later, in which all replicas count together how much each client asks for: `redis://user:password@host:6379/0`, \
+            `rediss://` for TLS, `unix:///path`. Its `maxmemory-policy` must be `noeviction`. It may be lost at any moment. Without it, and while it \
+            does not answer, each replica counts for itself.",
+};
+
 /// The master key.
 pub const MASTER_KEY: Setting = Setting {
     path: "auth.master_key",
@@ -247,7 +258,7 @@ pub const REGISTRATIONS_PER_HOUR: Setting = Setting {
     names: &["PINFOLD_REGISTRATIONS_PER_HOUR"],
     default: Some("20"),
     secret: false,
-    about: "How many agents one address may register in an hour, 1 to 1000000; counted by each replica. An IPv6 network of 64 bits is one address.",
+    about: "How many agents one address may register in an hour, 1 to 1000000. An IPv6 network of 64 bits is one address.",
 };
 
 /// Requests of nobody.
@@ -256,7 +267,7 @@ pub const REQUESTS_PER_MINUTE: Setting = Setting {
     names: &["PINFOLD_REQUESTS_PER_MINUTE"],
     default: Some("600"),
     secret: false,
-    about: "How many requests one address may send in a minute to routes that need no token, 1 to 1000000; counted by each replica.",
+    about: "How many requests one address may send in a minute to routes that need no token, 1 to 1000000.",
 };
 
 /// Logins.
@@ -265,7 +276,7 @@ pub const LOGINS_PER_MINUTE: Setting = Setting {
     names: &["PINFOLD_LOGINS_PER_MINUTE"],
     default: Some("30"),
     secret: false,
-    about: "How many logins, sign-ups and password resets one address may try in a minute, 1 to 1000000; counted by each replica. Besides, \
+    about: "How many logins, sign-ups and password resets one address may try in a minute, 1 to 1000000. Besides, \
             nobody tries more than ten passwords a minute on one account, wherever they come from; who logged in from the same browser before is counted apart.",
 };
 
@@ -275,7 +286,7 @@ pub const CALLS_PER_MINUTE: Setting = Setting {
     names: &["PINFOLD_CALLS_PER_MINUTE"],
     default: Some("6000"),
     secret: false,
-    about: "How many requests one person, agent or API key may send in a minute, 1 to 1000000; counted by each replica.",
+    about: "How many requests one person, agent or API key may send in a minute, 1 to 1000000.",
 };
 
 /// All of them, in the order of the reference.
@@ -291,6 +302,7 @@ pub const ALL: &[Setting] = &[
     DATABASE_URL,
     MIGRATION_URL,
     CONNECTIONS,
+    REDIS_URL,
     KUBECONFIG,
     TEMPLATES_NAMESPACE,
     MASTER_KEY,

@@ -147,7 +147,7 @@ where
             },
             None => by_cookie(&state, &parts.method, &parts.headers, now).await?,
         };
-        state.throttle.call(caller.id())?;
+        state.throttle.call(caller.id()).await?;
         parts.extensions.insert(caller.clone());
         Ok(caller)
     }

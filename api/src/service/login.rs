@@ -11,9 +11,10 @@ use crate::{
     },
     service::{
         hashing::{Hashing, HashingError, Standing},
+        limiter::TooOften,
         second_factor,
         sessions::{self, Entry, Opened},
-        throttle::{Throttle, TooOften},
+        throttle::Throttle,
     },
     store::{Database, StoreError, accounts, second_factors},
 };
@@ -102,7 +103,7 @@ pub async fn login(
         .as_ref()
         .zip(attempt.device)
         .and_then(|(account, text)| device::read(judge.device_key, account.id, text));
-    judge.throttle.password(attempt.email.key(), device)?;
+    judge.throttle.password(attempt.email.key(), device).await?;
     let standing = if device.is_some() {
         Standing::Known
     } else {

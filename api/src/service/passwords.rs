@@ -13,8 +13,9 @@ use crate::{
     },
     service::{
         hashing::{HashingError, Standing},
+        limiter::TooOften,
         sign_up::{Place, SEND},
-        throttle::{Throttle, TooOften},
+        throttle::Throttle,
     },
     store::{
         PlatformTransaction, StoreError, accounts,
@@ -153,7 +154,7 @@ async fn judge(
     email_key: &str,
     password: String,
 ) -> Result<(), Refused> {
-    throttle.password(email_key, Some(*overseer.as_bytes()))?;
+    throttle.password(email_key, Some(*overseer.as_bytes())).await?;
     let stored = accounts::password(place.database.pool(), overseer)
         .await?
         .ok_or(Refused::Wrong)?;

@@ -12,7 +12,7 @@ use crate::{
         totp::{self, SECRET},
         typed_code,
     },
-    service::throttle::{Throttle, TooOften},
+    service::{limiter::TooOften, throttle::Throttle},
     store::{
         Database, PlatformTransaction, Scope, StoreError,
         audit::{self, Actor, Event},
@@ -134,7 +134,7 @@ pub async fn prove(
         return recover(tx, overseer, code, now).await;
     }
     // Six digits can be guessed; 80 random bits cannot.
-    judge.throttle.code(overseer)?;
+    judge.throttle.code(overseer).await?;
     let place = overseer.to_string();
     let secret = judge
         .master

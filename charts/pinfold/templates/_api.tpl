@@ -18,7 +18,7 @@
 - name: {{ $name }}
   valueFrom: {secretKeyRef: {name: {{ $.Values.api.secretName }}, key: {{ $name }}}}
 {{- end }}
-{{- range $name := list "SHADOW_SECRET" "SMTP_URL" }}
+{{- range $name := list "REDIS_URL" "SHADOW_SECRET" "SMTP_URL" }}
 - name: {{ $name }}
   valueFrom: {secretKeyRef: {name: {{ $.Values.api.secretName }}, key: {{ $name }}, optional: true}}
 {{- end }}

@@ -1,5 +1,7 @@
 //! `xtask bench`: the product's speed and size on a real cluster, as a table and a JSON file. It judges nothing.
 
+use std::path::PathBuf;
+
 use anyhow::{Result, ensure};
 use clap::Args;
 
@@ -7,9 +9,9 @@ use crate::answer::answer;
 use crate::build::{ours, programs};
 use crate::cli::Named;
 use crate::image::Optimised;
-use crate::stage::Ui;
+use crate::stage::{Stage, Ui};
 use crate::up::Options as Up;
-use crate::{demo, paths, preflight};
+use crate::{demo, image, paths, postgres, preflight};
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Options {
@@ -33,12 +35,14 @@ pub(crate) fn run(ui: &Ui, options: &Options) -> Result<()> {
     }
     let cluster = demo::installed(ui, &Up::named(&options.named.cluster), Optimised::Yes)?;
     let kube = programs::ensure_kube(ui)?;
+    let database = postgres::start(ui)?;
     let table = paths::work().join("bench.json");
     let mend = "read the log; a busy machine makes measurements fail on their deadlines";
     let mut text = String::new();
     let measured = ui.stage("measurements", mend, |stage| {
         stage.note("build the measurements");
         let bench = ours::example(stage, "bench")?;
+        let verifications = verifications(stage)?;
         stage.note("");
         let mut bench = stage
             .run(bench)
@@ -47,6 +51,9 @@ pub(crate) fn run(ui: &Ui, options: &Options) -> Result<()> {
             .dir(paths::workspace())
             .env("PINFOLD_TEST_KUBECONFIG_DIR", cluster.kubeconfigs())
             .env("PINFOLD_TEST_CLUSTER_DIR", &cluster.dir)
+            .env("PINFOLD_TEST_DATABASE_URL", database.url())
+            .env("PINFOLD_API_BIN", image::program("pinfold-api", Optimised::Yes))
+            .env("PINFOLD_BENCH_VERIFICATIONS", verifications)
             .env("PINFOLD_TEST_FULL", if options.full { "1" } else { "" })
             .env("PINFOLD_KUBE_BIN", &kube);
         if options.full {
@@ -62,4 +69,22 @@ pub(crate) fn run(ui: &Ui, options: &Options) -> Result<()> {
         answer!("the same as JSON: {}", table.display());
     }
     measured
+}
+
+/// A program of the API's own, which uses what clients of the API cannot reach.
+fn verifications(stage: &Stage) -> Result<PathBuf> {
+    stage
+        .run("cargo")
+        .args([
+            "build",
+            "--profile",
+            "image",
+            "--package",
+            "api",
+            "--example",
+            "verifications",
+        ])
+        .dir(paths::workspace())
+        .run()?;
+    Ok(paths::target().join("image/examples/verifications"))
 }

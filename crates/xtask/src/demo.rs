@@ -47,11 +47,14 @@ pub(crate) fn installed(ui: &Ui, options: &Options, optimised: Optimised) -> Res
     preflight::root()?;
     programs::require_go(&options.programs())?;
     packages::ensure_installed(ui)?;
-    let (cluster, images) = thread::scope(|scope| {
+    let (cluster, images, helm) = thread::scope(|scope| {
         let images = scope.spawn(|| image::build(ui, optimised));
-        (up::ensure_running(ui, options), images.join())
+        // Nobody in the cluster runs it: it is compiled while the cluster starts.
+        let helm = scope.spawn(|| programs::ensure(ui, options.gvisor).and_then(|_| programs::ensure_helm(ui)));
+        (up::ensure_running(ui, options), images.join(), helm.join())
     });
     let cluster = cluster?;
+    helm.map_err(|_| anyhow::anyhow!("the build of helm ended in a panic"))??;
     let images = images.map_err(|_| anyhow::anyhow!("the build of the images ended in a panic"))??;
     let _lock = lock::take(&cluster)?;
     image::load(ui, &cluster, &images)?;

@@ -34,6 +34,14 @@ pub(crate) fn run(ui: &Ui, name: &str) -> Result<()> {
     load(ui, &cluster, &images)
 }
 
+/// Where a program is when its image was built.
+pub(crate) fn program(name: &str, optimised: Optimised) -> PathBuf {
+    match optimised {
+        Optimised::No => ours::program(name),
+        Optimised::Yes => paths::target().join("image").join(name),
+    }
+}
+
 /// What the images are called on the nodes.
 pub(crate) fn name(image: &str) -> String {
     format!("{PREFIX}{image}:dev")
@@ -55,6 +63,8 @@ pub(crate) struct Images {
     debian: Archive,
     /// Of development clusters; elsewhere the database is somebody's already.
     postgres: Archive,
+    /// The same.
+    redis: Archive,
     pub(crate) operator: Archive,
     pub(crate) api: Archive,
     sandboxd: Archive,
@@ -79,7 +89,7 @@ pub(crate) fn build(ui: &Ui, optimised: Optimised) -> Result<Images> {
         (binaries.join(), sandboxes)
     });
     let binaries = binaries.map_err(|_| anyhow::anyhow!("the build of the binaries ended in a panic"))??;
-    let (debian, sandboxes) = sandboxes?;
+    let (debian, redis, sandboxes) = sandboxes?;
     let operator = ensure_image(
         ui,
         "operator",
@@ -91,6 +101,7 @@ pub(crate) fn build(ui: &Ui, optimised: Optimised) -> Result<Images> {
     Ok(Images {
         postgres: archive::ensure_postgres(ui, &name("postgres"), &debian)?,
         debian,
+        redis,
         operator,
         api,
         sandboxd,
@@ -98,13 +109,14 @@ pub(crate) fn build(ui: &Ui, optimised: Optimised) -> Result<Images> {
     })
 }
 
-/// The local Debian base, and the images on it.
-fn build_sandboxes(ui: &Ui) -> Result<(Archive, [Archive; 3])> {
+/// The local Debian base, Redis, and the images of sandboxes.
+fn build_sandboxes(ui: &Ui) -> Result<(Archive, Archive, [Archive; 3])> {
     let debian = rootfs::ensure(ui)?;
     let base = ensure_image(ui, "sandbox-base", None, Some(&debian))?;
     let python = ensure_image(ui, "sandbox-python", None, Some(&base))?;
     let node = ensure_image(ui, "sandbox-node", None, Some(&base))?;
-    Ok((debian, [base, python, node]))
+    let redis = archive::ensure(ui, &name("redis"), &paths::sources().join("redis"), &[], Some(&debian))?;
+    Ok((debian, redis, [base, python, node]))
 }
 
 fn ensure_image(ui: &Ui, name: &str, binary: Option<(&str, &PathBuf)>, base: Option<&Archive>) -> Result<Archive> {
@@ -126,7 +138,7 @@ pub(crate) fn load(ui: &Ui, cluster: &Cluster, built: &Images) -> Result<()> {
         .with_context(|| format!("cluster {} does not run: run cargo xtask up", cluster.name))?;
     let containerd = programs::ensure_containerd(ui)?;
     let mut archives = built.shipped();
-    archives.extend([&built.debian, &built.postgres]);
+    archives.extend([&built.debian, &built.postgres, &built.redis]);
     let mend = "see that the cluster is well (cargo xtask status), then run the command again";
     ui.stage(&format!("load images into {}", cluster.name), mend, |stage| {
         let nodes = state.machines.iter().filter(|machine| machine.starts_with("node-"));
@@ -145,13 +157,9 @@ struct Binaries {
 
 fn build_binaries(ui: &Ui, optimised: Optimised) -> Result<Binaries> {
     ensure_musl(ui)?;
-    let program = |name| match optimised {
-        Optimised::No => ours::program(name),
-        Optimised::Yes => paths::target().join("image").join(name),
-    };
     let binaries = Binaries {
-        operator: program("pinfold-operator"),
-        api: program("pinfold-api"),
+        operator: program("pinfold-operator", optimised),
+        api: program("pinfold-api", optimised),
         sandboxd: paths::target().join(MUSL).join("image/sandboxd"),
     };
     if !binaries.operator.exists() || !binaries.sandboxd.exists() {

@@ -55,7 +55,13 @@ pub(crate) fn development_with(ui: &Ui, cluster: &Cluster, settings: &[&str]) ->
     let mut all = vec![format!("deniedCIDRs={{{denied}}}")];
     all.extend(content_of_pods(&content("operator")?, &content("api")?));
     all.extend(ui.stage("database", api::MEND, |stage| {
-        api::prepare(stage, cluster, &kubectl, range, &content("postgres")?)
+        api::prepare(
+            stage,
+            cluster,
+            &kubectl,
+            range,
+            [&content("postgres")?, &content("redis")?],
+        )
     })?);
     all.extend(settings.iter().map(ToString::to_string));
     let charts = Charts {

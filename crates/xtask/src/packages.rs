@@ -23,6 +23,7 @@ const PACKAGES: &[&str] = &[
     "mmdebstrap",
     "nftables",
     "pkg-config",
+    "redis-tools",
     "uidmap",
     "util-linux",
 ];

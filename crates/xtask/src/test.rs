@@ -103,9 +103,10 @@ fn require_go(options: &Options, sources: &[Suite], systems: &[Suite]) -> Result
 
 fn prepare(ui: &Ui, nodes: bool) -> Result<()> {
     packages::ensure_installed(ui)?;
+    // The checks come first, and want it for the charts.
+    programs::ensure_helm(ui)?;
     if nodes {
         return programs::ensure(ui, true).map(drop);
     }
-    programs::ensure_helm(ui)?;
     programs::ensure_kube(ui).map(drop)
 }

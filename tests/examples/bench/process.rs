@@ -33,6 +33,13 @@ impl Process {
         anyhow::bail!("no process {program} of the pod {uid} runs on this machine")
     }
 
+    /// The process with this number.
+    pub(crate) fn of_id(id: u32) -> Self {
+        Self {
+            folder: PathBuf::from(format!("/proc/{id}")),
+        }
+    }
+
     /// The operator that holds the lease.
     pub(crate) async fn leader(client: &Client) -> Result<Self> {
         let leases: Api<Lease> = Api::namespaced(client.clone(), NAMESPACE);

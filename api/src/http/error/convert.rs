@@ -9,7 +9,7 @@ use crate::{
     auth::{possession::ProofError, random::NoRandom},
     cluster::ClusterError,
     http::error::ApiError,
-    service::{hashing::HashingError, throttle::TooOften},
+    service::{hashing::HashingError, limiter::TooOften},
     store::StoreError,
 };
 

@@ -1,7 +1,7 @@
 use axum::{body::Body, http::Request};
 use serde_json::json;
 
-use crate::testing::{Answer, TestAgent, TestApp};
+use crate::testing::{Answer, TestAgent, TestApp, TestRedis};
 
 /// What a client hears of its limit: the status, `RateLimit`, and when to come again.
 fn told(answer: &Answer) -> (u16, Option<&str>, Option<&str>) {
@@ -82,5 +82,62 @@ async fn who_has_a_token_is_not_counted_with_those_who_have_none() {
     let token = app.token(&app.agent().await).await;
     for _ in 0..70 {
         assert_eq!(app.get("/v1/me", Some(&token)).await.status, 200);
+    }
+}
+
+/// Through one replica or the other: what a client has used up is the same.
+#[tokio::test]
+async fn replicas_count_together_in_redis() {
+    let redis = TestRedis::start().await;
+    let app = TestApp::with_redis(&redis).await;
+    let other = app.replica();
+    other.refresh_keys().await;
+    for n in 0..30_u32 {
+        let left = from(&app, "203.0.113.9").await;
+        let rest = format!(r#""anonymous";r={};t=60"#, 59 - 2 * n);
+        assert_eq!(told(&left), (200, Some(rest.as_str()), None));
+        assert_eq!(from(&other, "203.0.113.9").await.status, 200);
+    }
+    for replica in [&app, &other] {
+        let refused = from(replica, "203.0.113.9").await;
+        assert_eq!(refused.status, 429);
+        assert_eq!(from(replica, "203.0.113.10").await.status, 200);
+    }
+    // What Redis loses is lost, and nothing else.
+    redis.flush().await;
+    assert_eq!(from(&other, "203.0.113.9").await.status, 200);
+}
+
+/// AP-07: without Redis every route answers, and each replica still has a limit of its own.
+#[tokio::test]
+async fn without_redis_each_replica_counts_for_itself() {
+    let mut redis = TestRedis::start().await;
+    let app = TestApp::with_redis(&redis).await;
+    let other = app.replica();
+    other.refresh_keys().await;
+    redis.kill();
+    for replica in [&app, &other] {
+        for _ in 0..60 {
+            assert_eq!(from(replica, "203.0.113.9").await.status, 200);
+        }
+        assert_eq!(from(replica, "203.0.113.9").await.status, 429);
+    }
+    let token = app.token(&app.agent().await).await;
+    assert_eq!(app.get("/v1/me", Some(&token)).await.status, 200);
+}
+
+/// Ten passwords a minute on one account, whichever replica they are tried at.
+#[tokio::test]
+async fn passwords_are_counted_together() {
+    let redis = TestRedis::start().await;
+    let app = TestApp::with_redis(&redis).await;
+    let other = app.replica();
+    let attempt = json!({"email": "ada@example.com", "password": "not the password"});
+    for replica in [&app, &other].into_iter().cycle().take(10) {
+        assert_eq!(replica.post("/v1/sessions", &attempt).await.status, 401);
+    }
+    for replica in [&app, &other] {
+        let refused = replica.post("/v1/sessions", &attempt).await;
+        assert_eq!(refused.status, 429);
     }
 }

@@ -53,7 +53,7 @@ fn times_are_in_order() {
 #[test]
 fn the_deadline_lets_a_program_clean_up() {
     everywhere(|place| {
-        let script = "trap 'echo cleaned; exit 3' TERM; while :; do read -t 0.05 <> <(:); done";
+        let script = "trap 'echo cleaned; exit 3' TERM; exec 3<> <(:); while :; do read -t 0.05 -u 3; done";
         let run = Run::bash(script)
             .at(place)
             .spec(|spec| (spec.timeout_seconds, spec.grace_seconds) = (1, 30))
@@ -97,7 +97,7 @@ fn the_deadline_holds_while_nobody_reads_the_log() {
 #[test]
 fn a_stop_reaches_the_program_and_its_end_is_told() {
     everywhere(|place| {
-        let script = "trap 'echo stopping; exit 5' TERM; echo ready; while :; do read -t 0.05 <> <(:); done";
+        let script = "trap 'echo stopping; exit 5' TERM; exec 3<> <(:); echo ready; while :; do read -t 0.05 -u 3; done";
         let mut run = Run::bash(script).at(place).spec(|spec| spec.grace_seconds = 30).start();
         run.wait_for_line("ready");
         run.signal(Signal::TERM);
@@ -114,7 +114,7 @@ fn a_stop_reaches_the_program_and_its_end_is_told() {
 #[test]
 fn a_stop_kills_what_does_not_listen() {
     for signal in [Signal::TERM, Signal::INT] {
-        let mut run = Run::bash("trap '' TERM; echo ready; while :; do read -t 0.05 <> <(:); done").start();
+        let mut run = Run::bash("trap '' TERM; exec 3<> <(:); echo ready; while :; do read -t 0.05 -u 3; done").start();
         run.wait_for_line("ready");
         run.signal(signal);
         let run = run.finish();
@@ -129,7 +129,7 @@ fn a_stop_kills_what_does_not_listen() {
 fn other_signals_are_passed_on() {
     everywhere(|place| {
         let script = "for s in HUP USR1 USR2 WINCH QUIT CONT; do trap \"echo got $s\" $s; done
-            trap 'exit 0' ALRM; echo ready; while :; do read -t 0.05 <> <(:); done";
+            trap 'exit 0' ALRM; exec 3<> <(:); echo ready; while :; do read -t 0.05 -u 3; done";
         let mut run = Run::bash(script).at(place).start();
         run.wait_for_line("ready");
         let signals = [

@@ -1,6 +1,7 @@
 //! Image archives in the cache, each under a key of its inputs, and the two images that every cluster starts with.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -127,7 +128,19 @@ fn stage_context(stage: &Stage, short: &str, context: &Path, extra: &[(&str, &Pa
     fs::create_dir_all(&staged).with_context(|| format!("cannot create {}", staged.display()))?;
     stage.run("cp").arg("-a").arg(context.join(".")).arg(&staged).run()?;
     for (file, source) in extra {
-        fs::copy(source, staged.join(file)).with_context(|| format!("cannot copy {}", source.display()))?;
+        let copy = staged.join(file);
+        fs::copy(source, &copy).with_context(|| format!("cannot copy {}", source.display()))?;
+        if is_program(&copy)? {
+            // What debuggers read is more than half of it, and nobody runs one in a pod.
+            stage.run("strip").arg("--strip-debug").arg(&copy).run()?;
+        }
     }
     Ok(staged)
+}
+
+fn is_program(path: &Path) -> Result<bool> {
+    let mut magic = [0; 4];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut magic));
+    read.with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(&magic == b"\x7fELF")
 }

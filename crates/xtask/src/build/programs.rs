@@ -112,8 +112,6 @@ pub(crate) fn ensure_kube(ui: &Ui) -> Result<PathBuf> {
 
 /// Everything for a cluster with nodes.
 pub(crate) fn ensure(ui: &Ui, gvisor: bool) -> Result<Programs> {
-    // Nobody in the cluster runs it, but who uses the cluster will.
-    ensure_helm(ui)?;
     Ok(Programs {
         kube: ensure_kube(ui)?,
         containerd: ensure_containerd(ui)?,

@@ -132,13 +132,23 @@ fn database_faults(top: &Path) -> Result<Vec<String>> {
     let mut faults = Vec::new();
     for path in files(&top.join("api/src"))? {
         let relative = path.strip_prefix(top).unwrap_or(&path);
-        if path.extension().is_none_or(|extension| extension != "rs") || may_use_database(relative) {
+        if path.extension().is_none_or(|extension| extension != "rs") {
             continue;
         }
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
-        if code.into_iter().any(|line| line.contains("sqlx::")) {
+        let code: Vec<&str> = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"))
+            .collect();
+        if !may_use_database(relative) && code.iter().any(|line| line.contains("sqlx::")) {
             faults.push(format!("{} names sqlx; SQL is in api/src/store", relative.display()));
+        }
+        let names_redis = |line: &&str| line.contains("::redis::") && !line.contains("crate::redis::");
+        if !may_use_redis(relative) && code.iter().any(names_redis) {
+            faults.push(format!(
+                "{} names redis; what replicas share is in api/src/redis.rs",
+                relative.display()
+            ));
         }
     }
     Ok(faults)
@@ -151,6 +161,13 @@ fn may_use_database(path: &Path) -> bool {
         || path
             .file_name()
             .is_some_and(|name| name == "tests.rs" || name == "testing.rs")
+}
+
+/// The one client, and the tests' own server.
+fn may_use_redis(path: &Path) -> bool {
+    ["api/src/redis", "api/src/redis.rs", "api/src/testing/redis.rs"]
+        .iter()
+        .any(|place| path.starts_with(place))
 }
 
 fn may_use_client(path: &Path) -> bool {

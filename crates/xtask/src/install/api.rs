@@ -1,4 +1,4 @@
-//! What the control-plane API needs of a development cluster before its chart is installed: PostgreSQL as a pod, secrets,
+//! What the control-plane API needs of a development cluster before its chart is installed: PostgreSQL and Redis as pods, secrets,
 //! and a certificate of the cluster's own authority.
 
 use std::fs::{self, File};
@@ -16,7 +16,7 @@ use crate::cluster::template::fill;
 use crate::command::Run;
 use crate::stage::Stage;
 
-pub(super) const MEND: &str = "`kubectl -n pinfold-data describe pods` and `kubectl -n pinfold-data logs deployment/postgres` say \
+pub(super) const MEND: &str = "`kubectl -n pinfold-data describe pods` and `kubectl -n pinfold-data logs deployment/postgres` (or `/redis`) say \
                                what is in the way";
 pub(crate) const DATA: &str = "pinfold-data";
 /// The user of the server's image.
@@ -34,14 +34,14 @@ pub(super) fn prepare(
     cluster: &Cluster,
     kubectl: &Kubectl,
     range: Range,
-    content: &str,
+    [postgres, redis]: [&str; 2],
 ) -> Result<Vec<String>> {
     let namespaces = [namespace(DATA, "privileged"), namespace(NAMESPACE, "restricted")];
     for manifest in namespaces {
         kubectl.apply(stage, &manifest.to_string())?;
     }
     let data = cluster.dir.join("postgres");
-    if !exists(kubectl, DATA, "postgres")? || !exists(kubectl, NAMESPACE, "pinfold-api")? {
+    if !exists(kubectl, DATA, "redis")? || !exists(kubectl, NAMESPACE, "pinfold-api")? {
         // Data that nobody has the passwords of is of no use.
         let server = ["delete", "deployment/postgres", "--ignore-not-found", "--timeout=60s"];
         kubectl.run(stage).args(["--namespace", DATA]).args(server).run()?;
@@ -59,14 +59,18 @@ pub(super) fn prepare(
     chown(&data, Some(USER), Some(USER)).with_context(|| format!("cannot give {} away", data.display()))?;
     let manifest = fill(
         include_str!("../../../../dev/cluster/manifests/postgres.yaml"),
-        &[("CONTENT", content), ("DATA", &data.to_string_lossy())],
+        &[("CONTENT", postgres), ("DATA", &data.to_string_lossy())],
     )?;
     kubectl.apply(stage, &manifest)?;
-    kubectl
-        .run(stage)
-        .args(["--namespace", DATA, "rollout", "status", "deployment/postgres"])
-        .arg("--timeout=120s")
-        .run()?;
+    let manifest = include_str!("../../../../dev/cluster/manifests/redis.yaml");
+    kubectl.apply(stage, &fill(manifest, &[("CONTENT", redis)])?)?;
+    for deployment in ["deployment/postgres", "deployment/redis"] {
+        kubectl
+            .run(stage)
+            .args(["--namespace", DATA, "rollout", "status", deployment])
+            .arg("--timeout=120s")
+            .run()?;
+    }
     Ok(vec![
         "api.enabled=true".to_owned(),
         "api.image.tag=dev".to_owned(),
@@ -101,19 +105,22 @@ pub(crate) fn exists(kubectl: &Kubectl, namespace: &str, secret: &str) -> Result
     Ok(!found.trim().is_empty())
 }
 
-/// Both at once: the passwords in one are those in the other.
+/// All at once: the passwords in one are those in the other.
 fn secrets(stage: &Stage, kubectl: &Kubectl) -> Result<()> {
-    let [postgres, owner, app] = [random_hex()?, random_hex()?, random_hex()?];
+    let [postgres, owner, app, redis] = [random_hex()?, random_hex()?, random_hex()?, random_hex()?];
     let host = format!("postgres.{DATA}.svc:5432/pinfold");
     let key = Run::new("sh").args(["-c", "head -c 32 /dev/urandom | base64 --wrap=0"]);
     let service = json!({
         "DATABASE_URL": format!("postgresql://pinfold:{app}@{host}"),
         "PINFOLD_DATABASE_MIGRATION_URL": format!("postgresql://pinfold_owner:{owner}@{host}"),
         "PINFOLD_MASTER_KEY": key.output()?,
+        "REDIS_URL": format!("redis://:{redis}@redis.{DATA}.svc:6379/0"),
     });
     let server = json!({"postgres": postgres, "owner": owner, "app": app});
     kubectl.apply(stage, &secret(NAMESPACE, "pinfold-api", &service).to_string())?;
-    kubectl.apply(stage, &secret(DATA, "postgres", &server).to_string())
+    kubectl.apply(stage, &secret(DATA, "postgres", &server).to_string())?;
+    // The last: with it all of them are there.
+    kubectl.apply(stage, &secret(DATA, "redis", &json!({"password": redis})).to_string())
 }
 
 pub(crate) fn random_hex() -> Result<String> {

@@ -46,6 +46,11 @@ impl Answer {
 }
 
 impl Client {
+    /// The same address through connections of its own, which belong to the runtime that uses them.
+    pub fn fresh(&self) -> Self {
+        Self::at(self.base.clone(), RootCertStore::empty())
+    }
+
     pub fn new(address: &str) -> Self {
         Self::at(format!("http://{address}"), RootCertStore::empty())
     }

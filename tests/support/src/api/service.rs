@@ -129,6 +129,11 @@ impl Service {
         lines.join("\n")
     }
 
+    /// The process, while it runs.
+    pub fn process_id(&self) -> Option<u32> {
+        self.process.id()
+    }
+
     /// Asks it to stop.
     pub fn terminate(&self) {
         let pid = self.process.id().and_then(|id| Pid::from_raw(id.cast_signed()));

@@ -1,0 +1,162 @@
+//! Redis: what replicas share and may lose. Whoever asks has an answer of their own for when it is away.
+
+use std::{
+    fmt,
+    num::NonZeroU32,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use ::redis::{
+    Client, RedisResult, Script,
+    aio::{ConnectionManager, ConnectionManagerConfig},
+};
+use prometheus_client::metrics::counter::Counter;
+use secrecy::{ExposeSecret as _, SecretString};
+use telemetry::logging::chain;
+use tokio::time::{Instant, timeout};
+use tracing::{info, warn};
+
+/// What one question may take: a request waits for it.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// After a failure nobody asks for so long, and then one asks for all.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// What the check at the start may take.
+const FIRST: Duration = Duration::from_secs(2);
+
+/// The one policy under which a full server refuses writes and keeps what it has.
+const KEEPS: &str = "noeviction";
+
+/// The server, as this replica reaches it.
+pub struct Redis {
+    connection: ConnectionManager,
+    bucket: Script,
+    silent_until: Mutex<Option<Instant>>,
+    unanswered: Counter,
+}
+
+/// The address has a password in it.
+impl fmt::Debug for Redis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Redis").finish_non_exhaustive()
+    }
+}
+
+/// Why the server cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RedisError {
+    /// It is away, or does not let us in.
+    #[error("Redis does not answer")]
+    Away(#[source] ::redis::RedisError),
+    /// It did not answer in time.
+    #[error("Redis did not answer within {FIRST:?}")]
+    Late,
+    /// It forgets what it was told when it is full, and with that what somebody has used up.
+    #[error("Redis runs with maxmemory-policy {0}; it must be {KEEPS}")]
+    Evicts(String),
+}
+
+impl Redis {
+    /// Connects when it is first asked. What it does not answer is counted.
+    pub fn open(url: &SecretString, unanswered: Counter) -> Result<Self, RedisError> {
+        // The manager itself tries again whenever somebody asks.
+        let config = ConnectionManagerConfig::new()
+            .set_number_of_retries(0)
+            .set_connection_timeout(Some(FIRST))
+            .set_response_timeout(Some(FIRST));
+        let connection = Client::open(url.expose_secret())
+            .and_then(|client| ConnectionManager::new_lazy_with_config(client, config))
+            .map_err(RedisError::Away)?;
+        Ok(Self {
+            connection,
+            bucket: Script::new(include_str!("redis/gcra.lua")),
+            silent_until: Mutex::default(),
+            unanswered,
+        })
+    }
+
+    /// Whether it answers and keeps what it is told.
+    pub async fn check(&self) -> Result<(), RedisError> {
+        let mut connection = self.connection.clone();
+        let mut question = ::redis::cmd("INFO");
+        let answer: RedisResult<String> = timeout(FIRST, question.arg("memory").query_async(&mut connection))
+            .await
+            .map_err(|_| RedisError::Late)?;
+        let answer = answer.map_err(RedisError::Away)?;
+        let policy = answer.lines().find_map(|line| line.strip_prefix("maxmemory_policy:"));
+        match policy.map(str::trim) {
+            Some(KEEPS) => Ok(()),
+            other => Err(RedisError::Evicts(other.unwrap_or("unknown").to_owned())),
+        }
+    }
+
+    /// Takes one from a bucket that all replicas share, which holds `count` and fills within `window`: how many are left,
+    /// or how long until there is one. None if the server does not say.
+    pub async fn take(
+        &self,
+        bucket: &'static str,
+        key: &[u8; 32],
+        count: NonZeroU32,
+        window: Duration,
+    ) -> Option<Result<u32, Duration>> {
+        let interval = (window / count.get()).as_micros();
+        let mut connection = self.connection.clone();
+        let mut call = self.bucket.key(name(bucket, key));
+        call.arg(u64::try_from(interval).unwrap_or(u64::MAX));
+        call.arg(u64::try_from(interval * u128::from(count.get())).unwrap_or(u64::MAX));
+        let (left, wait): (i64, u64) = self.ask(call.invoke_async(&mut connection)).await?;
+        Some(u32::try_from(left).map_err(|_| Duration::from_micros(wait)))
+    }
+
+    async fn ask<T>(&self, question: impl Future<Output = RedisResult<T>>) -> Option<T> {
+        if !self.may_be_asked() {
+            self.unanswered.inc();
+            return None;
+        }
+        let why = match timeout(PATIENCE, question).await {
+            Ok(Ok(answer)) => {
+                if self.silent_until().take().is_some() {
+                    info!("Redis answers again");
+                }
+                return Some(answer);
+            }
+            Ok(Err(error)) => chain(&error),
+            Err(_) => format!("no answer within {PATIENCE:?}"),
+        };
+        self.unanswered.inc();
+        if self.silent_until().replace(Instant::now() + AGAIN).is_none() {
+            warn!(error = why, "Redis does not answer; each replica counts for itself");
+        }
+        None
+    }
+
+    /// Whether it answered last time, or it is time that somebody tries.
+    fn may_be_asked(&self) -> bool {
+        let now = Instant::now();
+        let mut silent = self.silent_until();
+        match *silent {
+            Some(until) if now < until => false,
+            Some(_) => {
+                *silent = Some(now + AGAIN);
+                true
+            }
+            None => true,
+        }
+    }
+
+    fn silent_until(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+        self.silent_until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The name of a bucket: what somebody sent is in it only as a hash, so that no two buckets can be made one.
+fn name(bucket: &str, key: &[u8; 32]) -> String {
+    key.iter().fold(format!("pinfold:bucket:{bucket}:"), |name, byte| {
+        name + &format!("{byte:02x}")
+    })
+}
+
+#[cfg(test)]
+mod tests;

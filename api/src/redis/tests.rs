@@ -1,0 +1,148 @@
+use std::{num::NonZeroU32, time::Duration};
+
+use prometheus_client::metrics::counter::Counter;
+use secrecy::SecretString;
+
+use super::{Redis, RedisError, name};
+use crate::testing::TestRedis;
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+fn client(server: &TestRedis) -> (Redis, Counter) {
+    let unanswered = Counter::default();
+    let redis = Redis::open(&SecretString::from(server.url()), unanswered.clone());
+    (redis.expect("a client"), unanswered)
+}
+
+async fn take(redis: &Redis, key: u8, count: u32, window: Duration) -> Option<Result<u32, Duration>> {
+    redis
+        .take("tests", &[key; 32], NonZeroU32::new(count).unwrap(), window)
+        .await
+}
+
+#[tokio::test]
+async fn a_bucket_holds_so_many_and_fills_again() {
+    let server = TestRedis::start().await;
+    let (redis, unanswered) = client(&server);
+    for left in [2, 1, 0] {
+        assert_eq!(take(&redis, 1, 3, MINUTE).await, Some(Ok(left)));
+    }
+    let wait = take(&redis, 1, 3, MINUTE).await.unwrap().unwrap_err();
+    assert!(wait <= MINUTE / 3 && wait > MINUTE / 4, "{wait:?}");
+    assert_eq!(
+        take(&redis, 2, 3, MINUTE).await,
+        Some(Ok(2)),
+        "another key's bucket is full"
+    );
+    let soon = Duration::from_millis(30);
+    while take(&redis, 3, 3, soon).await.unwrap().is_ok() {}
+    while take(&redis, 3, 3, soon).await.unwrap().is_err() {}
+    assert_eq!(unanswered.get(), 0);
+}
+
+/// A bucket that is full is the same as none: it goes by itself.
+#[tokio::test]
+async fn full_buckets_leave_nothing_behind() {
+    let server = TestRedis::start().await;
+    let (redis, _) = client(&server);
+    assert_eq!(take(&redis, 1, 2, MINUTE).await, Some(Ok(1)));
+    let client = ::redis::Client::open(server.url()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let left: i64 = ::redis::cmd("PTTL")
+        .arg(name("tests", &[1; 32]))
+        .query_async(&mut connection)
+        .await
+        .unwrap();
+    assert!((1..=30_000).contains(&left), "{left} ms");
+}
+
+#[tokio::test]
+async fn racers_get_what_there_is_and_no_more() {
+    let server = TestRedis::start().await;
+    let (first, second) = (client(&server).0, client(&server).0);
+    let tries = (0..100).map(|i| take(if i % 2 == 0 { &first } else { &second }, 1, 40, MINUTE));
+    let taken = futures::future::join_all(tries).await;
+    assert_eq!(taken.iter().filter(|t| matches!(t, Some(Ok(_)))).count(), 40);
+    assert_eq!(taken.iter().filter(|t| matches!(t, Some(Err(_)))).count(), 60);
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_is_not_waited_for_and_asked_again() {
+    let mut server = TestRedis::start().await;
+    let (redis, unanswered) = client(&server);
+    assert_eq!(take(&redis, 1, 3, MINUTE).await, Some(Ok(2)));
+    server.kill();
+    for _ in 0..5 {
+        assert_eq!(take(&redis, 1, 3, MINUTE).await, None);
+    }
+    assert_eq!(unanswered.get(), 5);
+    assert!(matches!(redis.check().await, Err(RedisError::Away(_))));
+    server.come_back().await;
+    let again = async {
+        loop {
+            if let Some(answer) = take(&redis, 1, 3, MINUTE).await {
+                break answer;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let answer = tokio::time::timeout(MINUTE, again).await.expect("it is asked again");
+    assert_eq!(answer, Ok(2), "what was lost is lost");
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_is_as_good_as_away() {
+    let server = TestRedis::start().await;
+    let (redis, unanswered) = client(&server);
+    assert_eq!(take(&redis, 1, 3, MINUTE).await, Some(Ok(2)));
+    server.hang();
+    assert_eq!(take(&redis, 1, 3, MINUTE).await, None);
+    assert_eq!(take(&redis, 1, 3, MINUTE).await, None);
+    assert_eq!(unanswered.get(), 2);
+}
+
+#[tokio::test]
+async fn a_server_that_forgets_is_told_from_one_that_keeps() {
+    let server = TestRedis::start().await;
+    client(&server).0.check().await.expect("as it should be");
+    let server = TestRedis::with_policy("allkeys-lru").await;
+    let refused = client(&server).0.check().await.unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "Redis runs with maxmemory-policy allkeys-lru; it must be noeviction"
+    );
+}
+
+/// What docs/operations/api.md says that a user needs.
+#[tokio::test]
+async fn a_user_with_the_documented_rights_will_do() {
+    const RIGHTS: &str = "~pinfold:* +get +set +time +evalsha +script|load +info";
+    let docs = include_str!("../../../docs/operations/api.md");
+    assert!(docs.contains(&format!("`{RIGHTS}`")));
+    let server = TestRedis::start().await;
+    let mut command = ::redis::cmd("ACL");
+    command.arg(&["SETUSER", "pinfold", "on", ">secret"]);
+    for right in RIGHTS.split(' ') {
+        command.arg(right);
+    }
+    let admin = ::redis::Client::open(server.url()).unwrap();
+    let mut connection = admin.get_multiplexed_async_connection().await.unwrap();
+    let (): () = command.query_async(&mut connection).await.unwrap();
+    let url = format!("{}?user=pinfold&pass=secret", server.url());
+    let redis = Redis::open(&SecretString::from(url), Counter::default()).unwrap();
+    redis.check().await.expect("it may ask");
+    assert_eq!(take(&redis, 1, 3, MINUTE).await, Some(Ok(2)));
+}
+
+/// The address has a password in it.
+#[tokio::test]
+async fn nothing_secret_is_shown() {
+    let redis = Redis::open(
+        &SecretString::from("redis://user:hunter2@127.0.0.1:1/0"),
+        Counter::default(),
+    )
+    .unwrap();
+    assert_eq!(format!("{redis:?}"), "Redis { .. }");
+    let error = redis.check().await.unwrap_err();
+    assert!(!telemetry::logging::chain(&error).contains("hunter2"), "{error:?}");
+}

@@ -1,0 +1,264 @@
+//! The control-plane API: one replica on a core of its own; load, PostgreSQL and the cluster on the other.
+
+use std::{
+    collections::BTreeMap,
+    env,
+    path::PathBuf,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, ensure};
+use crds::{SandboxRun, Tenant};
+use futures::{StreamExt as _, TryStreamExt as _, future, stream};
+use kube::{Api, api::ListParams};
+use serde_json::json;
+use support::{
+    api::{Agent, Client, Person, Service, database, migrate, settings},
+    cluster,
+};
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use super::{
+    cores::{self, MEASURED, REST},
+    place::{Bench, DEADLINE, create, until},
+    process::Process,
+    report::{Row, milliseconds, quantile},
+    revocations,
+};
+
+const ROUNDS: usize = 5;
+const ROUND: Duration = Duration::from_secs(5);
+const AGENTS: usize = 32;
+const RUNS: usize = 1000;
+const AT_ONCE: usize = 16;
+const PER_SECOND: u32 = 500;
+const OPEN_LOOP: Duration = Duration::from_secs(20);
+
+pub(crate) async fn measure(bench: &Bench, rows: &mut Vec<Row>) -> Result<()> {
+    let stage = Stage::new().await?;
+    let service = stage.start(rows).await?;
+    let server = Process::of_id(service.process_id().context("the service has ended")?);
+    rows.push(Row::new("API: memory of an idle replica", server.rss()?, "MiB RSS").at_most(40.0));
+    verifications(rows).await?;
+    tokens(&service.client, rows).await?;
+    reads(bench, &stage, &service, &server, rows).await
+}
+
+/// What the service stands on.
+pub(crate) struct Stage {
+    folder: TempDir,
+    settings: BTreeMap<&'static str, String>,
+}
+
+impl Stage {
+    async fn new() -> Result<Self> {
+        cores::pin_processes("postgres", "", REST)?;
+        let folder = tempfile::tempdir()?;
+        let database = database().await;
+        migrate(&database).await;
+        let mut settings = settings(&database);
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let most = || "1000000".to_owned();
+        settings.extend([
+            ("ENVIRONMENT", "development".to_owned()),
+            ("KUBECONFIG", cluster::kubeconfig("admin").display().to_string()),
+            ("PINFOLD_MAIL_DIRECTORY", path("mail")),
+            ("PINFOLD_REGISTRATIONS_PER_HOUR", most()),
+            ("PINFOLD_REQUESTS_PER_MINUTE", most()),
+            ("PINFOLD_CALLS_PER_MINUTE", most()),
+        ]);
+        Ok(Self { folder, settings })
+    }
+
+    /// Where mail is written.
+    pub(crate) fn mail(&self) -> PathBuf {
+        self.folder.path().join("mail")
+    }
+
+    /// Starts a replica on its core, five times; the last one stays.
+    async fn start(&self, rows: &mut Vec<Row>) -> Result<Service> {
+        // The first one makes the signing key.
+        drop(Service::start(&self.settings).await);
+        let mut times = Vec::new();
+        let mut last = None;
+        for _ in 0..ROUNDS {
+            drop(last.take());
+            cores::pin_this_thread(MEASURED)?;
+            let started = Instant::now();
+            let service = Service::start(&self.settings).await;
+            times.push(milliseconds(started.elapsed()));
+            cores::release_this_thread()?;
+            last = Some(service);
+        }
+        rows.push(Row::new("API: start to ready, median of 5", quantile(&times, 50), "ms").at_most(300.0));
+        last.context("no replica was started")
+    }
+}
+
+/// A program of the API's own says how many tokens it verifies, alone on a core.
+async fn verifications(rows: &mut Vec<Row>) -> Result<()> {
+    let program = env::var_os("PINFOLD_BENCH_VERIFICATIONS").context("PINFOLD_BENCH_VERIFICATIONS is not set")?;
+    cores::pin_this_thread(MEASURED)?;
+    let said = Command::new(program).output();
+    cores::release_this_thread()?;
+    let said = said.await?;
+    ensure!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    let rate: f64 = String::from_utf8(said.stdout)?.trim().parse()?;
+    rows.push(Row::new("API: verifications of access tokens, median of 5", rate, "per second").at_least(10_000.0));
+    Ok(())
+}
+
+/// Challenge, signature, token, again and again: a load of its own thread, on its own core.
+async fn tokens(client: &Client, rows: &mut Vec<Row>) -> Result<()> {
+    let agents: Vec<Agent> = stream::iter(0..AGENTS)
+        .map(|i| async move { Agent::register(client, &format!("bench-{i}")).await })
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
+    let agents = Arc::new(agents);
+    let mut rates = Vec::new();
+    for _ in 0..ROUNDS {
+        let (client, agents) = (client.fresh(), agents.clone());
+        let made = on_the_other_core(move || async move {
+            let end = Instant::now() + ROUND;
+            let each = agents.iter().map(async |agent| {
+                let mut made = 0_u32;
+                while Instant::now() < end {
+                    agent.token(&client).await;
+                    made += 1;
+                }
+                made
+            });
+            future::join_all(each).await.into_iter().sum::<u32>()
+        })
+        .await?;
+        rates.push(f64::from(made) / ROUND.as_secs_f64());
+    }
+    rows.push(
+        Row::new(
+            "API: agents' tokens by signed challenge, median of 5",
+            quantile(&rates, 50),
+            "per second",
+        )
+        .at_least(2000.0)
+        .note(format!(
+            "two requests each; {AGENTS} agents; server on one core, load and PostgreSQL on the other"
+        )),
+    );
+    Ok(())
+}
+
+/// One run of a thousand, at a steady rate whatever the answers take.
+async fn reads(bench: &Bench, stage: &Stage, service: &Service, server: &Process, rows: &mut Vec<Row>) -> Result<()> {
+    let client = &service.client;
+    let owner = Person::sign_up(client, &stage.mail(), "bench@pinfold.test").await;
+    let tenant = format!("bench-{:08x}", rand::random::<u32>());
+    bench.will_make(&tenant);
+    let made = owner.post(client, "/v1/tenants", &json!({"name": tenant})).await;
+    ensure!(made.status == 201, "the tenant is not made: {}", made.body);
+    let namespace = format!("tenant-{tenant}");
+    let runs: Api<SandboxRun> = Api::namespaced(bench.client.clone(), &namespace);
+    let tenants: Api<Tenant> = Api::all(bench.client.clone());
+    until("the tenant is ready", DEADLINE, async || {
+        let found = tenants.get_opt(&tenant).await?.and_then(|t| t.status);
+        Ok(found.is_some_and(|s| crds::condition::is_true(&s.conditions, "Ready")))
+    })
+    .await?;
+    let waiting = json!({"template": "none-of-this-name", "command": ["true"], "startTimeoutSeconds": 3600});
+    stream::iter(0..RUNS)
+        .map(|i| {
+            let (runs, waiting) = (runs.clone(), waiting.clone());
+            async move { create(&runs, &format!("run-{i}"), waiting).await }
+        })
+        .buffer_unordered(AT_ONCE)
+        .try_for_each(|_| async { Ok(()) })
+        .await?;
+    until("every run says why it waits", DEADLINE, async || {
+        let runs = runs.list(&ListParams::default()).await?;
+        Ok(runs
+            .iter()
+            .all(|r| r.status.as_ref().is_some_and(|s| s.reason.is_some())))
+    })
+    .await?;
+    let agent = Agent::of_person(&owner, client, &tenant, "reader").await;
+    let token = agent.token(client).await;
+    let path = format!("/v1/tenants/{tenant}/runs/run-7");
+    until("the run is read", DEADLINE, async || {
+        Ok(client.get(&path, Some(&token)).await.status == 200)
+    })
+    .await?;
+    let mut halves = Vec::new();
+    let mut tails = Vec::new();
+    for _ in 0..ROUNDS {
+        let (client, path, token) = (client.fresh(), path.clone(), token.clone());
+        let times = on_the_other_core(move || steady(client, path, token)).await??;
+        halves.push(quantile(&times, 50));
+        tails.push(quantile(&times, 99));
+    }
+    let load = format!("{PER_SECOND} requests/s, {RUNS} runs in memory, server on one core");
+    rows.push(
+        Row::new("API: GET of a run, p50, median of 5", quantile(&halves, 50), "ms")
+            .at_most(1.0)
+            .note(&load),
+    );
+    rows.push(
+        Row::new("API: GET of a run, p99, median of 5", quantile(&tails, 50), "ms")
+            .at_most(5.0)
+            .note(&load),
+    );
+    rows.push(
+        Row::new(
+            "API: memory of a replica under that load",
+            server.peak_rss()?,
+            "MiB RSS",
+        )
+        .at_most(120.0),
+    );
+    let other = Service::start(&stage.settings).await;
+    revocations::measure(stage, client, &other.client, &owner, &tenant, rows).await
+}
+
+/// The times of all answers, each from when its request was due.
+async fn steady(client: Client, path: String, token: String) -> Result<Vec<f64>> {
+    let mut ticks = tokio::time::interval(Duration::from_secs(1) / PER_SECOND);
+    let end = Instant::now() + OPEN_LOOP;
+    let mut answers = Vec::new();
+    while Instant::now() < end {
+        let due = ticks.tick().await;
+        let request = client.reading(&path, Some(&token));
+        let client = client.clone();
+        answers.push(tokio::spawn(async move {
+            let status = client.send(request).await.status;
+            (status, milliseconds(due.elapsed()))
+        }));
+    }
+    let mut times = Vec::with_capacity(answers.len());
+    for answer in answers {
+        let (status, time) = answer.await?;
+        ensure!(status == 200, "the API answered {status}");
+        times.push(time);
+    }
+    Ok(times)
+}
+
+/// Runs a load on a thread of its own, which has the other core.
+async fn on_the_other_core<F, T>(load: impl FnOnce() -> F + Send + 'static) -> Result<T>
+where
+    F: Future<Output = T>,
+    T: Send + 'static,
+{
+    let (send, receive) = tokio::sync::oneshot::channel();
+    thread::spawn(move || {
+        let run = || -> Result<T> {
+            cores::pin_this_thread(REST)?;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            Ok(runtime.block_on(load()))
+        };
+        // Who waits for it may have been interrupted.
+        let _ = send.send(run());
+    });
+    receive.await.context("the load ended early")?
+}

@@ -1,0 +1,52 @@
+//! What runs on which core, where a figure is one of a core.
+
+use std::fs;
+
+use anyhow::{Context as _, Result};
+use rustix::{
+    process::Pid,
+    thread::{CpuSet, sched_setaffinity},
+};
+
+/// The core of what is measured.
+pub(crate) const MEASURED: usize = 0;
+
+/// The core of what loads it, and of what it needs.
+pub(crate) const REST: usize = 1;
+
+/// Keeps the calling thread, and what it starts, on a core.
+pub(crate) fn pin_this_thread(core: usize) -> Result<()> {
+    pin(None, core)
+}
+
+/// Keeps every process of a program that has this part in its command line on a core. What they start stays there, too.
+pub(crate) fn pin_processes(program: &str, part: &str, core: usize) -> Result<()> {
+    for entry in fs::read_dir("/proc")? {
+        let folder = entry?.path();
+        let is_program = fs::read_link(folder.join("exe"))
+            .is_ok_and(|exe| exe.file_name().is_some_and(|file| file.to_string_lossy() == program));
+        let line = fs::read(folder.join("cmdline")).unwrap_or_default();
+        let id = folder.file_name().and_then(|name| name.to_str()?.parse().ok());
+        if is_program
+            && String::from_utf8_lossy(&line).contains(part)
+            && let Some(pid) = id.and_then(Pid::from_raw)
+        {
+            pin(Some(pid), core)?;
+        }
+    }
+    Ok(())
+}
+
+/// Lets the calling thread run anywhere again.
+pub(crate) fn release_this_thread() -> Result<()> {
+    let mut all = CpuSet::new();
+    all.set(MEASURED);
+    all.set(REST);
+    sched_setaffinity(None, &all).context("choose cores")
+}
+
+fn pin(pid: Option<Pid>, core: usize) -> Result<()> {
+    let mut one = CpuSet::new();
+    one.set(core);
+    sched_setaffinity(pid, &one).with_context(|| format!("choose core {core}"))
+}

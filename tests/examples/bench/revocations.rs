@@ -1,0 +1,122 @@
+//! What is ended at one replica, until it is of no use at the other.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use http_body_util::Full;
+use hyper::{Request, body::Bytes};
+use serde_json::json;
+use support::api::{Agent, Client, Person, secret};
+
+use super::{
+    api::Stage,
+    place::DEADLINE,
+    report::{Row, milliseconds, quantile},
+};
+
+const ROUNDS: usize = 5;
+
+/// What is promised without Redis; nothing of this goes through Redis.
+const LIMIT: f64 = 5000.0;
+
+pub(crate) async fn measure(
+    stage: &Stage,
+    one: &Client,
+    two: &Client,
+    owner: &Person,
+    tenant: &str,
+    rows: &mut Vec<Row>,
+) -> Result<()> {
+    let mut taken: [(&str, Vec<f64>); 4] = ["session", "API key", "agent", "membership"].map(|what| (what, Vec::new()));
+    for round in 0..ROUNDS {
+        let guest = format!("guest-{round}@pinfold.test");
+        let figures = [
+            session(one, two).await?,
+            api_key(one, two, owner, tenant).await?,
+            agent(one, two, owner, tenant, round).await?,
+            membership(stage, one, two, owner, tenant, &guest).await?,
+        ];
+        for ((_, all), figure) in taken.iter_mut().zip(figures) {
+            all.push(figure);
+        }
+    }
+    for (what, all) in taken {
+        let name = format!("API: end of a {what}, until the other replica refuses, median of 5");
+        rows.push(
+            Row::new(name, quantile(&all, 50), "ms")
+                .at_most(LIMIT)
+                .note(format!("longest {:.1} ms", quantile(&all, 100))),
+        );
+    }
+    Ok(())
+}
+
+async fn session(one: &Client, two: &Client) -> Result<f64> {
+    let person = Person::log_in(one, "bench@pinfold.test").await;
+    let reading = || person.request(two, "GET", "/v1/me", None);
+    let ending = person.request(one, "DELETE", "/v1/sessions", None);
+    ended(one, two, ending, reading).await
+}
+
+async fn api_key(one: &Client, two: &Client, owner: &Person, tenant: &str) -> Result<f64> {
+    let path = format!("/v1/tenants/{tenant}/api-keys");
+    let wanted = json!({"name": "bench", "scopes": ["runs:read"]});
+    let made = owner.post(one, &path, &wanted).await;
+    ensure!(made.status == 201, "no API key is made: {}", made.body);
+    let text = |name: &str| made.body[name].as_str().unwrap_or_default().to_owned();
+    let (id, key) = (text("id"), text("secret"));
+    let ending = owner.request(one, "DELETE", &format!("{path}/{id}"), None);
+    let runs = format!("/v1/tenants/{tenant}/runs?limit=1");
+    ended(one, two, ending, || two.reading(&runs, Some(&key))).await
+}
+
+async fn agent(one: &Client, two: &Client, owner: &Person, tenant: &str, round: usize) -> Result<f64> {
+    let agent = Agent::of_person(owner, one, tenant, &format!("short-lived-{round}")).await;
+    let token = agent.token(one).await;
+    let path = format!("/v1/tenants/{tenant}/agents/{}", agent.id);
+    let ending = owner.request(one, "DELETE", &path, None);
+    ended(one, two, ending, || two.reading("/v1/me", Some(&token))).await
+}
+
+async fn membership(
+    stage: &Stage,
+    one: &Client,
+    two: &Client,
+    owner: &Person,
+    tenant: &str,
+    email: &str,
+) -> Result<f64> {
+    let mail = stage.mail();
+    let guest = Person::sign_up(one, &mail, email).await;
+    let invitation = json!({"email": email, "role": "viewer"});
+    let invited = owner
+        .post(one, &format!("/v1/tenants/{tenant}/invitations"), &invitation)
+        .await;
+    ensure!(invited.status == 201, "nobody is invited: {}", invited.body);
+    let token = json!({"token": secret(&mail, email).await});
+    let accepted = guest.post(one, "/v1/invitations/accept", &token).await;
+    ensure!(accepted.status == 204, "nobody comes: {}", accepted.body);
+    let path = format!("/v1/tenants/{tenant}/members/{}", guest.id);
+    let ending = owner.request(one, "DELETE", &path, None);
+    let runs = format!("/v1/tenants/{tenant}/runs?limit=1");
+    ended(one, two, ending, || guest.request(two, "GET", &runs, None)).await
+}
+
+/// From the answer of the one who ended it to the other's first refusal.
+async fn ended(
+    one: &Client,
+    two: &Client,
+    ending: Request<Full<Bytes>>,
+    reading: impl Fn() -> Request<Full<Bytes>>,
+) -> Result<f64> {
+    let before = two.send(reading()).await;
+    ensure!(before.status == 200, "it is of no use before its end: {}", before.body);
+    let end = one.send(ending).await;
+    ensure!(end.status.is_success(), "it is not ended: {}", end.body);
+    let since = Instant::now();
+    while two.send(reading()).await.status.is_success() {
+        ensure!(since.elapsed() < DEADLINE, "it goes on");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    Ok(milliseconds(since.elapsed()))
+}
