@@ -13,7 +13,7 @@ use crate::{
     auth::{chain::Signer, challenge, csrf, device, mail_link, seal::MasterKey},
     cluster::Cluster,
     config::{Accounts, Config, Environment},
-    http::{cookies::Cookies, limits::Limits},
+    http::{cookies::Cookies, error::ApiError, limits::Limits},
     metrics::Metrics,
     redis::Redis,
     service::{
@@ -165,6 +165,12 @@ impl AppState {
             master: &self.master,
             throttle: &self.throttle,
         }
+    }
+
+    /// The cluster, without which some routes are of no use.
+    pub fn cluster(&self) -> Result<&Cluster, ApiError> {
+        let none = || ApiError::Unavailable("there is no cluster".to_owned());
+        self.cluster.as_ref().ok_or_else(none)
     }
 
     /// Waits until this process is asked to stop.

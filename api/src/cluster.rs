@@ -19,8 +19,9 @@ use kube::{Api, Client, Config};
 
 pub use error::ClusterError;
 pub use mirror::{Change, version};
-pub use resources::Kind;
-pub use runs::{LogLines, Page};
+pub use resources::{Kind, Page};
+pub use runs::LogLines;
+pub use tenants::{account, uid};
 
 use crate::{cluster::mirror::Mirror, config};
 

@@ -73,6 +73,7 @@ fn callers() -> OpenApiRouter<AppState> {
         .merge(tenants())
         .route_layer(middleware::from_fn(layers::timely))
         .merge(runs)
+        .route_layer(middleware::from_fn(limits::tell))
 }
 
 /// What everybody may read.
@@ -129,9 +130,11 @@ fn account() -> OpenApiRouter<AppState> {
 
 /// What those do who run the platform.
 fn admin() -> OpenApiRouter<AppState> {
-    use routes::admin::overseers;
+    use routes::admin::{overseers, tenants};
     OpenApiRouter::new()
         .routes(routes!(overseers::list::list))
+        .routes(routes!(tenants::list::list))
+        .routes(routes!(tenants::link::link))
         .routes(routes!(overseers::get::get))
         .routes(routes!(overseers::block::block))
         .routes(routes!(overseers::unblock::unblock))

@@ -3,6 +3,7 @@
 pub mod admin {
     //! What those do who run the platform.
     pub mod overseers;
+    pub mod tenants;
 }
 pub mod agents {
     //! Agents.

@@ -1,6 +1,8 @@
 //! How the program starts, ends, and goes on without its database.
 
 use std::{
+    os::unix::net::UnixStream,
+    process::Stdio,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
@@ -145,4 +147,55 @@ async fn without_its_database_it_says_so_at_once_and_comes_back() {
     })
     .await;
     assert_eq!(agent.prove(client).await.status, 200);
+}
+
+/// What clients have used up would be given back to them.
+#[tokio::test]
+async fn it_does_not_start_with_a_redis_that_forgets() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let socket = folder.path().join("socket");
+    // The tools of Debian's package are the server as well, by another name.
+    let _redis = tokio::process::Command::new("redis-check-rdb")
+        .arg0("redis-server")
+        .args(["--port", "0", "--save", "", "--maxmemory-policy", "allkeys-lru"])
+        .arg("--unixsocket")
+        .arg(&socket)
+        .current_dir(folder.path())
+        .stdout(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("start redis; apt-get install redis-tools has it");
+    wait::until_true("redis listens", async || UnixStream::connect(&socket).is_ok()).await;
+    let database = database().await;
+    migrate(&database).await;
+    let mut settings = settings(&database);
+    settings.insert("REDIS_URL", format!("unix://{}", socket.display()));
+    let refused = run(&["serve"], &settings).await;
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(1));
+    for part in [
+        "redis.url (REDIS_URL)",
+        "maxmemory-policy allkeys-lru; it must be noeviction",
+    ] {
+        assert!(told.contains(part), "{told}");
+    }
+}
+
+/// What Redis holds may be lost, so nobody waits for it.
+#[tokio::test]
+async fn it_starts_and_answers_while_redis_is_away() {
+    let database = database().await;
+    migrate(&database).await;
+    let mut settings = settings(&database);
+    settings.insert("REDIS_URL", "unix:///nowhere/socket".to_owned());
+    let service = Service::start(&settings).await;
+    let agent = Agent::register(&service.client, "scout").await;
+    let token = agent.token(&service.client).await;
+    assert_eq!(service.client.get("/v1/me", Some(&token)).await.status, 200);
+    let metrics = service.admin.get("/metrics", None).await.body;
+    let counted = metrics.as_str().unwrap_or_default().lines().find_map(|line| {
+        let count = line.strip_prefix("pinfold_api_redis_unanswered_total ")?;
+        count.parse::<u64>().ok()
+    });
+    assert!(counted.is_some_and(|count| count >= 4), "{counted:?}");
 }

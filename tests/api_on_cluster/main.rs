@@ -2,6 +2,7 @@
 //! request to a run's answer, and what others may see of it.
 
 mod installed;
+mod linked;
 mod resources;
 mod runs;
 mod stage;

@@ -63,6 +63,16 @@ impl Stage {
         self.folder.path().join("mail")
     }
 
+    /// Makes somebody one of those who run the platform.
+    pub async fn make_admin(&self, person: &Person) {
+        let done = sqlx::query("UPDATE overseers SET platform_admin = true WHERE id = $1::uuid")
+            .bind(&person.id)
+            .execute(&mut self.connection().await)
+            .await
+            .expect("make an administrator");
+        assert_eq!(done.rows_affected(), 1);
+    }
+
     async fn connection(&self) -> PgConnection {
         let connection = PgConnection::connect(self.database.as_str()).await;
         connection.expect("connect to PostgreSQL")

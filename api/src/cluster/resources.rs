@@ -6,7 +6,7 @@ use crds::labels;
 use k8s_openapi::NamespaceResourceScope;
 use kube::{
     Api, Resource, ResourceExt as _,
-    api::{DeleteParams, PostParams, Preconditions},
+    api::{DeleteParams, ListParams, PostParams, Preconditions},
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -35,6 +35,36 @@ impl<K> Kind for K where
         + Sync
         + 'static
 {
+}
+
+/// Resources, and where the next ones are found.
+#[derive(Debug, Clone)]
+pub struct Page<K> {
+    /// The resources, by name.
+    pub items: Vec<K>,
+    /// What asks for the next ones.
+    pub next: Option<String>,
+}
+
+/// Reads a page of a list.
+pub(super) async fn page<K>(api: &Api<K>, params: &ListParams) -> Result<Page<K>, ClusterError>
+where
+    K: Clone + Debug + DeserializeOwned,
+{
+    let listed = within("list resources", api.list(params)).await;
+    let list = listed.map_err(|error| match error.status() {
+        Some(said) if said.code == 410 || said.code == 400 && said.message.contains("continue") => {
+            ClusterError::PageToken
+        }
+        Some(said) if said.code == 400 && params.label_selector.is_some() => {
+            ClusterError::Selector(said.message.clone())
+        }
+        _ => error,
+    })?;
+    Ok(Page {
+        next: list.metadata.continue_.filter(|token| !token.is_empty()),
+        items: list.items,
+    })
 }
 
 impl Cluster {

@@ -8,28 +8,18 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api, ResourceExt as _,
     api::{ListParams, LogParams, Patch, PatchParams},
-    core::ObjectList,
 };
 use serde_json::json;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::cluster::{
-    Cluster, ClusterError, Namespace,
+    Cluster, ClusterError, Namespace, Page,
     mirror::{Change, version},
-    within,
+    resources, within,
 };
 
 /// Who waits for the mirror longer than this asks the cluster itself.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// Runs, and where the next ones are found.
-#[derive(Debug, Clone)]
-pub struct Page {
-    /// The runs, by name.
-    pub runs: Vec<SandboxRun>,
-    /// What asks for the next ones.
-    pub next: Option<String>,
-}
 
 /// The lines of a log as they come.
 pub type LogLines = Pin<Box<dyn Stream<Item = Result<String, ClusterError>> + Send>>;
@@ -77,25 +67,14 @@ impl Cluster {
         limit: u32,
         next: Option<&str>,
         labels: Option<&str>,
-    ) -> Result<Page, ClusterError> {
+    ) -> Result<Page<SandboxRun>, ClusterError> {
         let params = ListParams {
             limit: Some(limit),
             continue_token: next.map(str::to_owned),
             label_selector: labels.map(str::to_owned),
             ..ListParams::default()
         };
-        let listed = within("list SandboxRuns", self.runs(namespace).list(&params)).await;
-        let list: ObjectList<SandboxRun> = listed.map_err(|error| match error.status() {
-            Some(said) if said.code == 410 || said.code == 400 && said.message.contains("continue") => {
-                ClusterError::PageToken
-            }
-            Some(said) if said.code == 400 && labels.is_some() => ClusterError::Selector(said.message.clone()),
-            _ => error,
-        })?;
-        Ok(Page {
-            next: list.metadata.continue_.filter(|token| !token.is_empty()),
-            runs: list.items,
-        })
+        resources::page(&self.runs(namespace), &params).await
     }
 
     /// Asks for a run's end.

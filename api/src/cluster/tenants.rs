@@ -4,13 +4,15 @@ use crds::{
     labels,
     tenant::{Tenant, TenantSpec},
 };
+use domain::TenantId;
 use kube::{
     Api, ResourceExt as _,
-    api::{DeleteParams, PostParams, Preconditions},
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions},
 };
+use serde_json::json;
 use uuid::Uuid;
 
-use crate::cluster::{Cluster, ClusterError, Namespace, within};
+use crate::cluster::{Cluster, ClusterError, Namespace, Page, resources, within};
 
 impl Cluster {
     /// Makes the Tenant of a row, or finds the one that was made for it. One that somebody else made is left alone.
@@ -52,6 +54,34 @@ impl Cluster {
         found.filter(is_ours).as_ref().map(uid).transpose()
     }
 
+    /// Every Tenant of the cluster, whoever made it.
+    pub async fn list_tenants(&self, limit: u32, next: Option<&str>) -> Result<Page<Tenant>, ClusterError> {
+        let params = ListParams {
+            limit: Some(limit),
+            continue_token: next.map(str::to_owned),
+            ..ListParams::default()
+        };
+        resources::page(&Api::all(self.client.clone()), &params).await
+    }
+
+    /// A Tenant by name, whoever made it.
+    pub async fn tenant(&self, name: &str) -> Result<Option<Tenant>, ClusterError> {
+        let tenants: Api<Tenant> = Api::all(self.client.clone());
+        within("read a Tenant", tenants.get_opt(name)).await
+    }
+
+    /// Writes on a Tenant which row it stands for; nothing if it is gone.
+    pub async fn mark_tenant(&self, name: &str, resource: Uuid, operation: &str) -> Result<(), ClusterError> {
+        let tenants: Api<Tenant> = Api::all(self.client.clone());
+        // With its UID: one that has its name since is another.
+        let patch = json!({"metadata": {"uid": resource.to_string(), "annotations": {labels::OPERATION: operation}}});
+        let params = PatchParams::default();
+        match within("mark a Tenant", tenants.patch(name, &params, &Patch::Merge(patch))).await {
+            Err(error) if matches!(error.code(), Some(404 | 409)) => Ok(()),
+            other => other.map(drop),
+        }
+    }
+
     /// Deletes the Tenant that was made for a row, and no other; true when it is gone.
     pub async fn delete_tenant(&self, name: &str, resource: Uuid) -> Result<bool, ClusterError> {
         let tenants: Api<Tenant> = Api::all(self.client.clone());
@@ -87,7 +117,13 @@ impl Cluster {
     }
 }
 
-fn uid(tenant: &Tenant) -> Result<Uuid, ClusterError> {
+/// The tenant whose row a Tenant says that it stands for.
+pub fn account(tenant: &Tenant) -> Option<TenantId> {
+    tenant.annotations().get(labels::OPERATION)?.parse().ok()
+}
+
+/// The UID of a Tenant.
+pub fn uid(tenant: &Tenant) -> Result<Uuid, ClusterError> {
     tenant
         .uid()
         .and_then(|text| Uuid::try_parse(&text).ok())

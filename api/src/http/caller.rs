@@ -18,6 +18,7 @@ use crate::{
     http::{
         cookies::Cookie,
         error::{ApiError, Forbidden},
+        limits::Tally,
     },
     store::{
         Scope as _, accounts, agents,
@@ -147,7 +148,11 @@ where
             },
             None => by_cookie(&state, &parts.method, &parts.headers, now).await?,
         };
-        state.throttle.call(caller.id()).await?;
+        let standing = state.throttle.call(caller.id()).await;
+        if let Some(tally) = parts.extensions.get::<Tally>() {
+            tally.note(standing);
+        }
+        standing.left?;
         parts.extensions.insert(caller.clone());
         Ok(caller)
     }

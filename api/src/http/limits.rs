@@ -1,11 +1,16 @@
-//! How much one client may ask for: a bucket for each class of routes and each address.
+//! How much one client may ask for, and the headers that tell it: a bucket for each class of routes and each address, until it
+//! has said who it is.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use axum::{
     Extension,
     extract::{ConnectInfo, Request, State},
-    http::{HeaderName, HeaderValue},
+    http::{HeaderMap, HeaderName, HeaderValue},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
@@ -15,7 +20,7 @@ use crate::{
     auth::opaque::sha256,
     config,
     http::{client_address, error::ApiError},
-    service::limiter::{Counting, Limiter, TooOften},
+    service::limiter::{Counting, Limiter, Standing, TooOften},
 };
 
 /// The fields of draft-ietf-httpapi-ratelimit-headers.
@@ -77,20 +82,51 @@ pub async fn layer(
         Group::Logins => &limits.logins,
     };
     let key = sha256(client_address::bucket(client).to_string().as_bytes());
-    let (left, again, mut response) = match limiter.take(&key).await {
-        Ok(left) => (left, limiter.window, next.run(request).await),
-        Err(TooOften(wait)) => (0, wait, ApiError::TooMany(wait).into_response()),
+    let standing = limiter.take(&key).await;
+    let mut response = match standing.left {
+        Ok(_) => next.run(request).await,
+        Err(TooOften(wait)) => ApiError::TooMany(wait).into_response(),
     };
-    let (name, window) = (limiter.name, limiter.window.as_secs());
-    let policy = format!(r#""{name}";q={};w={window}"#, limiter.count);
+    write(response.headers_mut(), standing);
+    response
+}
+
+/// Where the count of a request is noted that said who sends it, until it is answered.
+#[derive(Debug, Clone, Default)]
+pub struct Tally(Arc<OnceLock<Standing>>);
+
+impl Tally {
+    /// Notes the count; a request has one caller.
+    pub fn note(&self, standing: Standing) {
+        let _ = self.0.set(standing);
+    }
+}
+
+/// Tells a caller of its limit, whatever the answer is.
+pub async fn tell(mut request: Request, next: Next) -> Response {
+    let tally = Tally::default();
+    request.extensions_mut().insert(tally.clone());
+    let mut response = next.run(request).await;
+    if let Some(standing) = tally.0.get() {
+        write(response.headers_mut(), *standing);
+    }
+    response
+}
+
+fn write(headers: &mut HeaderMap, standing: Standing) {
+    let (left, again) = match standing.left {
+        Ok(left) => (left, standing.window),
+        Err(TooOften(wait)) => (0, wait),
+    };
+    let (name, window) = (standing.name, standing.window.as_secs());
+    let policy = format!(r#""{name}";q={};w={window}"#, standing.count);
     let state = format!(r#""{name}";r={left};t={}"#, again.as_secs().max(1));
     for (name, value) in [(POLICY, policy), (LIMIT, state)] {
         // Names and numbers are always a header's value.
         if let Ok(value) = HeaderValue::from_str(&value) {
-            response.headers_mut().insert(name, value);
+            headers.insert(name, value);
         }
     }
-    response
 }
 
 #[cfg(test)]

@@ -39,22 +39,32 @@ pub struct Counting {
     pub redis: Option<Arc<Redis>>,
 }
 
-/// Buckets of one kind, one for each key.
-#[derive(Debug)]
-pub struct Limiter {
-    /// The kind's name, in headers and in Redis.
+/// How a bucket stands after somebody took from it, or could not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The bucket's kind.
     pub name: &'static str,
-    /// How many a bucket holds.
+    /// How many it holds.
     pub count: NonZeroU32,
     /// How long an empty one takes to fill.
     pub window: Duration,
+    /// How many are left, or that there was none.
+    pub left: Result<u32, TooOften>,
+}
+
+/// Buckets of one kind, one for each key.
+#[derive(Debug)]
+pub struct Limiter {
+    name: &'static str,
+    count: NonZeroU32,
+    window: Duration,
     here: Here,
     time: Time,
     redis: Option<Arc<Redis>>,
 }
 
 impl Limiter {
-    /// Full buckets.
+    /// Full buckets. The name is in headers and in Redis.
     pub fn new(name: &'static str, count: NonZeroU32, window: Duration, counting: &Counting) -> Self {
         // The window is never zero, and that is all that could be wrong.
         let quota = Quota::with_period(window / count.get())
@@ -71,8 +81,17 @@ impl Limiter {
         }
     }
 
-    /// Takes one: how many are left.
-    pub async fn take(&self, key: &[u8; 32]) -> Result<u32, TooOften> {
+    /// Takes one.
+    pub async fn take(&self, key: &[u8; 32]) -> Standing {
+        Standing {
+            name: self.name,
+            count: self.count,
+            window: self.window,
+            left: self.left(key).await,
+        }
+    }
+
+    async fn left(&self, key: &[u8; 32]) -> Result<u32, TooOften> {
         if let Some(redis) = &self.redis
             && let Some(answer) = redis.take(self.name, key, self.count, self.window).await
         {

@@ -3,9 +3,11 @@
 use domain::{OverseerId, TenantId, TenantName};
 use jiff::Timestamp;
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::{
     auth::{random::random, rights::Role},
+    service::members::By,
     store::{
         Database, StoreError, TenantTransaction,
         audit::{self, Actor, Event},
@@ -62,6 +64,49 @@ pub async fn create(
     Ok(Creation::Made(tx, made))
 }
 
+/// A Tenant that somebody made in the cluster.
+#[derive(Debug, Clone, Copy)]
+pub struct Resource<'a> {
+    /// Its name.
+    pub name: &'a TenantName,
+    /// Its plan.
+    pub plan: &'a str,
+    /// Its UID.
+    pub uid: Uuid,
+}
+
+/// Makes a tenant that stands for a Tenant of the cluster, which stays as it is.
+pub async fn link(
+    database: &Database,
+    owner: OverseerId,
+    resource: Resource<'_>,
+    by: By<'_>,
+    now: Timestamp,
+) -> Result<Creation, StoreError> {
+    let mut tx = database.tenant(TenantId::new(now, random()?)).await?;
+    let new = NewTenant {
+        name: resource.name.as_str(),
+        kind: Kind::Team,
+        plan: resource.plan,
+        at: now,
+    };
+    if !store(&mut tx, owner, &new).await? {
+        return Ok(Creation::Taken);
+    }
+    tenants::set_resource(&mut tx, Some(resource.uid), None).await?;
+    let event = Event {
+        at: now,
+        actor: Actor::Overseer(by.overseer),
+        action: "tenant.link",
+        target: tx.id().uuid(),
+        request_id: by.request_id,
+        detail: json!({"name": new.name, "plan": new.plan, "owner": owner.to_string(), "resource": resource.uid.to_string()}),
+    };
+    audit::append(&mut tx, &event).await?;
+    let made = tenants::find(&mut tx, false).await?.ok_or(StoreError::Row("tenants"))?;
+    Ok(Creation::Made(tx, made))
+}
+
 /// Stores the transaction's tenant with its owner, and asks for its resource; false if the name is taken.
 pub async fn insert(
     tx: &mut TenantTransaction,
@@ -69,11 +114,9 @@ pub async fn insert(
     new: &NewTenant<'_>,
     request_id: &str,
 ) -> Result<bool, StoreError> {
-    if !tenants::insert(tx, new).await? {
+    if !store(tx, owner, new).await? {
         return Ok(false);
     }
-    memberships::insert(tx, owner, Role::Owner, new.at).await?;
-    apply(tx, new.at).await?;
     let event = Event {
         at: new.at,
         actor: Actor::Overseer(owner),
@@ -116,6 +159,15 @@ pub async fn delete(
     audit::append(&mut tx, &event).await?;
     tx.commit().await?;
     Ok(Some(Tenant { deleted: true, ..found }))
+}
+
+async fn store(tx: &mut TenantTransaction, owner: OverseerId, new: &NewTenant<'_>) -> Result<bool, StoreError> {
+    if !tenants::insert(tx, new).await? {
+        return Ok(false);
+    }
+    memberships::insert(tx, owner, Role::Owner, new.at).await?;
+    apply(tx, new.at).await?;
+    Ok(true)
 }
 
 async fn apply(tx: &mut TenantTransaction, now: Timestamp) -> Result<(), StoreError> {

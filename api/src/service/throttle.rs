@@ -6,7 +6,7 @@ use domain::OverseerId;
 
 use crate::{
     auth::{device, opaque::sha256},
-    service::limiter::{Counting, Limiter, TooOften},
+    service::limiter::{Counting, Limiter, Standing, TooOften},
 };
 
 /// Passwords that may be tried on one account in a minute, and from one known browser.
@@ -46,22 +46,22 @@ impl Throttle {
             Some(name) => sha256(&[b"device\0".as_slice(), &name].concat()),
             None => sha256(format!("account\0{email_key}").as_bytes()),
         };
-        self.tries.take(&key).await.map(drop)
+        self.tries.take(&key).await.left.map(drop)
     }
 
     /// Somebody who proved who they are sends a request.
-    pub async fn call(&self, id: &[u8; 16]) -> Result<(), TooOften> {
-        self.calls.take(&sha256(id)).await.map(drop)
+    pub async fn call(&self, id: &[u8; 16]) -> Standing {
+        self.calls.take(&sha256(id)).await
     }
 
     /// Somebody shows a code of an account's authenticator.
     pub async fn code(&self, overseer: OverseerId) -> Result<(), TooOften> {
-        self.codes.take(&sha256(overseer.as_bytes())).await.map(drop)
+        self.codes.take(&sha256(overseer.as_bytes())).await.left.map(drop)
     }
 
     /// Somebody wants mail sent to an address.
     pub async fn mail(&self, email_key: &str) -> Result<(), TooOften> {
-        self.mails.take(&sha256(email_key.as_bytes())).await.map(drop)
+        self.mails.take(&sha256(email_key.as_bytes())).await.left.map(drop)
     }
 
     /// Forgets what is full again.

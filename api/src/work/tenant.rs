@@ -35,8 +35,9 @@ pub async fn apply(state: &AppState, job: &Held) -> Result<(), JobError> {
             _ => Ok(()),
         };
     }
-    if row.resource.is_some() {
-        return Ok(());
+    if let Some(resource) = row.resource {
+        // Made in the cluster, and linked: what the API makes is marked from the beginning.
+        return Ok(cluster.mark_tenant(&row.name, resource, &id.to_string()).await?);
     }
     let made = cluster.create_tenant(&row.name, &row.plan, &id.to_string()).await;
     let mut tx = state.database.tenant(id).await?;

@@ -80,9 +80,21 @@ async fn registrations_are_counted_apart() {
 async fn who_has_a_token_is_not_counted_with_those_who_have_none() {
     let app = TestApp::start().await;
     let token = app.token(&app.agent().await).await;
-    for _ in 0..70 {
-        assert_eq!(app.get("/v1/me", Some(&token)).await.status, 200);
+    for n in 0..70 {
+        let rest = format!(r#""calls";r={};t=60"#, 299 - n);
+        let answer = app.get("/v1/me", Some(&token)).await;
+        assert_eq!(told(&answer), (200, Some(rest.as_str()), None));
+        assert_eq!(answer.header("ratelimit-policy"), Some(r#""calls";q=300;w=60"#));
     }
+    // Errors tell it as well; who is nobody is not counted as somebody.
+    let missing = app.get("/v1/tenants/none-of-this-name", Some(&token)).await;
+    assert_eq!(told(&missing), (404, Some(r#""calls";r=229;t=60"#), None));
+    assert_eq!(told(&app.get("/v1/me", Some("none")).await), (401, None, None));
+    for _ in 0..229 {
+        app.get("/v1/me", Some(&token)).await;
+    }
+    let refused = app.get("/v1/me", Some(&token)).await;
+    assert_eq!(told(&refused), (429, Some(r#""calls";r=0;t=1"#), Some("1")));
 }
 
 /// Through one replica or the other: what a client has used up is the same.

@@ -48,8 +48,7 @@ pub async fn create(
     Once { body: new, claim }: Once<NewTenant>,
 ) -> Result<Response, ApiError> {
     let name = TenantName::parse(&new.name).map_err(|error| ApiError::invalid("name", error.to_string()))?;
-    // Names of people's own tenants are not for choosing.
-    if name.as_str().starts_with("u-") || name.as_str() == "shadow" {
+    if is_reserved(&name) {
         return Err(ApiError::invalid(
             "name",
             "choose one that is not `shadow` and does not begin with `u-`",
@@ -71,4 +70,9 @@ pub async fn create(
             message: format!("you own {MOST} tenants; delete one, or ask somebody else to make it"),
         }),
     }
+}
+
+/// Names of people's own tenants are not for choosing.
+pub fn is_reserved(name: &TenantName) -> bool {
+    name.as_str().starts_with("u-") || name.as_str() == "shadow"
 }

@@ -16,9 +16,7 @@ use crate::{
 
 /// The cluster, and the tenant's namespace in it.
 pub async fn place<'a, R: Needs>(state: &'a AppState, access: &In<R>) -> Result<(&'a Cluster, Namespace), ApiError> {
-    let Some(cluster) = &state.cluster else {
-        return Err(ApiError::Unavailable("there is no cluster".to_owned()));
-    };
+    let cluster = state.cluster()?;
     if let Some(namespace) = cluster.known(access.tenant) {
         return Ok((cluster, namespace));
     }

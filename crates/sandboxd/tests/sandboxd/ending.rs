@@ -97,7 +97,8 @@ fn the_deadline_holds_while_nobody_reads_the_log() {
 #[test]
 fn a_stop_reaches_the_program_and_its_end_is_told() {
     everywhere(|place| {
-        let script = "trap 'echo stopping; exit 5' TERM; exec 3<> <(:); echo ready; while :; do read -t 0.05 -u 3; done";
+        let script =
+            "trap 'echo stopping; exit 5' TERM; exec 3<> <(:); echo ready; while :; do read -t 0.05 -u 3; done";
         let mut run = Run::bash(script).at(place).spec(|spec| spec.grace_seconds = 30).start();
         run.wait_for_line("ready");
         run.signal(Signal::TERM);

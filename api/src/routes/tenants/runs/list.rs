@@ -54,7 +54,7 @@ pub async fn list(
         .list_runs(&namespace, limit, which.page_token.as_deref(), which.labels.as_deref())
         .await?;
     Ok(axum::Json(Runs {
-        runs: page.runs.into_iter().map(Run::from).collect(),
+        runs: page.items.into_iter().map(Run::from).collect(),
         next_page_token: page.next,
     }))
 }
