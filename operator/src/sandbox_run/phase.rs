@@ -89,7 +89,7 @@ const NOTEWORTHY: SignedDuration = SignedDuration::from_secs(1);
 
 /// How long the pod of a run that is over keeps our finalizer if nobody wants it gone: where many runs end at once, their
 /// results are written before their pods are tidied.
-const TIDY: SignedDuration = SignedDuration::from_secs(30);
+const TIDY: SignedDuration = SignedDuration::from_secs(10);
 
 /// A run that waits is looked at again after this time, events apart.
 pub const WAITING: Duration = Duration::from_secs(10);

@@ -161,11 +161,11 @@ fn an_ordinary_life_takes_three_reports() {
         decide(&fetched(finished.clone(), done.clone()), at(5)),
         Decision {
             step: Step::Nothing,
-            again: Some(Duration::from_secs(30))
+            again: Some(Duration::from_secs(10))
         },
         "results come before tidiness"
     );
-    assert_eq!(decide(&fetched(finished.clone(), done), at(35)).step, Step::ReleasePod);
+    assert_eq!(decide(&fetched(finished.clone(), done), at(15)).step, Step::ReleasePod);
     assert_eq!(
         decide(&fetched(finished, PodState::NotMade), at(5)),
         Decision {
@@ -296,7 +296,7 @@ fn forged_times_are_kept_within_the_kubelets() {
 
     let mut stored = after(&run(spec), &report);
     stored.status.as_mut().unwrap().finish_time = Some(jiff::Timestamp::MAX);
-    assert_eq!(decide(&fetched(stored.clone(), pod), at(35)).step, Step::ReleasePod);
+    assert_eq!(decide(&fetched(stored.clone(), pod), at(15)).step, Step::ReleasePod);
     let never = decide(&fetched(stored, PodState::NotMade), at(6));
     assert_eq!(never.step, Step::Nothing);
 }
@@ -308,7 +308,7 @@ fn a_pod_that_was_seen_too_late_is_ended() {
     let over = after(&canceled, &told);
     assert_eq!(decide(&fetched(over.clone(), running()), at(1)).step, Step::DeletePod);
     let stopped = ended(Outcome::Stopped(None), "Error");
-    assert_eq!(decide(&fetched(over, stopped), at(35)).step, Step::ReleasePod);
+    assert_eq!(decide(&fetched(over, stopped), at(15)).step, Step::ReleasePod);
 }
 
 #[test]
