@@ -3,14 +3,9 @@
 use crds::tenant::{Tenant, TenantSpec};
 use kube::{Api, api::PostParams};
 use serde_json::{Value, json};
-use support::{api::Answer, wait};
+use support::wait;
 
-use crate::stage::Stage;
-
-fn told(answer: &Answer) -> (u16, &str) {
-    let what = answer.body["field"].as_str().or(answer.body["code"].as_str());
-    (answer.status.as_u16(), what.unwrap_or_default())
-}
+use crate::stage::{Stage, refused};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tenant_made_with_kubectl_is_given_to_a_person() {
@@ -37,20 +32,20 @@ async fn a_tenant_made_with_kubectl_is_given_to_a_person() {
     let seen = listed().await;
     assert_eq!((&seen["plan"], &seen["id"]), (&json!("shadow"), &Value::Null));
     let path = format!("/v1/tenants/{name}");
-    assert_eq!(told(&ada.get(one, &path).await), (404, "not_found"));
+    assert_eq!(refused(&ada.get(one, &path).await), (404, "not_found"));
 
     let link = format!("/v1/admin/tenants/{name}/link");
     let to_ada = json!({"owner": ada.id});
-    assert_eq!(told(&ada.post(one, &link, &to_ada).await), (403, "forbidden"));
-    assert_eq!(told(&ada.get(one, "/v1/admin/tenants").await), (403, "forbidden"));
+    assert_eq!(refused(&ada.post(one, &link, &to_ada).await), (403, "forbidden"));
+    assert_eq!(refused(&ada.get(one, "/v1/admin/tenants").await), (403, "forbidden"));
     let nobody = json!({"owner": "0198c5b4-5a0e-7000-8000-00000000000d"});
-    assert_eq!(told(&root.post(one, &link, &nobody).await), (400, "owner"));
+    assert_eq!(refused(&root.post(one, &link, &nobody).await), (400, "owner"));
     let missing = root
         .post(one, "/v1/admin/tenants/none-of-this-name/link", &to_ada)
         .await;
-    assert_eq!(told(&missing), (404, "not_found"));
+    assert_eq!(refused(&missing), (404, "not_found"));
     let own = root.post(one, "/v1/admin/tenants/u-somebody/link", &to_ada).await;
-    assert_eq!(told(&own), (400, "tenant"));
+    assert_eq!(refused(&own), (400, "tenant"));
 
     let linked = root.post(one, &link, &to_ada).await;
     let wanted = json!({
@@ -58,7 +53,7 @@ async fn a_tenant_made_with_kubectl_is_given_to_a_person() {
         "created_at": linked.body["created_at"], "resource": {"state": "created"},
     });
     assert_eq!((linked.status.as_u16(), &linked.body), (201, &wanted));
-    assert_eq!(told(&root.post(two, &link, &to_ada).await), (409, "name_taken"));
+    assert_eq!(refused(&root.post(two, &link, &to_ada).await), (409, "name_taken"));
     wait::until_true("the Tenant says whose it is", async || {
         listed().await["id"] == linked.body["id"]
     })
@@ -69,7 +64,7 @@ async fn a_tenant_made_with_kubectl_is_given_to_a_person() {
     let ran = ada.post(two, &format!("{path}/runs?wait=60"), &run).await;
     assert_eq!(ran.body["stdout"]["text"], "linked\n", "{:?}", ran.body);
     assert_eq!(
-        told(&root.get(one, &path).await),
+        refused(&root.get(one, &path).await),
         (404, "not_found"),
         "who runs the platform has no right in it"
     );

@@ -1,17 +1,11 @@
 use serde_json::{Value, json};
-use support::{api::Answer, wait};
+use support::wait;
 
-use crate::stage::Stage;
+use crate::stage::{Stage, refused};
 
 /// A run that waits for a template that is not there: it costs the cluster nothing.
 fn waiting(name: &str) -> Value {
     json!({"name": name, "template": "none-of-this-name", "command": ["true"], "start_timeout_seconds": 3600})
-}
-
-/// The status, and the member at fault or the code.
-fn refused(answer: &Answer) -> (u16, &str) {
-    let what = answer.body["field"].as_str().or(answer.body["code"].as_str());
-    (answer.status.as_u16(), what.unwrap_or_default())
 }
 
 #[tokio::test(flavor = "multi_thread")]

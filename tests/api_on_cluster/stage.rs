@@ -14,7 +14,7 @@ use kube::{Api, api::PostParams, config::Kubeconfig};
 use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
 use support::{
-    api::{Person, Service, database, migrate, settings},
+    api::{Answer, Person, Service, database, migrate, settings},
     cluster, wait,
 };
 use tempfile::TempDir;
@@ -162,4 +162,10 @@ async fn identity(admin: &kube::Client) -> String {
         "current-context": "x",
     })
     .to_string()
+}
+
+/// The status, and the member at fault or the code.
+pub fn refused(answer: &Answer) -> (u16, &str) {
+    let what = answer.body["field"].as_str().or(answer.body["code"].as_str());
+    (answer.status.as_u16(), what.unwrap_or_default())
 }
