@@ -1,7 +1,7 @@
 //! Redis: what replicas share and may lose. Whoever asks has an answer of their own for when it is away.
 
 use std::{
-    fmt,
+    fmt::{self, Write as _},
     num::NonZeroU32,
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -153,9 +153,12 @@ impl Redis {
 
 /// The name of a bucket: what somebody sent is in it only as a hash, so that no two buckets can be made one.
 fn name(bucket: &str, key: &[u8; 32]) -> String {
-    key.iter().fold(format!("pinfold:bucket:{bucket}:"), |name, byte| {
-        name + &format!("{byte:02x}")
-    })
+    let mut name = format!("pinfold:bucket:{bucket}:");
+    for byte in key {
+        // Writing to a String does not fail.
+        let _ = write!(name, "{byte:02x}");
+    }
+    name
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use crate::cluster::{Cluster, ClusterError, Namespace, Page, resources, within};
 impl Cluster {
     /// Makes the Tenant of a row, or finds the one that was made for it. One that somebody else made is left alone.
     pub async fn create_tenant(&self, name: &str, plan: &str, operation: &str) -> Result<Uuid, ClusterError> {
-        let tenants: Api<Tenant> = Api::all(self.client.clone());
+        let tenants = self.tenants();
         let mut wanted = Tenant::new(
             name,
             TenantSpec {
@@ -48,8 +48,7 @@ impl Cluster {
 
     /// The Tenant that an operation made.
     pub async fn find_tenant(&self, name: &str, operation: &str) -> Result<Option<Uuid>, ClusterError> {
-        let tenants: Api<Tenant> = Api::all(self.client.clone());
-        let found = within("read a Tenant", tenants.get_opt(name)).await?;
+        let found = self.tenant(name).await?;
         let is_ours = |t: &Tenant| t.annotations().get(labels::OPERATION).map(String::as_str) == Some(operation);
         found.filter(is_ours).as_ref().map(uid).transpose()
     }
@@ -61,18 +60,17 @@ impl Cluster {
             continue_token: next.map(str::to_owned),
             ..ListParams::default()
         };
-        resources::page(&Api::all(self.client.clone()), &params).await
+        resources::page(&self.tenants(), &params).await
     }
 
     /// A Tenant by name, whoever made it.
     pub async fn tenant(&self, name: &str) -> Result<Option<Tenant>, ClusterError> {
-        let tenants: Api<Tenant> = Api::all(self.client.clone());
-        within("read a Tenant", tenants.get_opt(name)).await
+        within("read a Tenant", self.tenants().get_opt(name)).await
     }
 
     /// Writes on a Tenant which row it stands for; nothing if it is gone.
     pub async fn mark_tenant(&self, name: &str, resource: Uuid, operation: &str) -> Result<(), ClusterError> {
-        let tenants: Api<Tenant> = Api::all(self.client.clone());
+        let tenants = self.tenants();
         // With its UID: one that has its name since is another.
         let patch = json!({"metadata": {"uid": resource.to_string(), "annotations": {labels::OPERATION: operation}}});
         let params = PatchParams::default();
@@ -84,7 +82,7 @@ impl Cluster {
 
     /// Deletes the Tenant that was made for a row, and no other; true when it is gone.
     pub async fn delete_tenant(&self, name: &str, resource: Uuid) -> Result<bool, ClusterError> {
-        let tenants: Api<Tenant> = Api::all(self.client.clone());
+        let tenants = self.tenants();
         let params = DeleteParams {
             preconditions: Some(Preconditions {
                 uid: Some(resource.to_string()),
@@ -101,11 +99,7 @@ impl Cluster {
 
     /// The namespace of a tenant, as the operator reports it.
     pub async fn namespace(&self, name: &str, resource: Uuid) -> Result<Namespace, ClusterError> {
-        let tenants: Api<Tenant> = Api::all(self.client.clone());
-        let found = match within("read a Tenant", tenants.get(name)).await {
-            Err(error) if error.code() == Some(404) => return Err(ClusterError::NoNamespace),
-            other => other?,
-        };
+        let found = self.tenant(name).await?.ok_or(ClusterError::NoNamespace)?;
         if uid(&found)? != resource {
             return Err(ClusterError::Foreign);
         }
@@ -114,6 +108,10 @@ impl Cluster {
             .and_then(|status| status.namespace)
             .ok_or(ClusterError::NoNamespace)?;
         Ok(Namespace(namespace.into()))
+    }
+
+    fn tenants(&self) -> Api<Tenant> {
+        Api::all(self.client.clone())
     }
 }
 

@@ -24,9 +24,7 @@ impl Redis {
             Some(Ok(url)) if !SCHEMES.contains(&url.scheme()) => {
                 problems.with(&REDIS_URL, format!("{:?} is not Redis; {wanted}", url.scheme()));
             }
-            Some(Ok(url))
-                if url.scheme().starts_with("redis") && !url.scheme().contains("unix") && url.host().is_none() =>
-            {
+            Some(Ok(url)) if matches!(url.scheme(), "redis" | "rediss") && url.host().is_none() => {
                 problems.with(&REDIS_URL, format!("names no host; {wanted}"));
             }
             _ => {}

@@ -1,13 +1,26 @@
 //! The parameters of a request as a type, or an error that names the parameter.
 
 use axum::{extract::FromRequestParts, http::request::Parts};
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
+use utoipa::IntoParams;
 
 use crate::http::error::ApiError;
 
 /// The parameters behind the `?`.
 #[derive(Debug)]
 pub struct Query<T>(pub T);
+
+/// Which page of a list that is asked for nothing else.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Paging {
+    /// How many at most, 1 to 500. Default: 100.
+    #[param(minimum = 1, maximum = 500)]
+    pub limit: Option<u32>,
+    /// What the page before gave as `next_page_token`.
+    pub page_token: Option<String>,
+}
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     type Rejection = ApiError;

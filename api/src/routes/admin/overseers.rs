@@ -1,9 +1,15 @@
 //! `/v1/admin/overseers`: people, for those who run the platform.
 
+use domain::OverseerId;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::store::accounts::Person;
+use crate::{
+    app::AppState,
+    http::{caller::Login, error::ApiError},
+    service::{blocks, members::By},
+    store::accounts::Person,
+};
 
 pub mod block;
 pub mod get;
@@ -45,4 +51,20 @@ impl From<Person> for Overseer {
             blocked: person.blocked,
         }
     }
+}
+
+/// Blocks a person or lets them in again, and answers the person as they are then.
+async fn set_blocked(
+    state: &AppState,
+    login: &Login,
+    request_id: &str,
+    overseer: OverseerId,
+    blocked: bool,
+) -> Result<axum::Json<Overseer>, ApiError> {
+    let by = By {
+        overseer: login.overseer(),
+        request_id,
+    };
+    let person = blocks::set(&state.database, overseer, blocked, by, state.clock.now()).await?;
+    Ok(axum::Json(Overseer::from(person.ok_or(ApiError::NotFound)?)))
 }

@@ -5,8 +5,7 @@ use axum::extract::{Path, State};
 use crate::{
     app::AppState,
     http::{caller::Admin, error::ApiError, parse, request_id::RequestId},
-    routes::admin::overseers::Overseer,
-    service::{blocks, members::By},
+    routes::admin::overseers::{self, Overseer},
 };
 
 /// Block a person.
@@ -33,10 +32,5 @@ pub async fn block(
             "nobody shuts themselves out; ask somebody else who runs the platform",
         ));
     }
-    let by = By {
-        overseer: login.overseer(),
-        request_id: &request_id,
-    };
-    let person = blocks::set(&state.database, id, true, by, state.clock.now()).await?;
-    Ok(axum::Json(Overseer::from(person.ok_or(ApiError::NotFound)?)))
+    overseers::set_blocked(&state, &login, &request_id, id, true).await
 }

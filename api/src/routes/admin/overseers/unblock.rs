@@ -5,8 +5,7 @@ use axum::extract::{Path, State};
 use crate::{
     app::AppState,
     http::{caller::Admin, error::ApiError, parse, request_id::RequestId},
-    routes::admin::overseers::Overseer,
-    service::{blocks, members::By},
+    routes::admin::overseers::{self, Overseer},
 };
 
 /// Unblock a person.
@@ -27,10 +26,5 @@ pub async fn unblock(
     Path(overseer): Path<String>,
 ) -> Result<axum::Json<Overseer>, ApiError> {
     let id = parse::id("overseer", &overseer)?;
-    let by = By {
-        overseer: login.overseer(),
-        request_id: &request_id,
-    };
-    let person = blocks::set(&state.database, id, false, by, state.clock.now()).await?;
-    Ok(axum::Json(Overseer::from(person.ok_or(ApiError::NotFound)?)))
+    overseers::set_blocked(&state, &login, &request_id, id, false).await
 }

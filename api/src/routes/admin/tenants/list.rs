@@ -3,26 +3,19 @@
 use axum::extract::State;
 use crds::{condition, tenant::Tenant};
 use kube::ResourceExt as _;
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     app::AppState,
     cluster,
-    http::{caller::Admin, error::ApiError, parse, query::Query},
+    http::{
+        caller::Admin,
+        error::ApiError,
+        parse,
+        query::{Paging, Query},
+    },
 };
-
-/// Which of the cluster's tenants.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct Which {
-    /// How many at most, 1 to 500. Default: 100.
-    #[param(minimum = 1, maximum = 500)]
-    limit: Option<u32>,
-    /// What the page before gave as `next_page_token`.
-    page_token: Option<String>,
-}
 
 /// A tenant, as the cluster has it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -78,14 +71,14 @@ impl From<Tenant> for ClusterTenant {
     get,
     path = "/v1/admin/tenants",
     tag = "admin",
-    params(Which),
+    params(Paging),
     responses((status = 200, description = "The tenants.", body = ClusterTenants)),
     security(("session" = []))
 )]
 pub async fn list(
     State(state): State<AppState>,
     _: Admin,
-    Query(which): Query<Which>,
+    Query(which): Query<Paging>,
 ) -> Result<axum::Json<ClusterTenants>, ApiError> {
     let limit = parse::limit(which.limit)?;
     let page = state

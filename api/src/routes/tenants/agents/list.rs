@@ -1,28 +1,21 @@
 //! `GET /v1/tenants/{tenant}/agents`.
 
 use axum::extract::State;
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     app::AppState,
     auth::rights::need,
-    http::{access::In, error::ApiError, parse, query::Query},
+    http::{
+        access::In,
+        error::ApiError,
+        parse,
+        query::{Paging, Query},
+    },
     routes::tenants::agents::Agent,
     store::agents,
 };
-
-/// Which agents.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct Which {
-    /// How many at most, 1 to 500. Default: 100.
-    #[param(minimum = 1, maximum = 500)]
-    limit: Option<u32>,
-    /// What the page before gave as `next_page_token`.
-    page_token: Option<String>,
-}
 
 /// A page of agents.
 #[derive(Debug, Serialize, ToSchema)]
@@ -38,14 +31,14 @@ pub struct Agents {
     get,
     path = "/v1/tenants/{tenant}/agents",
     tag = "tenants",
-    params(("tenant" = String, Path, description = "The tenant's name."), Which),
+    params(("tenant" = String, Path, description = "The tenant's name."), Paging),
     responses((status = 200, description = "The agents.", body = Agents)),
     security(("access_token" = ["agents:read"]), ("api_key" = ["agents:read"]), ("session" = []))
 )]
 pub async fn list(
     State(state): State<AppState>,
     access: In<need::AgentsRead>,
-    Query(which): Query<Which>,
+    Query(which): Query<Paging>,
 ) -> Result<axum::Json<Agents>, ApiError> {
     let limit = parse::limit(which.limit)?;
     let after = which
