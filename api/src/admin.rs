@@ -3,12 +3,16 @@
 use anyhow::{Context as _, Result, bail};
 use domain::{EmailAddress, OverseerId, TenantId};
 use jiff::Timestamp;
+use serde_json::json;
 
 use crate::{
     auth::{password, random::random},
     config::Config,
     service::sign_up,
-    store::{Database, accounts::NewPerson},
+    store::{
+        Database,
+        accounts::{self, NewPerson},
+    },
 };
 
 /// Makes a person who runs the platform.
@@ -23,14 +27,15 @@ pub async fn create(config: &Config, email: &str, name: &str, chosen: String) ->
     let mut tx = database.tenant(TenantId::new(now, random()?)).await?;
     let person = NewPerson {
         id,
-        email: &email,
+        email: Some(&email),
         name,
         platform_admin: true,
         at: now,
     };
-    if !sign_up::open(&mut tx, &person, &hash, "create-admin").await? {
+    if !sign_up::open(&mut tx, &person, json!({}), "create-admin").await? {
         bail!("there is an account with the address {email}");
     }
+    accounts::set_password(&mut tx, id, &hash, now).await?;
     tx.commit().await?;
     Ok(id)
 }

@@ -14,11 +14,12 @@ use crate::{
     cluster::Cluster,
     config::{Accounts, Config, Environment},
     http::{cookies::Cookies, error::ApiError, limits::Limits},
+    issuers::Issuers,
     metrics::Metrics,
     redis::Redis,
     service::{
-        bell::Bell, hashing::Hashing, keyring::Keyring, limiter::Counting, second_factor, sign_up::Place,
-        throttle::Throttle, tokens::Maker,
+        bell::Bell, hashing::Hashing, keyring::Keyring, limiter::Counting, replay::Replay, second_factor,
+        sign_up::Place, throttle::Throttle, tokens::Maker,
     },
     store::Database,
 };
@@ -32,6 +33,10 @@ pub struct AppState {
     pub cluster: Option<Cluster>,
     /// What replicas share and may lose, if there is such a place.
     pub redis: Option<Arc<Redis>>,
+    /// Where what counts once is judged.
+    pub replay: Replay,
+    /// Issuers outside whose word on people counts.
+    pub issuers: Arc<Issuers>,
     /// The signing keys.
     pub keyring: Arc<Keyring>,
     /// The time.
@@ -126,11 +131,13 @@ impl AppState {
         };
         let secure = config.http.environment == Environment::Production || config.http.issuer.starts_with("https://");
         Ok(Self {
+            replay: Replay::new(database.clone(), redis.clone()),
             database,
             cluster,
             redis,
             metrics: Arc::new(metrics),
             audit_signer,
+            issuers: Arc::new(Issuers::new(&config.outside, clock.clone()).context("outside.issuers")?),
             keyring: Arc::default(),
             limits: Arc::new(Limits::new(&config.limits, &counting)),
             throttle: Arc::new(Throttle::new(config.limits.calls_per_minute, &counting)),
@@ -188,6 +195,7 @@ impl AppState {
     pub fn tokens(&self) -> Maker<'_> {
         Maker {
             database: &self.database,
+            replay: &self.replay,
             keyring: &self.keyring,
             challenge_key: &self.keys.challenge,
             issuer: &self.issuer,

@@ -9,7 +9,7 @@ use telemetry::logging::{self, Format};
 use crate::{
     admin,
     config::{self, Config},
-    router, serve,
+    import, router, serve,
     store::migrations,
     verify_audit,
 };
@@ -52,6 +52,14 @@ enum Command {
     },
     /// Bring the database's schema up to date
     Migrate,
+    /// Bring in people, agents and oversights of another system; what is there already stays as it is
+    Import {
+        /// Say what would be done, and store nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// Lines of JSON (docs/operations/import.md)
+        file: PathBuf,
+    },
     /// Look whether the audit is whole
     VerifyAudit {
         /// Lines of the log, or of exports, with heads from earlier: what was cut off or made anew since then shows by them
@@ -81,6 +89,7 @@ pub fn run(cli: &Cli) -> Result<()> {
         Command::Serve { .. }
         | Command::Work
         | Command::CreateAdmin { .. }
+        | Command::Import { .. }
         | Command::Migrate
         | Command::VerifyAudit { .. }
         | Command::CheckConfig => {}
@@ -103,6 +112,10 @@ pub fn run(cli: &Cli) -> Result<()> {
             let password = password.trim_end_matches(['\r', '\n']).to_owned();
             let made = runtime.block_on(admin::create(&config, email, name, password))?;
             println!("made {email}, who runs the platform: {made}");
+            Ok(())
+        }
+        Command::Import { dry_run, file } => {
+            print!("{}", runtime.block_on(import::run(&config, file, *dry_run))?);
             Ok(())
         }
         Command::Migrate => {

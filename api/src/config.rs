@@ -13,6 +13,7 @@ mod database;
 mod http;
 mod limits;
 mod mail;
+mod outside;
 mod problems;
 mod redis;
 pub mod settings;
@@ -25,6 +26,7 @@ pub use database::Database;
 pub use http::{Environment, Http};
 pub use limits::Limits;
 pub use mail::{Mail, Transport};
+pub use outside::{Issuer, Outside};
 pub use problems::{ConfigError, Problem};
 pub use redis::Redis;
 
@@ -44,6 +46,8 @@ pub struct Config {
     pub cluster: Cluster,
     /// Keys and tokens.
     pub auth: Auth,
+    /// Issuers outside whose word on people counts.
+    pub outside: Outside,
     /// People's accounts.
     pub accounts: Accounts,
     /// Mail.
@@ -62,6 +66,7 @@ impl Config {
         let redis = Redis::read(&source, &mut problems);
         let cluster = Cluster::read(&source, &mut problems);
         let auth = Auth::read(&source, &http, &mut problems);
+        let outside = Outside::read(&source, &http, &mut problems);
         let accounts = Accounts::read(&source, &http, &mut problems);
         let mail = Mail::read(&source, &http, &accounts, &mut problems);
         let limits = Limits::read(&source, &mut problems);
@@ -71,6 +76,7 @@ impl Config {
             redis,
             cluster,
             auth,
+            outside,
             accounts,
             mail,
             limits,

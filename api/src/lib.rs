@@ -7,6 +7,8 @@ pub mod cli;
 pub mod cluster;
 pub mod config;
 pub mod http;
+pub mod import;
+pub mod issuers;
 pub mod mail;
 pub mod metrics;
 pub mod redis;

@@ -29,10 +29,26 @@ const FIRST: Duration = Duration::from_secs(2);
 /// The one policy under which a full server refuses writes and keeps what it has.
 const KEEPS: &str = "noeviction";
 
+/// What an epoch begins with.
+const EPOCH: &str = "pinfold:epoch";
+
+/// Something that counts once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spending {
+    /// SHA-256 of it.
+    pub digest: [u8; 32],
+    /// The epoch in which it was minted.
+    pub epoch: [u8; 16],
+    /// How long it must be remembered: after that it is refused for its age.
+    pub remember: Duration,
+}
+
 /// The server, as this replica reaches it.
 pub struct Redis {
     connection: ConnectionManager,
     bucket: Script,
+    epoch: Script,
+    spend: Script,
     silent_until: Mutex<Option<Instant>>,
     unanswered: Counter,
 }
@@ -72,6 +88,8 @@ impl Redis {
         Ok(Self {
             connection,
             bucket: Script::new(include_str!("redis/gcra.lua")),
+            epoch: Script::new(include_str!("redis/epoch.lua")),
+            spend: Script::new(include_str!("redis/spend.lua")),
             silent_until: Mutex::default(),
             unanswered,
         })
@@ -108,6 +126,31 @@ impl Redis {
         call.arg(u64::try_from(interval * u128::from(count.get())).unwrap_or(u64::MAX));
         let (left, wait): (i64, u64) = self.ask(call.invoke_async(&mut connection)).await?;
         Some(u32::try_from(left).map_err(|_| Duration::from_micros(wait)))
+    }
+
+    /// The epoch of what the server has used up, `fresh` making a new one if it lost that. None if the server does not say.
+    pub async fn epoch(&self, fresh: [u8; 16]) -> Option<[u8; 16]> {
+        let mut connection = self.connection.clone();
+        let mut call = self.epoch.key(EPOCH);
+        call.arg(hex(&fresh));
+        let epoch: String = self.ask(call.invoke_async(&mut connection)).await?;
+        Some(u128::from_str_radix(&epoch, 16).ok()?.to_be_bytes())
+    }
+
+    /// Uses things up: for each, whether it was not used before and is of the epoch in which it was minted. None if the server does
+    /// not say, and then nobody knows.
+    pub async fn spend(&self, things: &[Spending]) -> Option<Vec<bool>> {
+        let mut connection = self.connection.clone();
+        let mut call = self.spend.key(EPOCH);
+        for thing in things {
+            call.key(format!("pinfold:spent:{}", hex(&thing.digest)));
+        }
+        for thing in things {
+            call.arg(hex(&thing.epoch));
+            call.arg(u64::try_from(thing.remember.as_millis()).unwrap_or(u64::MAX).max(1));
+        }
+        let spent: Vec<u8> = self.ask(call.invoke_async(&mut connection)).await?;
+        Some(spent.into_iter().map(|one| one == 1).collect())
     }
 
     async fn ask<T>(&self, question: impl Future<Output = RedisResult<T>>) -> Option<T> {
@@ -153,12 +196,16 @@ impl Redis {
 
 /// The name of a bucket: what somebody sent is in it only as a hash, so that no two buckets can be made one.
 fn name(bucket: &str, key: &[u8; 32]) -> String {
-    let mut name = format!("pinfold:bucket:{bucket}:");
-    for byte in key {
+    format!("pinfold:bucket:{bucket}:{}", hex(key))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
         // Writing to a String does not fail.
-        let _ = write!(name, "{byte:02x}");
+        let _ = write!(text, "{byte:02x}");
     }
-    name
+    text
 }
 
 #[cfg(test)]

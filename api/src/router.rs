@@ -56,7 +56,15 @@ impl Modify for Proofs {
             "An API key; it may stand in Authorization, as a bearer token, instead.",
         );
         let components = document.components.get_or_insert_default();
+        let outside = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("JWT")
+            .description(Some(
+                "A token of an OpenID Connect issuer, or a Clerk session token, that this service is configured to believe: it proves a person as a login does, without a cookie.",
+            ))
+            .build();
         components.add_security_scheme("access_token", SecurityScheme::Http(bearer));
+        components.add_security_scheme("outside_token", SecurityScheme::Http(outside));
         components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKeyScheme::Cookie(cookie)));
         components.add_security_scheme("api_key", SecurityScheme::ApiKey(ApiKeyScheme::Header(key)));
     }
@@ -122,6 +130,11 @@ fn account() -> OpenApiRouter<AppState> {
         .routes(routes!(routes::me::sessions::list::list))
         .routes(routes!(routes::me::sessions::revoke::revoke))
         .routes(routes!(
+            routes::me::identities::list::list,
+            routes::me::identities::link::link
+        ))
+        .routes(routes!(routes::me::identities::unlink::unlink))
+        .routes(routes!(
             routes::me::api_keys::list::list,
             routes::me::api_keys::create::create
         ))
@@ -146,6 +159,10 @@ fn tenants() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(tenants::list::list, tenants::create::create))
         .routes(routes!(tenants::get::get, tenants::delete::delete))
+        .routes(routes!(
+            tenants::organisation::link::link,
+            tenants::organisation::unlink::unlink
+        ))
         .routes(routes!(tenants::members::list::list))
         .routes(routes!(
             tenants::members::update::update,

@@ -25,6 +25,7 @@ pub mod me {
     pub mod claim_code;
     pub mod delete;
     pub mod get;
+    pub mod identities;
     pub mod keys;
     pub mod password;
     pub mod sessions;

@@ -20,6 +20,7 @@ pub mod audit_chain;
 pub mod claims;
 mod error;
 pub mod idempotency;
+pub mod identities;
 pub mod invitations;
 pub mod jobs;
 pub mod mail_links;
@@ -36,6 +37,9 @@ pub use error::StoreError;
 
 /// How long a request waits for a connection before it is told to come again.
 const ACQUIRE: Duration = Duration::from_millis(500);
+
+/// A connection that was used a shorter time ago is taken for a live one. Of one that was not, a question more asks.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// How long a statement may take.
 const STATEMENT: &str = "5s";
@@ -145,6 +149,15 @@ impl Database {
         let pool = PgPoolOptions::new()
             .max_connections(config.connections)
             .acquire_timeout(ACQUIRE)
+            .test_before_acquire(false)
+            .before_acquire(|connection, known| {
+                Box::pin(async move {
+                    if known.idle_for > FRESH {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .after_connect(|connection, _| {
                 Box::pin(async move {
                     sqlx::query!("SET ROLE pinfold_app").execute(connection).await?;
@@ -274,6 +287,13 @@ impl TenantTransaction {
 }
 
 impl PlatformTransaction {
+    /// Goes on as a transaction of a tenant.
+    pub async fn go_on_in(mut self, tenant: TenantId) -> Result<TenantTransaction, StoreError> {
+        choose(&mut self.inner, tenant).await?;
+        let Self { inner } = self;
+        Ok(TenantTransaction { inner, tenant })
+    }
+
     /// Stores everything.
     pub async fn commit(self) -> Result<(), StoreError> {
         commit(self.inner).await

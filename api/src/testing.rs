@@ -2,6 +2,7 @@
 
 mod agent;
 mod documented;
+mod issuer;
 mod redis;
 
 use std::{
@@ -41,6 +42,7 @@ use crate::{
 };
 
 pub use agent::TestAgent;
+pub use issuer::{Manner, TestIssuer};
 pub use redis::TestRedis;
 
 /// The issuer of every test.
@@ -68,7 +70,8 @@ pub struct TestApp {
     pub router: Router,
     pub state: AppState,
     clock: Arc<TestClock>,
-    redis: Option<String>,
+    /// What is configured besides.
+    settings: Vec<(&'static str, String)>,
     /// The database as its owner sees it.
     pub owner: PgPool,
 }
@@ -103,21 +106,32 @@ impl TestApp {
 
     /// A service that counts in Redis.
     pub async fn with_redis(redis: &TestRedis) -> Self {
-        let app = Self::begin(Some(redis.url())).await;
+        let app = Self::begin(vec![("REDIS_URL", redis.url())]).await;
+        app.refresh_keys().await;
+        app
+    }
+
+    /// A service that believes an issuer outside. In development that may be on loopback.
+    pub async fn believing(issuer: &TestIssuer) -> Self {
+        let settings = vec![
+            ("ENVIRONMENT", "development".to_owned()),
+            ("PINFOLD_OIDC_ISSUERS", issuer.name.clone()),
+        ];
+        let app = Self::begin(settings).await;
         app.refresh_keys().await;
         app
     }
 
     /// A service before the first signing key was made.
     pub async fn without_keys() -> Self {
-        Self::begin(None).await
+        Self::begin(Vec::new()).await
     }
 
-    async fn begin(redis: Option<String>) -> Self {
+    async fn begin(settings: Vec<(&'static str, String)>) -> Self {
         let url = database().await;
         let owner = PgPool::connect(&url).await.expect("connect to the test's database");
         let clock = Arc::new(TestClock(AtomicI64::new(START)));
-        Self::over(&url, owner, clock, redis)
+        Self::over(&url, owner, clock, settings)
     }
 
     /// Another replica of the same service.
@@ -128,11 +142,11 @@ impl TestApp {
             &url_of(name),
             self.owner.clone(),
             self.clock.clone(),
-            self.redis.clone(),
+            self.settings.clone(),
         )
     }
 
-    fn over(url: &str, owner: PgPool, clock: Arc<TestClock>, redis: Option<String>) -> Self {
+    fn over(url: &str, owner: PgPool, clock: Arc<TestClock>, settings: Vec<(&'static str, String)>) -> Self {
         let mut environment = BTreeMap::from(
             [
                 ("DATABASE_URL", url.to_owned()),
@@ -150,7 +164,8 @@ impl TestApp {
             ]
             .map(|(name, value)| (name.to_owned(), value)),
         );
-        environment.extend(redis.clone().map(|url| ("REDIS_URL".to_owned(), url)));
+        let more = settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+        environment.extend(more);
         let config = Config::load(None, &environment).expect("the tests' configuration");
         let database = Database::open(&config.database).expect("a pool");
         let state = AppState::assemble(&config, database, None, clock.clone()).expect("a service");
@@ -158,7 +173,7 @@ impl TestApp {
             router: router::router(state.clone()).layer(MockConnectInfo(SocketAddr::from(([10, 0, 0, 1], 1)))),
             state,
             clock,
-            redis,
+            settings,
             owner,
         }
     }

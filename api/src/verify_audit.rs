@@ -8,14 +8,15 @@ use serde_json::Value;
 
 use crate::{
     auth::chain::{Head, Signer},
+    cluster::Cluster,
     config::Config,
     service::audit::{self, Report},
     store::Database,
 };
 
-/// Looks at every chain, and at the heads in a file if one is given. Any finding is an error.
+/// Looks at every chain, and at the heads on the cluster's Tenants and in a file, if there are any. Any finding is an error.
 pub async fn run(config: &Config, heads: Option<&Path>) -> Result<String> {
-    let known = match heads {
+    let mut known = match heads {
         Some(path) => {
             let text = fs::read_to_string(path).with_context(|| format!("--heads {}", path.display()))?;
             let known = read_heads(&text);
@@ -32,6 +33,15 @@ pub async fn run(config: &Config, heads: Option<&Path>) -> Result<String> {
     let database = Database::open(&config.database)?;
     database.check().await.context("check the database")?;
     let signer = Signer::new(&config.auth.master_key)?;
+    if let Some(cluster) = Cluster::open(&config.cluster).await.context("find the cluster")? {
+        let written = cluster.audit_heads().await.context("read the heads on Tenants")?;
+        // Others may write on a Tenant; what they cannot write is a signature of ours.
+        known.extend(
+            read_heads(&written.join("\n"))
+                .into_iter()
+                .filter(|head| signer.signed(head)),
+        );
+    }
     let reports = audit::verify(&database, &signer, &known).await?;
     let mut told = tell(&reports);
     let findings: usize = reports.iter().map(|report| report.findings.len()).sum();

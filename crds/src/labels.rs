@@ -46,6 +46,9 @@ pub const REQUEST_ID: &str = "pinfold.dev/request-id";
 /// On what the API made (annotation): the operation that made it, so that doing it twice makes one.
 pub const OPERATION: &str = "pinfold.dev/operation";
 
+/// On a Tenant (annotation): the signed end of its audit, outside of the database that the audit is in.
+pub const AUDIT_HEAD: &str = "pinfold.dev/audit-head";
+
 /// Holds a run's pod until its result is stored.
 pub const RESULT_FINALIZER: &str = "pinfold.dev/result";
 

@@ -117,6 +117,7 @@ async fn without_its_database_it_says_so_at_once_and_comes_back() {
     let agent = Agent::register(client, "scout").await;
     let token = agent.token(client).await;
     assert_eq!(client.get("/v1/me", Some(&token)).await.status, 200);
+    let challenge = agent.challenge(client).await;
 
     cable.cut();
     let away = json!({
@@ -130,11 +131,12 @@ async fn without_its_database_it_says_so_at_once_and_comes_back() {
         assert_eq!(answer.told(), (503, &away));
         assert_eq!(answer.headers["retry-after"], "1");
     }
-    let challenge = json!({"key_id": agent.key_id});
-    let answer = client
-        .post(&format!("/v1/agents/{}/challenges", agent.id), &challenge)
-        .await;
-    assert_eq!(answer.told(), (503, &away));
+    let answer = agent.answer(client, &challenge).await;
+    let later = json!({
+        "error": "temporarily_unavailable",
+        "error_description": "the service cannot answer at the moment; come again",
+    });
+    assert_eq!(answer.told(), (503, &later));
     // Who has no token needs no database to be refused, and the keys are in memory.
     assert_eq!(client.get("/v1/me", None).await.status, 401);
     assert_eq!(client.get("/.well-known/jwks.json", None).await.status, 200);

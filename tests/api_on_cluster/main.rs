@@ -1,6 +1,7 @@
 //! The control-plane API on a real cluster, under the rights that the chart gives it: a person's way from the first
 //! request to a run's answer, and what others may see of it.
 
+mod audit;
 mod installed;
 mod linked;
 mod resources;

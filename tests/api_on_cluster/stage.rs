@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use crds::{condition::ConditionStatus, tenant::Tenant};
 use k8s_openapi::{
     api::{
@@ -14,7 +15,7 @@ use kube::{Api, api::PostParams, config::Kubeconfig};
 use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
 use support::{
-    api::{Answer, Person, Service, database, migrate, settings},
+    api::{Answer, Person, Service, database, migrate, run, settings},
     cluster, wait,
 };
 use tempfile::TempDir;
@@ -27,6 +28,7 @@ pub struct Stage {
     pub admin: kube::Client,
     folder: TempDir,
     database: Url,
+    settings: BTreeMap<&'static str, String>,
 }
 
 impl Stage {
@@ -41,6 +43,8 @@ impl Stage {
         let path = |name: &str| folder.path().join(name).display().to_string();
         settings.extend([
             ("ENVIRONMENT", "development".to_owned()),
+            // The cluster has Tenants of other services, too: what this one signed is known by its key.
+            ("PINFOLD_MASTER_KEY", STANDARD.encode(rand::random::<[u8; 32]>())),
             ("KUBECONFIG", kubeconfig.display().to_string()),
             ("PINFOLD_MAIL_DIRECTORY", path("mail")),
             ("PINFOLD_LOGIN_MILLISECONDS", "0".to_owned()),
@@ -51,7 +55,24 @@ impl Stage {
             folder,
             admin,
             database,
+            settings,
         }
+    }
+
+    /// What a command of the API's program says, with the settings of the replicas.
+    pub async fn run(&self, arguments: &[&str]) -> (bool, String) {
+        let ended = run(arguments, &self.settings).await;
+        let all = [ended.stdout, ended.stderr].concat();
+        (ended.status.success(), String::from_utf8_lossy(&all).into_owned())
+    }
+
+    /// Does something in the database that nobody should.
+    pub async fn tamper(&self, statement: &'static str) {
+        let mut connection = self.connection().await;
+        sqlx::raw_sql(statement)
+            .execute(&mut connection)
+            .await
+            .expect("change the database");
     }
 
     pub async fn person(&self, email: &str) -> Person {

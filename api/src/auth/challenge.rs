@@ -20,11 +20,38 @@ pub const LIFETIME: SignedDuration = SignedDuration::from_secs(60);
 pub const PURPOSE: &str = "agent challenge";
 
 const RANDOM: usize = 16;
-const BODY: usize = 16 + 8 + RANDOM;
+const EPOCH: usize = 17;
+const BODY: usize = EPOCH + 8 + RANDOM;
 
-/// Which run of a replay store an answer is judged in.
+/// Which run of which replay store an answer is judged in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Epoch(pub [u8; 16]);
+pub enum Epoch {
+    /// PostgreSQL, the stand-in.
+    Postgres([u8; 16]),
+    /// Redis.
+    Redis([u8; 16]),
+}
+
+impl Epoch {
+    fn written(self) -> [u8; EPOCH] {
+        let (store, id) = match self {
+            Self::Postgres(id) => (0, id),
+            Self::Redis(id) => (1, id),
+        };
+        let mut bytes = [store; EPOCH];
+        bytes[1..].copy_from_slice(&id);
+        bytes
+    }
+
+    fn read(bytes: [u8; EPOCH]) -> Option<Self> {
+        let [store, id @ ..] = bytes;
+        match store {
+            0 => Some(Self::Postgres(id)),
+            1 => Some(Self::Redis(id)),
+            _ => None,
+        }
+    }
+}
 
 /// Who a challenge is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +91,7 @@ pub fn mint(key: &hmac::Key, subject: Subject, epoch: Epoch, now: Timestamp, ran
     let expires_at = now.checked_add(LIFETIME).unwrap_or(Timestamp::MAX);
     let seconds = expires_at.as_second();
     let mut body = Vec::with_capacity(BODY);
-    body.extend(epoch.0);
+    body.extend(epoch.written());
     body.extend(seconds.to_be_bytes());
     body.extend(random);
     Challenge {
@@ -76,11 +103,11 @@ pub fn mint(key: &hmac::Key, subject: Subject, epoch: Epoch, now: Timestamp, ran
 /// Reads a challenge that came back; nothing if it is not ours, is for somebody else, or has ended.
 pub fn read(key: &hmac::Key, subject: Subject, text: &str, now: Timestamp) -> Option<Returned> {
     let body: [u8; BODY] = coded::read(key, &subject.context(), text)?;
-    let (epoch, rest) = body.split_first_chunk::<16>()?;
+    let (epoch, rest) = body.split_first_chunk::<EPOCH>()?;
     let seconds = i64::from_be_bytes(*rest.first_chunk::<8>()?);
     let expires_at = Timestamp::from_second(seconds).ok()?;
     (now < expires_at).then_some(Returned {
-        epoch: Epoch(*epoch),
+        epoch: Epoch::read(*epoch)?,
         expires_at,
     })
 }
@@ -113,10 +140,10 @@ mod tests {
 
     #[test]
     fn comes_back_until_it_ends() {
-        let made = mint(&key(), subject(1, 2), Epoch([9; 16]), at(0), [4; 16]);
+        let made = mint(&key(), subject(1, 2), Epoch::Redis([9; 16]), at(0), [4; 16]);
         assert_eq!(made.expires_at, at(60));
         let wanted = Returned {
-            epoch: Epoch([9; 16]),
+            epoch: Epoch::Redis([9; 16]),
             expires_at: at(60),
         };
         assert_eq!(read(&key(), subject(1, 2), &made.text, at(59)), Some(wanted));
@@ -125,7 +152,7 @@ mod tests {
 
     #[test]
     fn is_nobody_elses() {
-        let made = mint(&key(), subject(1, 2), Epoch([9; 16]), at(0), [4; 16]);
+        let made = mint(&key(), subject(1, 2), Epoch::Redis([9; 16]), at(0), [4; 16]);
         assert_eq!(read(&key(), subject(1, 3), &made.text, at(1)), None);
         assert_eq!(read(&key(), subject(2, 1), &made.text, at(1)), None);
         let other = hmac::Key::new(hmac::HMAC_SHA256, &[4; 32]);
@@ -134,7 +161,7 @@ mod tests {
 
     #[test]
     fn no_character_may_change() {
-        let made = mint(&key(), subject(1, 2), Epoch([9; 16]), at(0), [4; 16]);
+        let made = mint(&key(), subject(1, 2), Epoch::Redis([9; 16]), at(0), [4; 16]);
         for (place, _) in made.text.char_indices() {
             for with in ["A", "B", "="] {
                 let mut text = made.text.clone();

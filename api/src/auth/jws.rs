@@ -1,7 +1,7 @@
 //! Compact JWS (RFC 7515) with a detached choice of algorithm: a key says which algorithm it is used with (RFC 8725,
 //! section 3.1), and the header may only repeat it.
 
-use aws_lc_rs::signature::{self, Ed25519KeyPair, UnparsedPublicKey};
+use aws_lc_rs::signature::{self, Ed25519KeyPair, RsaPublicKeyComponents, UnparsedPublicKey};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
 
@@ -11,7 +11,7 @@ use crate::auth::strict_json;
 pub const LONGEST: usize = 8 * 1024;
 
 /// The longest key id that is looked up.
-const LONGEST_KEY_ID: usize = 128;
+pub const LONGEST_KEY_ID: usize = 128;
 
 /// A public key with the one algorithm it is used with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,15 +20,23 @@ pub enum PublicKey {
     Ed25519([u8; 32]),
     /// P-256 with SHA-256 (RFC 7518, section 3.4): the uncompressed point, 65 bytes.
     P256([u8; 65]),
+    /// RSA of 2048 to 8192 bits with PKCS #1 v1.5 and SHA-256 (RFC 7518, section 3.3): of issuers outside, never ours.
+    Rsa {
+        /// The modulus, big-endian.
+        n: Vec<u8>,
+        /// The exponent, big-endian.
+        e: Vec<u8>,
+    },
 }
 
 impl PublicKey {
     /// Whether a header names this key's algorithm. RFC 9864 gives the fully specified name `Ed25519` to what RFC 8037
     /// calls `EdDSA` with this curve; clients send either.
-    fn goes_with(&self, algorithm: &str) -> bool {
+    pub fn goes_with(&self, algorithm: &str) -> bool {
         match self {
             Self::Ed25519(_) => matches!(algorithm, "EdDSA" | "Ed25519"),
             Self::P256(_) => algorithm == "ES256",
+            Self::Rsa { .. } => algorithm == "RS256",
         }
     }
 
@@ -37,6 +45,9 @@ impl PublicKey {
             Self::Ed25519(key) => UnparsedPublicKey::new(&signature::ED25519, key).verify(message, signature),
             Self::P256(key) => {
                 UnparsedPublicKey::new(&signature::ECDSA_P256_SHA256_FIXED, key).verify(message, signature)
+            }
+            Self::Rsa { n, e } => {
+                RsaPublicKeyComponents { n, e }.verify(&signature::RSA_PKCS1_2048_8192_SHA256, message, signature)
             }
         }
         .is_ok()
@@ -80,15 +91,38 @@ impl Parsed<'_> {
         (id.len() <= LONGEST_KEY_ID).then_some(id)
     }
 
+    /// The issuer that the payload names: whose keys are to judge it, and no more than that.
+    pub fn issuer(&self) -> Option<String> {
+        match strict_json::object(&self.payload)?.remove("iss")? {
+            Value::String(issuer) => Some(issuer),
+            _ => None,
+        }
+    }
+
     /// The claims, if the header has this `typ` and the signature is this key's.
     pub fn verify(&self, type_: &str, key: &PublicKey) -> Option<Map<String, Value>> {
-        let member = |name| self.header.get(name).and_then(Value::as_str);
-        // Media types compare without case, and `application/` may be left out (RFC 7515, section 4.1.9).
-        let typ = member("typ")?.to_ascii_lowercase();
-        if typ.strip_prefix("application/").unwrap_or(&typ) != type_ || !key.goes_with(member("alg")?) {
-            return None;
-        }
-        if !key.verify(self.signed, &self.signature) {
+        (self.type_()? == type_).then(|| self.claims(key))?
+    }
+
+    /// The claims of a token of another issuer, which may name no `typ`, or a token's without saying which. What is no
+    /// token for an API says so (RFC 8725, section 3.11), and is refused.
+    pub fn verify_foreign(&self, key: &PublicKey) -> Option<Map<String, Value>> {
+        let fits = match self.header.get("typ") {
+            None => true,
+            Some(_) => matches!(self.type_()?.as_str(), "jwt" | "at+jwt"),
+        };
+        fits.then(|| self.claims(key))?
+    }
+
+    /// Media types compare without case, and `application/` may be left out (RFC 7515, section 4.1.9).
+    fn type_(&self) -> Option<String> {
+        let typ = self.header.get("typ")?.as_str()?.to_ascii_lowercase();
+        Some(typ.strip_prefix("application/").map(str::to_owned).unwrap_or(typ))
+    }
+
+    fn claims(&self, key: &PublicKey) -> Option<Map<String, Value>> {
+        let algorithm = self.header.get("alg")?.as_str()?;
+        if !key.goes_with(algorithm) || !key.verify(self.signed, &self.signature) {
             return None;
         }
         strict_json::object(&self.payload)

@@ -20,6 +20,9 @@ const LANES: u32 = 1;
 pub const NOBODYS: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
+/// The costliest hash of another system that is read: a second or two of a core.
+const COSTLIEST: u32 = 14;
+
 /// Why a text is no password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unfit {
@@ -75,6 +78,15 @@ pub fn hash(password: &str, salt: [u8; 16]) -> Result<String, NotHashed> {
         .hash_password_with_salt(normal(password).as_bytes(), &salt)
         .map_err(|_| NotHashed)?;
     Ok(hash.to_string())
+}
+
+/// Whether a hash is of a kind that [`verify`] compares with.
+pub fn is_known(stored: &str) -> bool {
+    if stored.starts_with("$2") {
+        let parts = stored.parse::<bcrypt::HashParts>();
+        return stored.is_ascii() && parts.is_ok_and(|parts| parts.get_cost() <= COSTLIEST);
+    }
+    PasswordHash::new(stored).is_ok_and(|hash| hash.algorithm.as_str() == "argon2id")
 }
 
 /// Compares a password with a stored hash.
@@ -145,6 +157,26 @@ mod tests {
         assert_eq!(verify(weaker, "x"), Verdict::Wrong);
         for bad in ["", "$2b$", "$2b$12$\u{fc}\u{fc}", "$argon2id$", "x", "$2b$04$short"] {
             assert_eq!(verify(bad, "correct horse battery staple"), Verdict::Wrong, "{bad}");
+        }
+    }
+
+    #[test]
+    fn hashes_of_two_kinds_are_read() {
+        let bcrypt = bcrypt::hash("x", 4).unwrap();
+        let costly = bcrypt.replace("$04$", "$15$");
+        let argon2i = NOBODYS.replace("argon2id", "argon2i");
+        let cases = [
+            (NOBODYS, true),
+            (&bcrypt, true),
+            (&costly, false),
+            (&argon2i, false),
+            ("", false),
+            ("$2b$12$short", false),
+            ("$2b$12$\u{fc}\u{fc}", false),
+            ("5f4dcc3b5aa765d61d8327deb882cf99", false),
+        ];
+        for (hash, known) in cases {
+            assert_eq!(is_known(hash), known, "{hash}");
         }
     }
 

@@ -86,7 +86,7 @@ pub fn read(claims: &Map<String, Value>, issuer: &str, audience: &str, now: Time
 }
 
 /// RFC 7519, section 4.1.3: one audience or a list of them, each once.
-fn is_for(claim: &Value, audience: &str) -> bool {
+pub fn is_for(claim: &Value, audience: &str) -> bool {
     match claim {
         Value::String(one) => one == audience,
         Value::Array(many) if many.len() <= AUDIENCES => {
@@ -97,7 +97,7 @@ fn is_for(claim: &Value, audience: &str) -> bool {
 }
 
 /// A whole number of seconds. RFC 7519 lets dates be fractions; ours never are, and a text is none.
-fn moment(claim: &Value) -> Option<Timestamp> {
+pub fn moment(claim: &Value) -> Option<Timestamp> {
     Timestamp::from_second(claim.as_i64().filter(|seconds| *seconds > 0)?).ok()
 }
 

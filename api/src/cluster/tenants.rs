@@ -14,6 +14,9 @@ use uuid::Uuid;
 
 use crate::cluster::{Cluster, ClusterError, Namespace, Page, resources, within};
 
+/// Tenants that are read at once.
+const PAGE: u32 = 500;
+
 impl Cluster {
     /// Makes the Tenant of a row, or finds the one that was made for it. One that somebody else made is left alone.
     pub async fn create_tenant(&self, name: &str, plan: &str, operation: &str) -> Result<Uuid, ClusterError> {
@@ -70,11 +73,37 @@ impl Cluster {
 
     /// Writes on a Tenant which row it stands for; nothing if it is gone.
     pub async fn mark_tenant(&self, name: &str, resource: Uuid, operation: &str) -> Result<(), ClusterError> {
+        self.annotate_tenant(name, resource, labels::OPERATION, operation).await
+    }
+
+    /// Writes the end of its audit on a Tenant; nothing if it is gone.
+    pub async fn note_audit_head(&self, name: &str, resource: Uuid, head: &str) -> Result<(), ClusterError> {
+        self.annotate_tenant(name, resource, labels::AUDIT_HEAD, head).await
+    }
+
+    /// The ends of audits that are written on Tenants.
+    pub async fn audit_heads(&self) -> Result<Vec<String>, ClusterError> {
+        let (mut heads, mut next) = (Vec::new(), None);
+        loop {
+            let page = self.list_tenants(PAGE, next.as_deref()).await?;
+            heads.extend(
+                page.items
+                    .iter()
+                    .filter_map(|t| t.annotations().get(labels::AUDIT_HEAD).cloned()),
+            );
+            match page.next {
+                Some(token) => next = Some(token),
+                None => return Ok(heads),
+            }
+        }
+    }
+
+    async fn annotate_tenant(&self, name: &str, resource: Uuid, key: &str, value: &str) -> Result<(), ClusterError> {
         let tenants = self.tenants();
         // With its UID: one that has its name since is another.
-        let patch = json!({"metadata": {"uid": resource.to_string(), "annotations": {labels::OPERATION: operation}}});
+        let patch = json!({"metadata": {"uid": resource.to_string(), "annotations": {key: value}}});
         let params = PatchParams::default();
-        match within("mark a Tenant", tenants.patch(name, &params, &Patch::Merge(patch))).await {
+        match within("write on a Tenant", tenants.patch(name, &params, &Patch::Merge(patch))).await {
             Err(error) if matches!(error.code(), Some(404 | 409)) => Ok(()),
             other => other.map(drop),
         }

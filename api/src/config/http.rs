@@ -101,6 +101,15 @@ impl Http {
     }
 }
 
+impl Http {
+    /// Where the pages are from that people use the service with.
+    pub fn pages(&self) -> impl Iterator<Item = &str> {
+        let allowed = self.allowed_origins.iter().filter_map(|origin| origin.to_str().ok());
+        // The front end is among the allowed origins unless it is the service itself.
+        allowed.chain((self.frontend == self.issuer).then_some(self.frontend.as_str()))
+    }
+}
+
 fn tls(source: &Source, problems: &mut Problems) -> Option<Files> {
     match (source.text(&TLS_CERTIFICATE), source.text(&TLS_KEY)) {
         (Some(certificate), Some(key)) => Some(Files {
@@ -142,6 +151,19 @@ fn origin(text: &str, setting: &Setting, environment: Environment, problems: &mu
             "write scheme, host and port only: no path, user, query or fragment",
         );
     }
+    check_scheme(&url, text, setting, environment, problems);
+    // RFC 8414, section 2: the issuer is compared as text, so it has one spelling.
+    url.as_str().trim_end_matches('/').to_owned()
+}
+
+/// Whether an address begins as one that may be used: with `https://`, or, on loopback in development, with `http://`.
+pub(super) fn check_scheme(
+    url: &Url,
+    text: &str,
+    setting: &Setting,
+    environment: Environment,
+    problems: &mut Problems,
+) -> bool {
     let loopback = match url.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
@@ -149,8 +171,8 @@ fn origin(text: &str, setting: &Setting, environment: Environment, problems: &mu
         None => false,
     };
     match url.scheme() {
-        "https" => {}
-        "http" if loopback && environment == Environment::Development => {}
+        "https" => return true,
+        "http" if loopback && environment == Environment::Development => return true,
         "http" => problems.with(
             setting,
             format!("{text:?} must begin with https://; plain HTTP is for loopback in development"),
@@ -160,6 +182,5 @@ fn origin(text: &str, setting: &Setting, environment: Environment, problems: &mu
             format!("{other:?} is not a scheme of this service; write https://"),
         ),
     }
-    // RFC 8414, section 2: the issuer is compared as text, so it has one spelling.
-    url.as_str().trim_end_matches('/').to_owned()
+    false
 }

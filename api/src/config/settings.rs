@@ -115,9 +115,9 @@ pub const REDIS_URL: Setting = Setting {
     names: &["REDIS_URL"],
     default: None,
     secret: true,
-    about: "Redis 7 or later, in which all replicas count together how much each client asks for: `redis://user:password@host:6379/0`, \
+    about: "Redis 7 or later, in which all replicas count together how much each client asks for, and what counts once is used up: `redis://user:password@host:6379/0`, \
             `rediss://` for TLS, `unix:///path`. Its `maxmemory-policy` must be `noeviction`. It may be lost at any moment. Without it, and while it \
-            does not answer, each replica counts for itself.",
+            does not answer, each replica counts for itself, and PostgreSQL says what was used up.",
 };
 
 /// The master key.
@@ -174,6 +174,35 @@ pub const TOKEN_SECONDS: Setting = Setting {
     default: Some("600"),
     secret: false,
     about: "How long an access token is valid, in seconds, 60 to 3600.",
+};
+
+/// Issuers outside.
+pub const OUTSIDE_ISSUERS: Setting = Setting {
+    path: "outside.issuers",
+    names: &["PINFOLD_OIDC_ISSUERS"],
+    default: Some(""),
+    secret: false,
+    about: "OpenID Connect issuers, separated by commas, each as its tokens have it in `iss`, whose tokens prove who a person is. Whoever \
+            one of them vouches for has an account from the first request on. Their keys are found by OpenID Connect Discovery.",
+};
+
+/// What tokens of issuers outside are for.
+pub const OUTSIDE_AUDIENCE: Setting = Setting {
+    path: "outside.audience",
+    names: &["PINFOLD_OIDC_AUDIENCE"],
+    default: None,
+    secret: false,
+    about: "What tokens of `outside.issuers` must name in `aud`: the client that people log in with, or this service. Default: `http.service_url`.",
+};
+
+/// A Clerk instance.
+pub const CLERK_PUBLISHABLE_KEY: Setting = Setting {
+    path: "outside.clerk_publishable_key",
+    names: &["NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY"],
+    default: None,
+    secret: false,
+    about: "The publishable key of a Clerk instance (`pk_live_...`), whose session tokens then prove who a person is. The page that asked for \
+            one, its `azp`, must be of `http.frontend_url` or `http.allowed_origins`.",
 };
 
 /// Who may open an account.
@@ -309,6 +338,9 @@ pub const ALL: &[Setting] = &[
     MASTER_KEY_PATH,
     SHADOW_SECRET,
     TOKEN_SECONDS,
+    OUTSIDE_ISSUERS,
+    OUTSIDE_AUDIENCE,
+    CLERK_PUBLISHABLE_KEY,
     SIGN_UP,
     SESSION_HOURS,
     LOGIN_MILLISECONDS,

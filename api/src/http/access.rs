@@ -128,9 +128,17 @@ async fn seat(app: &AppState, caller: &Caller, name: &str) -> Result<(Named, Opt
         Caller::Agent(agent) => (Some(agent.tenant), agent.owner),
     };
     let Some(own) = own else {
-        let seat = tenants::find_seat(pool, overseer, name).await?;
-        let (named, role) = seat.ok_or(ApiError::NotFound)?;
-        return Ok((named, Some(role)));
+        if let Some((named, role)) = tenants::find_seat(pool, overseer, name).await? {
+            return Ok((named, Some(role)));
+        }
+        let acting = match caller {
+            Caller::Person(login) => login.organisation(),
+            Caller::Key(_) | Caller::Agent(_) => None,
+        };
+        let (issuer, organisation) = acting.ok_or(ApiError::NotFound)?;
+        let found = tenants::of_organisation(pool, issuer, organisation).await?;
+        let (named, seat) = found.filter(|(_, seat)| seat.name == name).ok_or(ApiError::NotFound)?;
+        return Ok((named, Some(seat.role)));
     };
     let named = tenants::find_by_name(pool, name).await?;
     let named = named.filter(|named| named.tenant == own).ok_or(ApiError::NotFound)?;

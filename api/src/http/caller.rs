@@ -11,15 +11,19 @@ use crate::{
     app::AppState,
     auth::{
         api_key::ApiKey,
-        csrf, jws,
+        csrf,
+        jws::{self, Parsed},
         opaque::Opaque,
         token::{self, AgentToken},
+        vouched::Organisation,
     },
     http::{
         cookies::Cookie,
         error::{ApiError, Forbidden},
         limits::Tally,
+        request_id::RequestId,
     },
+    service::outside,
     store::{
         Scope as _, accounts, agents,
         api_keys::{self, Presented},
@@ -51,10 +55,38 @@ pub enum Caller {
 /// A person's login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Login {
+    overseer: OverseerId,
+    /// What shows that it is that person.
+    pub proof: Proof,
+}
+
+/// What shows who a person is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proof {
+    /// The cookie of a session of ours.
+    Session(Cookied),
+    /// The token of an issuer outside.
+    Outside(Outsider),
+}
+
+/// A session and its cookie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cookied {
     /// The session.
     pub session: Session,
     /// What its cookie is stored as.
     pub token_hash: [u8; 32],
+}
+
+/// What an issuer outside says besides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outsider {
+    /// The issuer.
+    pub issuer: String,
+    /// The organisation that the person acts in.
+    pub organisation: Option<Organisation>,
+    /// The token's end.
+    pub expires_at: Timestamp,
 }
 
 /// An agent, and nobody else.
@@ -74,7 +106,7 @@ impl Caller {
     pub fn actor(&self) -> Actor {
         match self {
             Self::Agent(agent) => Actor::Agent(agent.agent),
-            Self::Person(login) => Actor::Overseer(login.session.overseer),
+            Self::Person(login) => Actor::Overseer(login.overseer),
             Self::Key(key) => Actor::Overseer(key.overseer),
         }
     }
@@ -92,7 +124,7 @@ impl Caller {
     fn id(&self) -> &[u8; 16] {
         match self {
             Self::Agent(agent) => agent.agent.as_bytes(),
-            Self::Person(login) => login.session.overseer.as_bytes(),
+            Self::Person(login) => login.overseer.as_bytes(),
             Self::Key(key) => key.id.as_bytes(),
         }
     }
@@ -114,7 +146,11 @@ impl Caller {
                 let holder = agents::find_holder(pool, agent.agent, agent.key).await?;
                 holder.is_some_and(|h| h.stands(now) && h.tenant == agent.tenant && h.owner == agent.owner)
             }
-            Self::Person(login) => sessions::find(pool, &login.token_hash, now).await?.is_some(),
+            Self::Person(login) => match &login.proof {
+                Proof::Session(cookied) => sessions::find(pool, &cookied.token_hash, now).await?.is_some(),
+                // What goes on for long is not ended by a token that lives for a minute.
+                Proof::Outside(_) => accounts::is_open(pool, login.overseer).await?,
+            },
             Self::Key(key) => api_keys::find(pool, &key.hash, now).await?.is_some(),
         })
     }
@@ -123,7 +159,23 @@ impl Caller {
 impl Login {
     /// Whose it is.
     pub fn overseer(&self) -> OverseerId {
-        self.session.overseer
+        self.overseer
+    }
+
+    /// The session, which only a login of ours has.
+    pub fn session(&self) -> Result<&Session, ApiError> {
+        match &self.proof {
+            Proof::Session(cookied) => Ok(&cookied.session),
+            Proof::Outside(_) => Err(ApiError::Forbidden(Forbidden::SessionOnly)),
+        }
+    }
+
+    /// The organisation that the person acts in, and whose it is.
+    pub fn organisation(&self) -> Option<(&str, &Organisation)> {
+        match &self.proof {
+            Proof::Session(_) => None,
+            Proof::Outside(outsider) => Some((&outsider.issuer, outsider.organisation.as_ref()?)),
+        }
     }
 }
 
@@ -141,10 +193,11 @@ where
         }
         let state = AppState::from_ref(state);
         let now = state.clock.now();
+        let Ok(RequestId(request_id)) = RequestId::from_request_parts(parts, &state).await;
         let caller = match presented(&parts.headers)? {
             Some(text) => match ApiKey::parse(text) {
                 Some(key) => by_key(&state, &key, now).await?,
-                None => by_token(&state, text, now).await?,
+                None => by_token(&state, text, &request_id, now).await?,
             },
             None => by_cookie(&state, &parts.method, &parts.headers, now).await?,
         };
@@ -229,8 +282,12 @@ fn presented(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
     }
 }
 
-async fn by_token(state: &AppState, text: &str, now: Timestamp) -> Result<Caller, ApiError> {
-    let caller = Caller::Agent(verified(state, text, now).ok_or(REFUSED)?);
+async fn by_token(state: &AppState, text: &str, request_id: &str, now: Timestamp) -> Result<Caller, ApiError> {
+    let parsed = jws::parse(text).ok_or(REFUSED)?;
+    if let Some(issuer) = state.issuers.of(&parsed) {
+        return by_outside(state, issuer, &parsed, request_id, now).await;
+    }
+    let caller = Caller::Agent(verified(state, &parsed, now).ok_or(REFUSED)?);
     // Asked every time: a key that is revoked is revoked for the next request.
     if caller.stands(state).await? {
         Ok(caller)
@@ -239,11 +296,29 @@ async fn by_token(state: &AppState, text: &str, now: Timestamp) -> Result<Caller
     }
 }
 
-fn verified(state: &AppState, text: &str, now: Timestamp) -> Option<AgentToken> {
-    let parsed = jws::parse(text)?;
+fn verified(state: &AppState, parsed: &Parsed<'_>, now: Timestamp) -> Option<AgentToken> {
     let key = state.keyring.verifying(parsed.key_id()?)?;
     let claims = parsed.verify(token::TYPE, &key)?;
     token::read(&claims, &state.issuer, &state.issuer, now)
+}
+
+async fn by_outside(
+    state: &AppState,
+    issuer: &str,
+    parsed: &Parsed<'_>,
+    request_id: &str,
+    now: Timestamp,
+) -> Result<Caller, ApiError> {
+    let vouched = state.issuers.verify(issuer, parsed).await?.ok_or(REFUSED)?;
+    let overseer = outside::person(&state.database, issuer, &vouched, request_id, now).await?;
+    Ok(Caller::Person(Login {
+        overseer: overseer.ok_or(REFUSED)?,
+        proof: Proof::Outside(Outsider {
+            issuer: issuer.to_owned(),
+            organisation: vouched.organisation,
+            expires_at: vouched.expires_at,
+        }),
+    }))
 }
 
 async fn by_key(state: &AppState, key: &ApiKey, now: Timestamp) -> Result<Caller, ApiError> {
@@ -275,5 +350,8 @@ async fn by_cookie(state: &AppState, method: &Method, headers: &HeaderMap, now: 
     if session.seen_at.duration_until(now) > USED {
         sessions::see(pool, session.id, now).await?;
     }
-    Ok(Caller::Person(Login { session, token_hash }))
+    Ok(Caller::Person(Login {
+        overseer: session.overseer,
+        proof: Proof::Session(Cookied { session, token_hash }),
+    }))
 }

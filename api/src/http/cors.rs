@@ -46,7 +46,14 @@ pub fn of(origins: &[HeaderValue]) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins.iter().cloned()))
         .allow_credentials(true)
-        .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::PATCH, Method::DELETE])
+        .allow_methods([
+            Method::GET,
+            Method::HEAD,
+            Method::POST,
+            Method::PUT,
+            Method::PATCH,
+            Method::DELETE,
+        ])
         .allow_headers(SENT)
         .expose_headers(EXPOSED)
         .max_age(REMEMBERED)
@@ -103,7 +110,7 @@ mod tests {
         assert_eq!(preflight.status, StatusCode::OK);
         assert_eq!(
             preflight.header("access-control-allow-methods"),
-            Some("GET,HEAD,POST,PATCH,DELETE")
+            Some("GET,HEAD,POST,PUT,PATCH,DELETE")
         );
         let sent = preflight.header("access-control-allow-headers").unwrap_or_default();
         assert!(

@@ -96,6 +96,10 @@ pub enum Forbidden {
     AgentsOnly,
     /// Only a person who has logged in does this.
     LoginOnly,
+    /// Only a login of ours does this, which has a session.
+    SessionOnly,
+    /// Only who acts in an organisation of an issuer outside, as its admin, does this.
+    OrganisationOnly,
     /// Only a person does this, or a key that a person made.
     PeopleOnly,
     /// Only a person who runs the platform does this.
@@ -131,6 +135,12 @@ impl Forbidden {
             ),
             Self::AgentsOnly => "only an agent does this, with an access token of its own".to_owned(),
             Self::LoginOnly => "only a person who has logged in does this, not a token or a key".to_owned(),
+            Self::SessionOnly => {
+                "only who logged in with a password does this, not a token of an issuer outside".to_owned()
+            }
+            Self::OrganisationOnly => {
+                "send a token of an issuer outside in which you act in an organisation as its admin".to_owned()
+            }
             Self::PeopleOnly => "only a person does this, or an API key that a person made".to_owned(),
             Self::AdminsOnly => "only a person who runs the platform does this".to_owned(),
             Self::Csrf => {
@@ -147,6 +157,8 @@ impl Forbidden {
             Self::Right(_)
             | Self::AgentsOnly
             | Self::LoginOnly
+            | Self::SessionOnly
+            | Self::OrganisationOnly
             | Self::PeopleOnly
             | Self::AdminsOnly
             | Self::Grant

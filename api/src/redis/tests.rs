@@ -3,7 +3,7 @@ use std::{num::NonZeroU32, time::Duration};
 use prometheus_client::metrics::counter::Counter;
 use secrecy::SecretString;
 
-use super::{Redis, RedisError, name};
+use super::{Redis, RedisError, Spending, name};
 use crate::testing::TestRedis;
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -113,6 +113,76 @@ async fn a_server_that_forgets_is_told_from_one_that_keeps() {
     );
 }
 
+fn spending(digest: u8, epoch: [u8; 16]) -> Spending {
+    Spending {
+        digest: [digest; 32],
+        epoch,
+        remember: MINUTE,
+    }
+}
+
+async fn command(server: &TestRedis, words: &[&str]) {
+    let client = ::redis::Client::open(server.url()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let mut command = ::redis::cmd(words[0]);
+    let (): () = command.arg(&words[1..]).query_async(&mut connection).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_hundred_racers_use_something_up_once() {
+    let server = TestRedis::start().await;
+    let (first, second) = (client(&server).0, client(&server).0);
+    let epoch = first.epoch([7; 16]).await.unwrap();
+    assert_eq!(second.epoch([8; 16]).await, Some(epoch), "there is one epoch");
+    let tries = (0..100).map(|i| {
+        let redis = if i % 2 == 0 { &first } else { &second };
+        async move { redis.spend(&[spending(1, epoch), spending(2, epoch)]).await.unwrap() }
+    });
+    let mut spent = futures::future::join_all(tries).await;
+    spent.sort_unstable();
+    assert_eq!(spent.pop(), Some(vec![true, true]));
+    assert_eq!(spent, vec![vec![false, false]; 99]);
+    let same = [spending(3, epoch), spending(3, epoch)];
+    assert_eq!(
+        first.spend(&same).await,
+        Some(vec![true, false]),
+        "of two alike the first"
+    );
+}
+
+/// A server that may have forgotten something begins anew, and judges nothing from before.
+#[tokio::test]
+async fn what_was_minted_before_a_loss_is_refused() {
+    let mut server = TestRedis::start().await;
+    let (redis, _) = client(&server);
+    let mut before = redis.epoch([1; 16]).await.unwrap();
+    assert_eq!(redis.spend(&[spending(0, before)]).await, Some(vec![true]));
+    // Emptied; promoted as after a failover, its data whole; both.
+    let losses: [&[&[&str]]; 2] = [
+        &[&["FLUSHALL"]],
+        &[&["REPLICAOF", "127.0.0.1", "1"], &["REPLICAOF", "NO", "ONE"]],
+    ];
+    for (i, loss) in (1..).zip(losses) {
+        for words in loss {
+            command(&server, words).await;
+        }
+        assert_eq!(
+            redis.spend(&[spending(0, before), spending(i, before)]).await,
+            Some(vec![false, false])
+        );
+        let epoch = redis.epoch([100 + i; 16]).await.unwrap();
+        assert_ne!(epoch, before);
+        assert_eq!(
+            redis.spend(&[spending(i, before), spending(i, epoch)]).await,
+            Some(vec![false, true])
+        );
+        before = epoch;
+    }
+    server.kill();
+    assert_eq!(redis.epoch([9; 16]).await, None);
+    assert_eq!(redis.spend(&[spending(9, before)]).await, None);
+}
+
 /// What docs/operations/api.md says that a user needs.
 #[tokio::test]
 async fn a_user_with_the_documented_rights_will_do() {
@@ -132,6 +202,8 @@ async fn a_user_with_the_documented_rights_will_do() {
     let redis = Redis::open(&SecretString::from(url), Counter::default()).unwrap();
     redis.check().await.expect("it may ask");
     assert_eq!(take(&redis, 1, 3, MINUTE).await, Some(Ok(2)));
+    let epoch = redis.epoch([1; 16]).await.expect("it may begin an epoch");
+    assert_eq!(redis.spend(&[spending(1, epoch)]).await, Some(vec![true]));
 }
 
 /// The address has a password in it.

@@ -35,7 +35,7 @@ fn operations() -> Vec<(String, String, bool)> {
             let is_way = |way: &serde_json::Value| {
                 way.as_object().is_some_and(|way| {
                     way.keys()
-                        .all(|name| ["access_token", "api_key", "session"].contains(&name.as_str()))
+                        .all(|name| ["access_token", "api_key", "outside_token", "session"].contains(&name.as_str()))
                 })
             };
             let bound = !open && !ways.is_empty() && ways.iter().all(is_way);
@@ -69,6 +69,7 @@ async fn whatever_is_not_open_refuses_strangers_before_it_reads_anything() {
             "template",
             "overseer",
             "invitation",
+            "identity",
         ];
         let place = named
             .iter()

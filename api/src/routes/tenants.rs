@@ -19,6 +19,7 @@ pub mod get;
 pub mod invitations;
 pub mod list;
 pub mod members;
+pub mod organisation;
 pub mod resources;
 pub mod runs;
 pub mod sandbox;
@@ -47,6 +48,29 @@ pub struct Tenant {
     created_at: String,
     /// What became of it in the cluster.
     resource: Resource,
+    /// The organisation that it is to an issuer outside, if it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    organisation: Option<Organisation>,
+}
+
+/// An organisation of an issuer outside.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Organisation {
+    /// The issuer.
+    #[schema(example = "https://clerk.example.com")]
+    issuer: String,
+    /// The issuer's id of it.
+    #[schema(example = "org_2ab")]
+    id: String,
+}
+
+impl From<tenants::Outside> for Organisation {
+    fn from(outside: tenants::Outside) -> Self {
+        Self {
+            issuer: outside.issuer,
+            id: outside.id,
+        }
+    }
 }
 
 /// What became of a tenant in the cluster.
@@ -86,6 +110,7 @@ impl From<tenants::Tenant> for Tenant {
                 state,
                 message: tenant.resource_error,
             },
+            organisation: tenant.organisation.map(Organisation::from),
         }
     }
 }

@@ -74,11 +74,9 @@ pub async fn add(
         thumbprint,
         at: now,
     };
-    if !agent_keys::insert(&mut tx, &new).await? {
+    if !store(&mut tx, &new, request_id).await? {
         return Ok(Addition::Used);
     }
-    let event = event(caller.agent, "agent_key.add", request_id, now, new.id, &new.thumbprint);
-    audit::append(&mut tx, &event).await?;
     tx.commit().await?;
     Ok(Addition::Done(Key {
         id: new.id,
@@ -86,6 +84,16 @@ pub async fn add(
         created_at: now,
         revoked_at: None,
     }))
+}
+
+/// Stores a key of an agent that is locked or new; false if it is somebody's, and then nothing of the transaction may stay.
+pub async fn store(tx: &mut TenantTransaction, new: &NewKey, request_id: &str) -> Result<bool, StoreError> {
+    if !agent_keys::insert(tx, new).await? {
+        return Ok(false);
+    }
+    let event = event(new.agent, "agent_key.add", request_id, new.at, new.id, &new.thumbprint);
+    audit::append(tx, &event).await?;
+    Ok(true)
 }
 
 /// Revokes a key; what was proved with it ends with the next request.

@@ -1,16 +1,17 @@
 //! Numbers what was done, and finds what somebody did to the numbers.
 
-use std::{fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, mem, time::Duration};
 
 use domain::TenantId;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use telemetry::logging::chain;
 use tracing::{error, info, warn};
 
 use crate::{
     app::AppState,
     auth::chain::{self as links, Head, Link, Signer},
-    store::{AnyTransaction, Database, Scope as _, StoreError, audit_chain},
+    cluster::Cluster,
+    store::{AnyTransaction, Database, Scope as _, StoreError, audit_chain, tenants},
 };
 
 /// Events that are numbered or read in one go.
@@ -18,6 +19,9 @@ const BATCH: i64 = 500;
 
 /// How often is looked for events that wait for no number.
 const ADOPT: Duration = Duration::from_hours(1);
+
+/// How long after a head was written on a Tenant the next one is.
+const APART: SignedDuration = SignedDuration::from_mins(1);
 
 /// How often is looked for events.
 const POLL: Duration = Duration::from_secs(1);
@@ -140,6 +144,7 @@ pub async fn adopt(database: &Database) -> Result<u64, StoreError> {
 
 /// Numbers events until the task is dropped, and writes each new head to the log, which is not in the database.
 pub async fn keep_sealing(state: &AppState) {
+    let mut board = Board::default();
     let mut ticks = tokio::time::interval(POLL);
     let mut looks = tokio::time::interval(ADOPT);
     loop {
@@ -156,13 +161,71 @@ pub async fn keep_sealing(state: &AppState) {
                 state.metrics.numbered(sealed.events);
                 state.metrics.broken(sealed.broken);
                 for head in sealed.heads {
-                    // Numbers and short texts are always JSON.
-                    info!(head = serde_json::to_string(&head).unwrap_or_default(), "audit head");
+                    info!(head = written(&head), "audit head");
+                    board.put(head);
                 }
             }
             Err(error) => warn!(error = chain(&error), "audit events were not numbered"),
         }
+        if let Some(cluster) = &state.cluster {
+            board.publish(&state.database, cluster, state.clock.now()).await;
+        }
     }
+}
+
+fn written(head: &Head) -> String {
+    // Numbers and short texts are always JSON.
+    serde_json::to_string(head).unwrap_or_default()
+}
+
+/// The heads that are still to be written on Tenants, and when one was written last.
+#[derive(Debug, Default)]
+struct Board {
+    heads: BTreeMap<TenantId, Head>,
+    written: BTreeMap<TenantId, Timestamp>,
+}
+
+impl Board {
+    /// A newer head takes an older one's place; the chain of no tenant has no Tenant.
+    fn put(&mut self, head: Head) {
+        if let Ok(tenant) = head.chain.parse() {
+            self.heads.insert(tenant, head);
+        }
+    }
+
+    /// Writes each head on its Tenant, but none more often than once in a while. What was not written is tried again.
+    async fn publish(&mut self, database: &Database, cluster: &Cluster, now: Timestamp) {
+        self.written.retain(|_, at| at.duration_until(now) < APART);
+        let (waiting, due) = mem::take(&mut self.heads)
+            .into_iter()
+            .partition(|(tenant, _)| self.written.contains_key(tenant));
+        self.heads = waiting;
+        for (tenant, head) in due {
+            self.written.insert(tenant, now);
+            if let Err(error) = publish(database, cluster, tenant, &head).await {
+                warn!(
+                    chain = head.chain,
+                    error = error,
+                    "the end of a tenant's audit was not written on its Tenant"
+                );
+                self.heads.entry(tenant).or_insert(head);
+            }
+        }
+    }
+}
+
+/// Writes a head on the Tenant of its tenant, if there is one.
+async fn publish(database: &Database, cluster: &Cluster, tenant: TenantId, head: &Head) -> Result<(), String> {
+    let found = async {
+        let mut tx = database.tenant(tenant).await?;
+        tenants::find(&mut tx, false).await
+    };
+    let row = found.await.map_err(|error| chain(&error))?;
+    let Some((name, resource)) = row.and_then(|row| Some((row.name, row.resource?))) else {
+        return Ok(());
+    };
+    let noted = cluster.note_audit_head(&name, resource, &written(head)).await;
+    noted.map_err(|error| chain(&error))
 }
 
 /// What is wrong with a chain.

@@ -8,16 +8,13 @@ use crate::{
     auth::rights::Role,
     service::{
         members::{self, By},
-        passwords,
         sign_up::{Place, personal_name},
         tenants as tenant_service,
-        throttle::Throttle,
     },
     store::{
         StoreError, accounts,
         audit::{self, Actor, Event},
         memberships,
-        sessions::Session,
         tenants::{self, Kind},
     },
 };
@@ -25,9 +22,6 @@ use crate::{
 /// Why the account stays.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
-    /// The password is another, or was not judged.
-    #[error(transparent)]
-    Password(#[from] passwords::Refused),
     /// These tenants would have no owner.
     #[error("tenants would have no owner: {0:?}")]
     LastOwner(Vec<String>),
@@ -39,17 +33,9 @@ pub enum Refused {
     Store(#[from] StoreError),
 }
 
-/// Ends the account of whoever shows its password. If it does not come to its end, it can be asked for again.
-pub async fn delete(
-    place: Place<'_>,
-    throttle: &Throttle,
-    session: &Session,
-    password: String,
-    request_id: &str,
-    now: Timestamp,
-) -> Result<(), Refused> {
-    let overseer = session.overseer;
-    passwords::prove(place, throttle, overseer, password).await?;
+/// Ends an account. If it does not come to its end, it can be asked for again.
+pub async fn delete(place: Place<'_>, by: By<'_>, now: Timestamp) -> Result<(), Refused> {
+    let By { overseer, request_id } = by;
     let own = personal_name(overseer);
     let seats = tenants::of_overseer(place.database.pool(), overseer).await?;
     let (own, others): (Vec<_>, Vec<_>) = seats.into_iter().partition(|seat| seat.name == own);
@@ -62,7 +48,6 @@ pub async fn delete(
     if !orphans.is_empty() {
         return Err(Refused::LastOwner(orphans));
     }
-    let by = By { overseer, request_id };
     for seat in others {
         match members::remove(place.database, seat.tenant, overseer, by, now).await {
             // It ended, or somebody else was quicker.

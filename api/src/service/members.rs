@@ -227,6 +227,23 @@ pub async fn remove(
     Ok(tx.commit().await?)
 }
 
+/// Gives somebody a seat without an invitation; who has one keeps it as it is.
+pub async fn seat(
+    database: &Database,
+    tenant: TenantId,
+    overseer: OverseerId,
+    role: Role,
+    by: By<'_>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let mut tx = database.tenant(tenant).await?;
+    if memberships::insert(&mut tx, overseer, role, now).await? {
+        let detail = json!({"role": role.as_str()});
+        record(&mut tx, "member.create", by, overseer.uuid(), detail, now).await?;
+    }
+    tx.commit().await
+}
+
 /// Whether the actor is still a member, and one of a role that reaches so far.
 fn may_grant(members: &[Member], by: By<'_>, role: Role) -> bool {
     members

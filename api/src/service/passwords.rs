@@ -143,7 +143,8 @@ pub async fn prove(
 async fn email_of(place: Place<'_>, overseer: OverseerId) -> Result<Option<EmailAddress>, StoreError> {
     let mut tx = place.database.platform().await?;
     let person = accounts::find(&mut tx, overseer).await?;
-    let email = person.map(|person| EmailAddress::parse(&person.email)).transpose();
+    let email = person.and_then(|person| person.email);
+    let email = email.map(|email| EmailAddress::parse(&email)).transpose();
     email.map_err(|_| StoreError::Row("profiles"))
 }
 

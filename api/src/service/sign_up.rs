@@ -4,7 +4,7 @@
 use aws_lc_rs::hmac;
 use domain::{EmailAddress, MailLinkId, OverseerId, TenantId};
 use jiff::{SignedDuration, Timestamp};
-use serde_json::json;
+use serde_json::{Value, json};
 use tracing::warn;
 
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
         tenants as tenant_service,
     },
     store::{
-        Database, StoreError,
+        Database, StoreError, TenantTransaction,
         accounts::{self, NewPerson},
         audit::{self, Actor, Event},
         invitations::Invitation,
@@ -138,15 +138,16 @@ pub async fn complete(
     }
     let person = NewPerson {
         id: overseer,
-        email: &email,
+        email: Some(&email),
         name: &choice.name,
         platform_admin: false,
         at: now,
     };
     // Somebody else opened an account with this address since the link was sent: another link of the same person.
-    if !open(&mut tx, &person, &hash, entry.request_id).await? {
+    if !open(&mut tx, &person, json!({}), entry.request_id).await? {
         return Err(Refused::Link);
     }
+    accounts::set_password(&mut tx, overseer, &hash, now).await?;
     let opened = sessions::open(&mut tx, overseer, entry, now).await?;
     tx.commit().await?;
     if let Ground::Invitation(tenant, invitation) = &ground {
@@ -181,17 +182,17 @@ async fn ground(place: Place<'_>, link: &str, now: Timestamp) -> Result<Option<(
     Ok(Some((ground, email)))
 }
 
-/// Stores a person with a password and a tenant of their own; false if the address is somebody's.
+/// Stores a person with a tenant of their own; false if the address is somebody's. What proves who they are is for the caller to
+/// store, in the same transaction.
 pub async fn open(
-    tx: &mut crate::store::TenantTransaction,
+    tx: &mut TenantTransaction,
     person: &NewPerson<'_>,
-    hash: &str,
+    detail: Value,
     request_id: &str,
 ) -> Result<bool, StoreError> {
     if !accounts::insert(tx, person).await? {
         return Ok(false);
     }
-    accounts::set_password(tx, person.id, hash, person.at).await?;
     let name = personal_name(person.id);
     let tenant = NewTenant {
         name: &name,
@@ -208,7 +209,7 @@ pub async fn open(
         action: "account.create",
         target: person.id.uuid(),
         request_id,
-        detail: json!({}),
+        detail,
     };
     audit::append(tx, &event).await?;
     Ok(true)

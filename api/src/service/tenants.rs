@@ -30,7 +30,7 @@ pub const PLAN: &str = "standard";
 #[derive(Debug)]
 pub enum Creation {
     /// The tenant is there once the transaction is stored; its namespace follows.
-    Made(TenantTransaction, Tenant),
+    Made(TenantTransaction, Box<Tenant>),
     /// The name is somebody's.
     Taken,
     /// The person owns too many.
@@ -61,7 +61,7 @@ pub async fn create(
         return Ok(Creation::Taken);
     }
     let made = tenants::find(&mut tx, false).await?.ok_or(StoreError::Row("tenants"))?;
-    Ok(Creation::Made(tx, made))
+    Ok(Creation::Made(tx, Box::new(made)))
 }
 
 /// A Tenant that somebody made in the cluster.
@@ -104,7 +104,7 @@ pub async fn link(
     };
     audit::append(&mut tx, &event).await?;
     let made = tenants::find(&mut tx, false).await?.ok_or(StoreError::Row("tenants"))?;
-    Ok(Creation::Made(tx, made))
+    Ok(Creation::Made(tx, Box::new(made)))
 }
 
 /// Stores the transaction's tenant with its owner, and asks for its resource; false if the name is taken.

@@ -4,7 +4,6 @@ use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::TenantId;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::json;
 
 use crate::{
     auth::{
@@ -15,12 +14,11 @@ use crate::{
         rights::Right,
         token::{self, AgentClaims},
     },
-    service::keyring::Keyring,
-    store::{
-        Database, StoreError, agents,
-        audit::{self, Actor},
-        replay, tenants,
+    service::{
+        keyring::Keyring,
+        replay::{Issue, Replay},
     },
+    store::{Database, StoreError, agents, tenants},
 };
 
 /// What lets an agent change its own keys.
@@ -76,6 +74,8 @@ pub struct Issued {
 pub struct Maker<'a> {
     /// The database.
     pub database: &'a Database,
+    /// Where a challenge counts once.
+    pub replay: &'a Replay,
     /// The signing keys.
     pub keyring: &'a Keyring,
     /// The key that challenges are authenticated with.
@@ -123,28 +123,21 @@ pub async fn issue(maker: Maker<'_>, answer: Answer<'_>, now: Timestamp, random:
     let scope = scopes.join(" ");
     let signing = maker.keyring.signing(now).ok_or(Refused::NoKey)?;
 
-    let mut tx = maker.database.tenant(holder.tenant).await?;
-    if !replay::spend(
-        &mut tx,
-        returned.epoch,
-        sha256(answer.challenge.as_bytes()),
-        returned.expires_at,
-    )
-    .await?
-    {
+    let jti = URL_SAFE_NO_PAD.encode(random);
+    let issue = Issue {
+        digest: sha256(answer.challenge.as_bytes()),
+        epoch: returned.epoch,
+        forget_at: returned.expires_at,
+        tenant: holder.tenant,
+        agent: subject.agent,
+        key: subject.key,
+        jti: jti.clone(),
+        request_id: answer.request_id.to_owned(),
+        at: now,
+    };
+    if !maker.replay.spend(issue).await? {
         return Err(Refused::Unproven);
     }
-    let jti = URL_SAFE_NO_PAD.encode(random);
-    let event = audit::Event {
-        at: now,
-        actor: Actor::Agent(subject.agent),
-        action: "token.issue",
-        target: subject.agent.uuid(),
-        request_id: answer.request_id,
-        detail: json!({"grant": "agent_challenge", "key_id": subject.key.to_string(), "jti": jti}),
-    };
-    audit::append(&mut tx, &event).await?;
-    tx.commit().await?;
 
     let until = now.checked_add(maker.lifetime).unwrap_or(Timestamp::MAX);
     let claims = AgentClaims {

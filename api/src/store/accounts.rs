@@ -12,8 +12,8 @@ use crate::store::{PlatformTransaction, Scope, StoreError};
 pub struct Person {
     /// The id.
     pub id: OverseerId,
-    /// The address.
-    pub email: String,
+    /// The address, if one is known.
+    pub email: Option<String>,
     /// The name.
     pub name: String,
     /// When the account was opened.
@@ -40,8 +40,8 @@ pub struct Credentials {
 pub struct NewPerson<'a> {
     /// The id.
     pub id: OverseerId,
-    /// The address.
-    pub email: &'a EmailAddress,
+    /// The address, if one is known.
+    pub email: Option<&'a EmailAddress>,
     /// The name.
     pub name: &'a str,
     /// Whether the person runs the platform.
@@ -71,8 +71,8 @@ pub async fn insert(tx: &mut impl Scope, new: &NewPerson<'_>) -> Result<bool, St
         ON CONFLICT (email_key) DO NOTHING
         "#,
         new.id.uuid(),
-        new.email.as_str(),
-        new.email.key(),
+        new.email.map(EmailAddress::as_str),
+        new.email.map(EmailAddress::key),
         new.name,
         new.at.to_sqlx() as _,
     )
@@ -200,6 +200,32 @@ pub async fn password(pool: &PgPool, id: OverseerId) -> Result<Option<String>, S
         .map_err(|source| StoreError::new("read a password's hash", source))
 }
 
+/// Whether a person's account has neither ended nor is blocked.
+pub async fn is_open(pool: &PgPool, id: OverseerId) -> Result<bool, StoreError> {
+    sqlx::query_scalar!(
+        r#"
+        SELECT EXISTS (
+            SELECT FROM overseers WHERE id = $1 AND blocked_at IS NULL AND deleted_at IS NULL
+        ) AS "open!"
+        "#,
+        id.uuid()
+    )
+    .fetch_one(pool)
+    .await
+    .map_err(|source| StoreError::new("look at an account", source))
+}
+
+/// Whether a person has a password.
+pub async fn has_password(tx: &mut impl Scope, id: OverseerId) -> Result<bool, StoreError> {
+    sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM passwords WHERE overseer_id = $1) AS "has!""#,
+        id.uuid()
+    )
+    .fetch_one(tx.connection())
+    .await
+    .map_err(|source| StoreError::new("look for a password", source))
+}
+
 /// Stores the hash of a person's password.
 pub async fn set_password(tx: &mut impl Scope, id: OverseerId, hash: &str, at: Timestamp) -> Result<(), StoreError> {
     sqlx::query!(
@@ -260,6 +286,7 @@ pub async fn erase(tx: &mut PlatformTransaction, id: OverseerId, at: Timestamp) 
     .map_err(failed)?;
     for statement in [
         sqlx::query!("DELETE FROM sessions WHERE overseer_id = $1", id.uuid()),
+        sqlx::query!("DELETE FROM identities WHERE overseer_id = $1", id.uuid()),
         sqlx::query!("DELETE FROM recovery_codes WHERE overseer_id = $1", id.uuid()),
         sqlx::query!("DELETE FROM authenticators WHERE overseer_id = $1", id.uuid()),
         sqlx::query!("DELETE FROM passwords WHERE overseer_id = $1", id.uuid()),

@@ -1,6 +1,6 @@
 //! What was done. A row is written in the transaction of what it tells of.
 
-use std::fmt;
+use std::{fmt, slice};
 
 use domain::{AgentId, OverseerId};
 use jiff::Timestamp;
@@ -50,32 +50,68 @@ pub struct Event<'a> {
 
 /// Adds a row: to the tenant's events, or to those of accounts if the transaction is no tenant's.
 pub async fn append(tx: &mut impl Scope, event: &Event<'_>) -> Result<(), StoreError> {
-    let (kind, actor) = match event.actor {
-        Actor::Agent(id) => ("agent", Some(id.uuid())),
-        Actor::Overseer(id) => ("overseer", Some(id.uuid())),
-        Actor::System => ("system", None),
-    };
+    append_all(tx, slice::from_ref(event)).await
+}
+
+/// Adds rows, in their order.
+pub async fn append_all(tx: &mut impl Scope, events: &[Event<'_>]) -> Result<(), StoreError> {
+    let mut columns = Columns::default();
+    for event in events {
+        columns.push(event);
+    }
     let tenant = tx.tenant();
     sqlx::query!(
         r#"
         WITH event AS (
             INSERT INTO audit_events (tenant_id, at, actor_kind, actor_id, action, target_id, request_id, detail)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+            SELECT $1, e.at, e.actor_kind, e.actor_id, e.action, e.target_id, e.request_id, e.detail
+            FROM UNNEST($2::timestamptz[], $3::text[], $4::uuid[], $5::text[], $6::uuid[], $7::text[], $8::jsonb[])
+                WITH ORDINALITY AS e (at, actor_kind, actor_id, action, target_id, request_id, detail, place)
+            ORDER BY e.place
             RETURNING id, tenant_id
         )
         INSERT INTO audit_unsealed (event_id, tenant_id) SELECT id, tenant_id FROM event
         "#,
         tenant.map(|id| id.uuid()),
-        event.at.to_sqlx() as _,
-        kind,
-        actor,
-        event.action,
-        event.target,
-        event.request_id,
-        event.detail,
+        &columns.at as _,
+        &columns.actor_kind as _,
+        &columns.actor_id as _,
+        &columns.action as _,
+        &columns.target_id,
+        &columns.request_id as _,
+        &columns.detail,
     )
     .execute(tx.connection())
     .await
-    .map_err(|source| StoreError::new("store an audit event", source))?;
+    .map_err(|source| StoreError::new("store audit events", source))?;
     Ok(())
+}
+
+/// Events, a member at a time.
+#[derive(Debug, Default)]
+struct Columns<'a> {
+    at: Vec<jiff_sqlx::Timestamp>,
+    actor_kind: Vec<&'static str>,
+    actor_id: Vec<Option<Uuid>>,
+    action: Vec<&'static str>,
+    target_id: Vec<Uuid>,
+    request_id: Vec<&'a str>,
+    detail: Vec<Value>,
+}
+
+impl<'a> Columns<'a> {
+    fn push(&mut self, event: &Event<'a>) {
+        let (kind, actor) = match event.actor {
+            Actor::Agent(id) => ("agent", Some(id.uuid())),
+            Actor::Overseer(id) => ("overseer", Some(id.uuid())),
+            Actor::System => ("system", None),
+        };
+        self.at.push(event.at.to_sqlx());
+        self.actor_kind.push(kind);
+        self.actor_id.push(actor);
+        self.action.push(event.action);
+        self.target_id.push(event.target);
+        self.request_id.push(event.request_id);
+        self.detail.push(event.detail.clone());
+    }
 }

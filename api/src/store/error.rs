@@ -1,5 +1,7 @@
 //! What can go wrong with the database.
 
+use std::sync::Arc;
+
 /// Why something was not read or stored.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -36,6 +38,15 @@ pub enum StoreError {
     /// No key or id can be made.
     #[error(transparent)]
     Random(#[from] crate::auth::random::NoRandom),
+    /// Several were stored together, and none was.
+    #[error(transparent)]
+    Together(Arc<StoreError>),
+    /// What would have said whether it counts did not.
+    #[error("Redis did not say whether it was used before")]
+    Silent,
+    /// Whoever was storing it ended.
+    #[error("who was storing it ended before it was stored")]
+    Ended,
     /// A row says something that this release does not understand.
     #[error("a row of {0} cannot be read")]
     Row(&'static str),
@@ -49,8 +60,11 @@ impl StoreError {
 
     /// Whether the same thing may work a little later: the database is away, starting, or has no room.
     pub fn is_transient(&self) -> bool {
-        let Self::Sql { source, .. } = self else {
-            return false;
+        let source = match self {
+            Self::Sql { source, .. } => source,
+            Self::Together(error) => return error.is_transient(),
+            Self::Silent | Self::Ended => return true,
+            _ => return false,
         };
         match source {
             sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) | sqlx::Error::Tls(_) => true,

@@ -7,7 +7,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::{
-    auth::rights::Role,
+    auth::{rights::Role, vouched::Organisation},
     store::{Scope as _, StoreError, TenantTransaction},
 };
 
@@ -62,8 +62,19 @@ pub struct Tenant {
     pub resource: Option<Uuid>,
     /// Why there is none.
     pub resource_error: Option<String>,
+    /// The organisation that it is to an issuer outside.
+    pub organisation: Option<Outside>,
     /// Whether it has ended.
     pub deleted: bool,
+}
+
+/// An organisation of an issuer outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outside {
+    /// The issuer.
+    pub issuer: String,
+    /// The issuer's id of it.
+    pub id: String,
 }
 
 /// A new tenant.
@@ -133,6 +144,8 @@ pub async fn find(tx: &mut TenantTransaction, lock: bool) -> Result<Option<Tenan
             created_at AS "created_at: jiff_sqlx::Timestamp",
             resource_uid,
             resource_error,
+            organisation_issuer,
+            organisation_id,
             deleted_at IS NOT NULL AS "deleted!"
         FROM tenants
         WHERE id = $1
@@ -151,6 +164,10 @@ pub async fn find(tx: &mut TenantTransaction, lock: bool) -> Result<Option<Tenan
         created_at: row.created_at.to_jiff(),
         resource: row.resource_uid,
         resource_error: row.resource_error,
+        organisation: row
+            .organisation_issuer
+            .zip(row.organisation_id)
+            .map(|(issuer, id)| Outside { issuer, id }),
         deleted: row.deleted,
     }))
 }
@@ -222,6 +239,63 @@ pub async fn of_overseer(pool: &PgPool, overseer: OverseerId) -> Result<Vec<Seat
             })
         })
         .collect()
+}
+
+/// The tenant that an issuer's organisation is, if it has not ended, as whoever acts in the organisation sees it.
+pub async fn of_organisation(
+    pool: &PgPool,
+    issuer: &str,
+    organisation: &Organisation,
+) -> Result<Option<(Named, Seat)>, StoreError> {
+    let row = sqlx::query!(
+        r#"
+        SELECT
+            tenant_id AS "tenant_id!",
+            name AS "name!",
+            kind AS "kind!",
+            plan AS "plan!",
+            created_at AS "created_at!: jiff_sqlx::Timestamp",
+            runs_version AS "runs_version!"
+        FROM lookup.tenant_of_organisation($1, $2)
+        "#,
+        issuer,
+        organisation.id,
+    )
+    .fetch_optional(pool)
+    .await
+    .map_err(|source| StoreError::new("look for an organisation's tenant", source))?;
+    let Some(row) = row else { return Ok(None) };
+    let tenant = TenantId::of_uuid(row.tenant_id);
+    let named = Named {
+        tenant,
+        runs_version: row.runs_version.cast_unsigned(),
+    };
+    let seat = Seat {
+        tenant,
+        name: row.name,
+        kind: Kind::parse(&row.kind)?,
+        plan: row.plan,
+        created_at: row.created_at.to_jiff(),
+        role: organisation.role,
+    };
+    Ok(Some((named, seat)))
+}
+
+/// Makes the transaction's tenant an issuer's organisation, or none any more; false if the organisation is another tenant.
+pub async fn set_organisation(tx: &mut TenantTransaction, organisation: Option<&Outside>) -> Result<bool, StoreError> {
+    let stored = sqlx::query!(
+        "UPDATE tenants SET organisation_issuer = $2, organisation_id = $3 WHERE id = $1",
+        tx.tenant.uuid(),
+        organisation.map(|outside| &outside.issuer),
+        organisation.map(|outside| &outside.id),
+    )
+    .execute(tx.connection())
+    .await;
+    match stored {
+        Ok(_) => Ok(true),
+        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(false),
+        Err(source) => Err(StoreError::new("remember a tenant's organisation", source)),
+    }
 }
 
 /// What a request that names a tenant begins with.

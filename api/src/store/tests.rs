@@ -311,6 +311,7 @@ async fn every_table_is_a_tenants_or_known_to_be_nobodys() {
         "_sqlx_migrations",
         "authenticators",
         "idempotency_keys",
+        "identities",
         "jobs",
         "mail_links",
         "overseers",
@@ -347,6 +348,7 @@ async fn the_ways_around_the_tenant_are_these() {
         "lookup.seat_of_overseer(uuid,text)",
         "lookup.tenant_named(text)",
         "lookup.tenant_of_invitation(uuid)",
+        "lookup.tenant_of_organisation(text,text)",
         "lookup.tenants_of_overseer(uuid)",
     ]
     .map(|function| {

@@ -40,7 +40,8 @@ pub async fn to_person(
     drop(tx);
     // Each letter has a name of its own, and the same when it is sent again.
     let name = Uuid::from_u128(job.subject.as_u128() ^ u128::from(job.position.unsigned_abs()));
-    let letter = write(&person.email, &state.frontend);
+    let Some(email) = person.email else { return Ok(()) };
+    let letter = write(&email, &state.frontend);
     Ok(mailer.send(&letter, name).await?)
 }
 

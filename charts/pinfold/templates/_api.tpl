@@ -24,6 +24,32 @@
 {{- end }}
 {{- end }}
 
+{{- /* The files that a process of the API reads: its certificate if it serves, and who vouches for servers of one's own.
+Both take (dict "serves" bool "root" root), and give nothing if there are none. */ -}}
+{{- define "pinfold.api.mounts" -}}
+{{- with .root.Values.api -}}
+{{- if and $.serves .tls.secretName -}}
+- {name: tls, mountPath: /etc/pinfold/tls, readOnly: true}
+{{ end -}}
+{{- if .authorities.configMapName -}}
+- {name: authorities, mountPath: /etc/pinfold/authorities, readOnly: true}
+{{ end -}}
+{{- end -}}
+{{- end }}
+
+{{- define "pinfold.api.volumes" -}}
+{{- with .root.Values.api -}}
+{{- if and $.serves .tls.secretName -}}
+- name: tls
+  secret: {secretName: {{ .tls.secretName }}, defaultMode: 0440}
+{{ end -}}
+{{- if .authorities.configMapName -}}
+- name: authorities
+  configMap: {name: {{ .authorities.configMapName }}}
+{{ end -}}
+{{- end -}}
+{{- end }}
+
 {{- /* One Deployment of the API. Takes (dict "name" name "component" component "args" list "replicas" n "serves" bool "root" root). */ -}}
 {{- define "pinfold.api.deployment" -}}
 {{- $api := .root.Values.api -}}
@@ -94,13 +120,12 @@ spec:
             periodSeconds: 2
           resources: {{- toYaml $api.resources | nindent 12 }}
           securityContext: {{- include "pinfold.securityContext" . | nindent 12 }}
-          {{- if and .serves $api.tls.secretName }}
-          volumeMounts:
-            - {name: tls, mountPath: /etc/pinfold/tls, readOnly: true}
-      volumes:
-        - name: tls
-          secret: {secretName: {{ $api.tls.secretName }}, defaultMode: 0440}
+          {{- with include "pinfold.api.mounts" . }}
+          volumeMounts: {{- . | nindent 12 }}
           {{- end }}
+      {{- with include "pinfold.api.volumes" . }}
+      volumes: {{- . | nindent 8 }}
+      {{- end }}
       {{- with .root.Values.nodeSelector }}
       nodeSelector: {{- toYaml . | nindent 8 }}
       {{- end }}

@@ -93,6 +93,10 @@ id!(
     /// An invitation to a tenant.
     InvitationId
 );
+id!(
+    /// An outside issuer's name for a person.
+    IdentityId
+);
 
 #[cfg(test)]
 mod tests {

@@ -11,6 +11,8 @@ pub mod tenant_name;
 
 pub use clock::{Clock, SystemClock};
 pub use email::EmailAddress;
-pub use id::{AgentId, AgentKeyId, ApiKeyId, IdError, InvitationId, MailLinkId, OverseerId, SessionId, TenantId};
+pub use id::{
+    AgentId, AgentKeyId, ApiKeyId, IdError, IdentityId, InvitationId, MailLinkId, OverseerId, SessionId, TenantId,
+};
 pub use quantity::Quantity;
 pub use tenant_name::TenantName;

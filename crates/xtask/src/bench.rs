@@ -1,17 +1,17 @@
 //! `xtask bench`: the product's speed and size on a real cluster, as a table and a JSON file. It judges nothing.
 
-use std::path::PathBuf;
-
 use anyhow::{Result, ensure};
 use clap::Args;
 
 use crate::answer::answer;
-use crate::build::{ours, programs};
+use crate::build::{
+    ours::{self, Optimised},
+    programs,
+};
 use crate::cli::Named;
-use crate::image::Optimised;
-use crate::stage::{Stage, Ui};
+use crate::stage::Ui;
 use crate::up::Options as Up;
-use crate::{demo, image, paths, postgres, preflight};
+use crate::{demo, paths, postgres, preflight};
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Options {
@@ -41,8 +41,8 @@ pub(crate) fn run(ui: &Ui, options: &Options) -> Result<()> {
     let mut text = String::new();
     let measured = ui.stage("measurements", mend, |stage| {
         stage.note("build the measurements");
-        let bench = ours::example(stage, "bench")?;
-        let verifications = verifications(stage)?;
+        let bench = ours::example(stage, "bench", Optimised::Yes)?;
+        let verifications = ours::example(stage, "verifications", Optimised::Yes)?;
         stage.note("");
         let mut bench = stage
             .run(bench)
@@ -52,7 +52,7 @@ pub(crate) fn run(ui: &Ui, options: &Options) -> Result<()> {
             .env("PINFOLD_TEST_KUBECONFIG_DIR", cluster.kubeconfigs())
             .env("PINFOLD_TEST_CLUSTER_DIR", &cluster.dir)
             .env("PINFOLD_TEST_DATABASE_URL", database.url())
-            .env("PINFOLD_API_BIN", image::program("pinfold-api", Optimised::Yes))
+            .env("PINFOLD_API_BIN", ours::program("pinfold-api", Optimised::Yes))
             .env("PINFOLD_BENCH_VERIFICATIONS", verifications)
             .env("PINFOLD_TEST_FULL", if options.full { "1" } else { "" })
             .env("PINFOLD_KUBE_BIN", &kube);
@@ -69,22 +69,4 @@ pub(crate) fn run(ui: &Ui, options: &Options) -> Result<()> {
         answer!("the same as JSON: {}", table.display());
     }
     measured
-}
-
-/// A program of the API's own, which uses what clients of the API cannot reach.
-fn verifications(stage: &Stage) -> Result<PathBuf> {
-    stage
-        .run("cargo")
-        .args([
-            "build",
-            "--profile",
-            "image",
-            "--package",
-            "api",
-            "--example",
-            "verifications",
-        ])
-        .dir(paths::workspace())
-        .run()?;
-    Ok(paths::target().join("image/examples/verifications"))
 }

@@ -4,6 +4,7 @@ pub(crate) mod archive;
 pub(crate) mod buildah;
 mod cache;
 pub(crate) mod golang;
+pub(crate) mod judges;
 pub(crate) mod key;
 pub(crate) mod ours;
 pub(crate) mod postgres;

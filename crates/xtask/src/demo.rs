@@ -11,11 +11,11 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::answer::answer;
 use crate::build::key::files;
+use crate::build::ours::Optimised;
 use crate::build::programs;
 use crate::cli::Target;
 use crate::cluster::kubectl::{Kubectl, wait_for};
 use crate::cluster::{Cluster, lock, start};
-use crate::image::Optimised;
 use crate::stage::Ui;
 use crate::up::{self, Options};
 use crate::{foreign, image, install, packages, paths, preflight};

@@ -4,10 +4,11 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
 use crate::build::archive::Archive;
+use crate::build::ours::Optimised;
 use crate::build::{buildah, programs};
 use crate::cluster::kubectl::Kubectl;
 use crate::command::Run;
-use crate::image::{self, Images, Optimised};
+use crate::image::{self, Images};
 use crate::install::{self, Charts};
 use crate::stage::{Stage, Ui};
 use crate::{packages, preflight};

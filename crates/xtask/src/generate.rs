@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use anyhow::{Context as _, Result};
 
-use crate::build::ours;
+use crate::build::ours::{self, Optimised};
 use crate::stage::{Stage, Ui};
 use crate::{paths, postgres, preflight};
 
@@ -29,11 +29,14 @@ pub(crate) fn run(ui: &Ui) -> Result<()> {
 
 /// Writes the generated files below another top folder.
 pub(crate) fn into(stage: &Stage, top: &Path) -> Result<()> {
-    let generate = ours::example(stage, "generate")?;
+    let generate = ours::example(stage, "generate", Optimised::No)?;
     stage.run(generate).arg(top).run()?;
-    ours::programs(stage, &["pinfold-api"])?;
+    ours::programs(stage, &["pinfold-api"], Optimised::No)?;
     for (command, file) in [("settings", "api-settings.md"), ("openapi", "openapi.json")] {
-        let text = stage.run(ours::program("pinfold-api")).arg(command).output()?;
+        let text = stage
+            .run(ours::program("pinfold-api", Optimised::No))
+            .arg(command)
+            .output()?;
         let path = top.join("docs/reference").join(file);
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
@@ -44,7 +47,7 @@ pub(crate) fn into(stage: &Stage, top: &Path) -> Result<()> {
 /// from then on needs no database.
 fn queries(stage: &Stage, url: &str) -> Result<()> {
     let top = paths::workspace();
-    let apply = ours::example(stage, "apply")?;
+    let apply = ours::example(stage, "apply", Optimised::No)?;
     stage.run(apply).env("DATABASE_URL", url).run()?;
     let learned = top.join("api/.sqlx");
     let _ = fs::remove_dir_all(&learned);

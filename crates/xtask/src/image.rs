@@ -6,8 +6,9 @@ use std::thread;
 use anyhow::{Context as _, Result, ensure};
 
 use crate::build::archive::{self, Archive};
+use crate::build::ours::{self, Optimised};
 use crate::build::toolchain::{MUSL, ensure_musl};
-use crate::build::{ours, programs, rootfs};
+use crate::build::{programs, rootfs};
 use crate::cluster::{Cluster, images, lock};
 use crate::stage::Ui;
 use crate::{packages, paths, preflight};
@@ -16,15 +17,6 @@ const PREFIX: &str = "pinfold.dev/";
 /// What compiling everything from nothing leaves in the target folder.
 const TARGET_GIB: u64 = 4;
 
-/// How the operator is compiled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Optimised {
-    /// As the binary that the operator suite runs and that `cargo build` makes: nothing is compiled twice.
-    No,
-    /// For measurements, and for clusters that people work on.
-    Yes,
-}
-
 pub(crate) fn run(ui: &Ui, name: &str) -> Result<()> {
     preflight::root()?;
     packages::ensure_installed(ui)?;
@@ -32,14 +24,6 @@ pub(crate) fn run(ui: &Ui, name: &str) -> Result<()> {
     let cluster = Cluster::new(name);
     let _lock = lock::take(&cluster)?;
     load(ui, &cluster, &images)
-}
-
-/// Where a program is when its image was built.
-pub(crate) fn program(name: &str, optimised: Optimised) -> PathBuf {
-    match optimised {
-        Optimised::No => ours::program(name),
-        Optimised::Yes => paths::target().join("image").join(name),
-    }
 }
 
 /// What the images are called on the nodes.
@@ -158,8 +142,8 @@ struct Binaries {
 fn build_binaries(ui: &Ui, optimised: Optimised) -> Result<Binaries> {
     ensure_musl(ui)?;
     let binaries = Binaries {
-        operator: program("pinfold-operator", optimised),
-        api: program("pinfold-api", optimised),
+        operator: ours::program("pinfold-operator", optimised),
+        api: ours::program("pinfold-api", optimised),
         sandboxd: paths::target().join(MUSL).join("image/sandboxd"),
     };
     if !binaries.operator.exists() || !binaries.sandboxd.exists() {
@@ -169,17 +153,14 @@ fn build_binaries(ui: &Ui, optimised: Optimised) -> Result<Binaries> {
         "build operator, API and sandboxd",
         "mend the compiler's error in the log",
         |stage| {
-            let shipped = |package| {
-                let cargo = stage.run("cargo").args(["build", "--profile", "image"]);
-                cargo.args(["--package", package]).dir(paths::workspace())
-            };
             stage.note("sandboxd");
-            shipped("sandboxd").args(["--target", MUSL]).run()?;
+            stage
+                .run("cargo")
+                .args(["build", "--profile", "image", "--package", "sandboxd", "--target", MUSL])
+                .dir(paths::workspace())
+                .run()?;
             stage.note("operator and API");
-            match optimised {
-                Optimised::No => ours::programs(stage, &["pinfold-operator", "pinfold-api"]),
-                Optimised::Yes => shipped("operator").args(["--package", "api"]).run(),
-            }
+            ours::programs(stage, &["pinfold-operator", "pinfold-api"], optimised)
         },
     )?;
     Ok(binaries)

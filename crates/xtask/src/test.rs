@@ -8,7 +8,8 @@ use std::thread;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
-use crate::build::{ours, programs};
+use crate::build::ours::{self, Optimised};
+use crate::build::programs;
 use crate::stage::Ui;
 use crate::{check, packages, paths, preflight};
 
@@ -35,6 +36,8 @@ enum Suite {
     Unit,
     /// The control-plane API's program on PostgreSQL
     Api,
+    /// The control-plane API as libraries and tools of others see it
+    Interop,
     /// The development cluster's own network policies
     Netpol,
     /// The operator against a real API server without nodes
@@ -45,12 +48,13 @@ enum Suite {
 
 type Run = fn(&Ui, &Options) -> Result<()>;
 /// What needs no cluster, in order.
-const SOURCES: [(Suite, Run); 4] = [
+const SOURCES: [(Suite, Run); 5] = [
     (Suite::Check, |ui, options| {
         check::run(ui, &check::Options { full: options.full })
     }),
     (Suite::Unit, |ui, _| sources::unit(ui)),
     (Suite::Api, |ui, _| sources::api(ui)),
+    (Suite::Interop, |ui, _| sources::interop(ui)),
     (Suite::Netpol, |ui, _| sources::netpol(ui)),
 ];
 const SYSTEMS: [Suite; 2] = [Suite::Operator, Suite::E2e];
@@ -66,7 +70,7 @@ pub(crate) fn run(ui: &Ui, options: &Options) -> Result<()> {
     }
     require_go(options, &sources, &systems)?;
     let compiles = !systems.is_empty() || sources.iter().any(|suite| *suite != Suite::Netpol);
-    if compiles && !ours::program("pinfold-operator").exists() {
+    if compiles && !ours::program("pinfold-operator", Optimised::No).exists() {
         preflight::disk(&paths::target(), TARGET_GIB)?;
     }
     // The cluster's programs are built in one lane while cargo works in the other. Whoever needs a program waits for it, and for

@@ -1,6 +1,6 @@
 //! A hundred runs at once against a hundred bare pods with the same requests.
 
-use std::time::Instant;
+use std::{collections::BTreeMap, time::Instant};
 
 use anyhow::{Result, ensure};
 use crds::SandboxRun;
@@ -14,11 +14,15 @@ use support::scene::{is_finished, pod_name};
 use super::{
     objects::{bare, ensure_completed, ensure_succeeded, is_over, tiny_run},
     place::{Bench, DEADLINE, Place, create, post, until},
+    process::Spent,
     report::Row,
     sightings::Sightings,
 };
 
 const AT_ONCE: usize = 100;
+
+/// Programs that took less are not named, in seconds.
+const NOTEWORTHY: f64 = 0.2;
 const RIVALS: [Rival; 6] = [
     Rival::Runs,
     Rival::Pods,
@@ -34,30 +38,47 @@ enum Rival {
     Pods,
 }
 
+struct Round {
+    rival: Rival,
+    seconds: f64,
+    stages: String,
+    /// Processor time of everything.
+    spent: f64,
+    /// Of the programs that lived through the round.
+    programs: BTreeMap<String, f64>,
+}
+
 /// Three rounds of each, in an order that favours neither.
 pub(crate) async fn measure(bench: &Bench, rows: &mut Vec<Row>) -> Result<()> {
     let place = bench.tenant(json!({})).await?;
     let sample = sample(&place).await?;
     let mut rounds = Vec::new();
     for (i, rival) in RIVALS.into_iter().enumerate() {
-        let since = Timestamp::now();
+        let (since, before) = (Timestamp::now(), Spent::now()?);
         let seconds = match rival {
             Rival::Runs => runs(&place, i).await?,
             Rival::Pods => pods(&place, &sample, i).await?,
         };
-        rounds.push((rival, seconds, stages(&place, since, rival).await?));
+        let (spent, programs) = before.since()?;
+        rounds.push(Round {
+            rival,
+            seconds,
+            stages: stages(&place, since, rival).await?,
+            spent,
+            programs,
+        });
         // Finished containers slow the node down, and the next round is to find what this one found.
         clear(&place).await?;
     }
     let throughput = |rival: Rival| {
-        let own = || rounds.iter().filter(|r| r.0 == rival);
-        let times: Vec<f64> = own().map(|r| r.1).collect();
-        let note: Vec<String> = own().map(|r| format!("{:.1} s ({})", r.1, r.2)).collect();
-        let count = u32::try_from(AT_ONCE * times.len()).map_or(0.0, f64::from);
-        (
-            count / times.iter().sum::<f64>(),
-            format!("rounds: {}", note.join(", ")),
-        )
+        let own: Vec<&Round> = rounds.iter().filter(|r| r.rival == rival).collect();
+        let note: Vec<String> = own
+            .iter()
+            .map(|r| format!("{:.1} s ({})", r.seconds, r.stages))
+            .collect();
+        let count = u32::try_from(AT_ONCE * own.len()).map_or(0.0, f64::from);
+        let seconds: f64 = own.iter().map(|r| r.seconds).sum();
+        (count / seconds, format!("rounds: {}", note.join(", ")))
     };
     let (run_rate, run_note) = throughput(Rival::Runs);
     let (pod_rate, pod_note) = throughput(Rival::Pods);
@@ -71,7 +92,28 @@ pub(crate) async fn measure(bench: &Bench, rows: &mut Vec<Row>) -> Result<()> {
         )
         .at_least(90.0),
     );
+    for (rival, whose) in [(Rival::Runs, "runs"), (Rival::Pods, "bare pods")] {
+        let (spent, note) = processor_time(&rounds, rival);
+        rows.push(Row::new(format!("processor time of a round of {whose}"), spent, "s").note(note));
+    }
     Ok(())
+}
+
+/// The mean of the rounds, of everything and of each program that had a part in it.
+fn processor_time(rounds: &[Round], rival: Rival) -> (f64, String) {
+    let own = || rounds.iter().filter(|r| r.rival == rival);
+    let count = u32::try_from(own().count()).map_or(1.0, f64::from);
+    let mut programs: BTreeMap<&str, f64> = BTreeMap::new();
+    for (program, time) in own().flat_map(|r| &r.programs) {
+        *programs.entry(program).or_default() += time / count;
+    }
+    let mut programs: Vec<(&str, f64)> = programs.into_iter().filter(|(_, time)| *time >= NOTEWORTHY).collect();
+    programs.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let told: Vec<String> = programs
+        .iter()
+        .map(|(name, time)| format!("{name} {time:.1}"))
+        .collect();
+    (own().map(|r| r.spent).sum::<f64>() / count, told.join(", "))
 }
 
 async fn sample(place: &Place) -> Result<Pod> {

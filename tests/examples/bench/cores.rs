@@ -8,6 +8,8 @@ use rustix::{
     thread::{CpuSet, sched_setaffinity},
 };
 
+use super::process::program_of;
+
 /// The core of what is measured.
 pub(crate) const MEASURED: usize = 0;
 
@@ -23,8 +25,7 @@ pub(crate) fn pin_this_thread(core: usize) -> Result<()> {
 pub(crate) fn pin_processes(program: &str, part: &str, core: usize) -> Result<()> {
     for entry in fs::read_dir("/proc")? {
         let folder = entry?.path();
-        let is_program = fs::read_link(folder.join("exe"))
-            .is_ok_and(|exe| exe.file_name().is_some_and(|file| file.to_string_lossy() == program));
+        let is_program = program_of(&folder).is_some_and(|name| name == program);
         let line = fs::read(folder.join("cmdline")).unwrap_or_default();
         let id = folder.file_name().and_then(|name| name.to_str()?.parse().ok());
         if is_program

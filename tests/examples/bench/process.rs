@@ -1,6 +1,11 @@
 //! Processes of pods. The development cluster's containers are processes of this machine.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result};
 use k8s_openapi::api::{coordination::v1::Lease, core::v1::Pod};
@@ -23,8 +28,7 @@ impl Process {
         let names = [format!("pod{uid}"), format!("pod{}", uid.replace('-', "_"))];
         for entry in fs::read_dir("/proc")? {
             let folder = entry?.path();
-            let is_program = fs::read_link(folder.join("exe"))
-                .is_ok_and(|exe| exe.file_name().is_some_and(|file| file.to_string_lossy() == program));
+            let is_program = program_of(&folder).is_some_and(|name| name == program);
             let cgroups = fs::read_to_string(folder.join("cgroup")).unwrap_or_default();
             if is_program && names.iter().any(|name| cgroups.contains(name)) {
                 return Ok(Self { folder });
@@ -93,4 +97,57 @@ impl Process {
         let bytes = u32::try_from(fs::metadata(self.folder.join("exe"))?.len())?;
         Ok(f64::from(bytes) / f64::from(1 << 20))
     }
+}
+
+/// The name of a process's program.
+pub(crate) fn program_of(folder: &Path) -> Option<String> {
+    let file = fs::read_link(folder.join("exe")).ok()?;
+    Some(file.file_name()?.to_string_lossy().into_owned())
+}
+
+/// The processor time of the whole machine and of every process on it, at one moment.
+pub(crate) struct Spent {
+    all: f64,
+    processes: BTreeMap<PathBuf, (String, f64)>,
+}
+
+impl Spent {
+    pub(crate) fn now() -> Result<Self> {
+        let mut processes = BTreeMap::new();
+        for entry in fs::read_dir("/proc")? {
+            let folder = entry?.path();
+            // Threads of the kernel have no program, and any process may end meanwhile.
+            if let Some(program) = program_of(&folder)
+                && let Ok(time) = (Process { folder: folder.clone() }).processor_time()
+            {
+                processes.insert(folder, (program, time.as_secs_f64()));
+            }
+        }
+        Ok(Self {
+            all: busy()?,
+            processes,
+        })
+    }
+
+    /// What was spent since then: by everything, and by each program whose processes were there all the time.
+    pub(crate) fn since(&self) -> Result<(f64, BTreeMap<String, f64>)> {
+        let now = Self::now()?;
+        let mut programs = BTreeMap::new();
+        for (folder, (program, time)) in now.processes {
+            if let Some((_, before)) = self.processes.get(&folder) {
+                *programs.entry(program).or_insert(0.0) += time - before;
+            }
+        }
+        Ok((now.all - self.all, programs))
+    }
+}
+
+/// The time that no core was idle or waited: what users, the system and interrupts took.
+fn busy() -> Result<f64> {
+    let stat = fs::read_to_string("/proc/stat")?;
+    let line = stat.lines().next().unwrap_or_default();
+    let times: Vec<f64> = line.split_whitespace().skip(1).map_while(|t| t.parse().ok()).collect();
+    let spent = |i: usize| times.get(i).copied().unwrap_or_default();
+    // user, nice, system, idle, iowait, irq, softirq
+    Ok([0, 1, 2, 5, 6].into_iter().map(spent).sum::<f64>() / TICKS_PER_SECOND)
 }

@@ -9,6 +9,7 @@ use crate::{
     auth::{possession::ProofError, random::NoRandom},
     cluster::ClusterError,
     http::error::ApiError,
+    issuers::NoKeys,
     service::{hashing::HashingError, limiter::TooOften},
     store::StoreError,
 };
@@ -31,6 +32,12 @@ impl From<HashingError> for ApiError {
             HashingError::Full => Self::TooMany(Duration::ZERO),
             HashingError::Failed(_) => Self::Internal(error.to_string()),
         }
+    }
+}
+
+impl From<NoKeys> for ApiError {
+    fn from(error: NoKeys) -> Self {
+        Self::Unavailable(error.to_string())
     }
 }
 

@@ -5,6 +5,9 @@ use utoipa::openapi::{
     security::SecurityRequirement,
 };
 
+/// Where a person proves who they are by a session of ours alone.
+const SESSION_ONLY: [&str; 2] = ["/v1/me/password", "/v1/sessions"];
+
 /// Adds to every operation what all of its kind answer, and it does not speak of itself. Those below `/oauth` have errors of
 /// another shape (RFC 6749, section 5.2).
 pub fn complete(document: &mut OpenApi) {
@@ -13,6 +16,10 @@ pub fn complete(document: &mut OpenApi) {
             continue;
         }
         for operation in operations(item) {
+            let ways = operation.security.get_or_insert_default();
+            if ways.contains(&way("session")) && !SESSION_ONLY.contains(&path.as_str()) {
+                ways.push(way("outside_token"));
+            }
             for (status, description) in problems(path, operation) {
                 let responses = &mut operation.responses.responses;
                 responses
@@ -21,6 +28,10 @@ pub fn complete(document: &mut OpenApi) {
             }
         }
     }
+}
+
+fn way(name: &str) -> SecurityRequirement {
+    SecurityRequirement::new(name, [""; 0])
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {

@@ -25,9 +25,9 @@ pub struct Overseer {
     /// The person's id.
     #[schema(example = "0198c5b4-5a0e-7000-8000-00000000000d")]
     id: String,
-    /// The address.
-    #[schema(example = "ada@example.com")]
-    email: String,
+    /// The address, if one is known: who is known by an issuer outside has none.
+    #[schema(example = "ada@example.com", format = "email")]
+    email: Option<String>,
     /// The name.
     #[schema(example = "Ada Lovelace")]
     name: String,

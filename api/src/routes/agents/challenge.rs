@@ -18,7 +18,6 @@ use crate::{
         error::{ApiError, Problem},
         json::Json,
     },
-    store::replay,
 };
 
 /// Which key is going to sign.
@@ -72,9 +71,9 @@ pub async fn challenge(
             .parse()
             .map_err(|error: domain::IdError| ApiError::invalid("key_id", error.to_string()))?,
     };
-    let epoch = replay::epoch(state.database.pool(), random()?).await?;
-    let random = random()?;
-    let made = challenge::mint(&state.keys.challenge, subject, epoch, state.clock.now(), random);
+    let now = state.clock.now();
+    let epoch = state.replay.epoch(now).await?;
+    let made = challenge::mint(&state.keys.challenge, subject, epoch, now, random()?);
     let body = Challenge {
         challenge: made.text,
         expires_at: made.expires_at.as_second(),

@@ -11,13 +11,17 @@ use utoipa::ToSchema;
 use crate::{
     app::AppState,
     http::{
-        caller::Person,
+        caller::{Person, Proof},
         error::{ApiError, Problem},
         json::Json,
         request_id::RequestId,
     },
     routes::{me::password, sessions::cookies, tenants::members},
-    service::farewell::{self, Refused},
+    service::{
+        farewell::{self, Refused},
+        members::By,
+        passwords,
+    },
 };
 
 #[cfg(test)]
@@ -28,9 +32,9 @@ mod tests;
 #[serde(deny_unknown_fields)]
 #[schema(as = AccountDeletion)]
 pub struct Farewell {
-    /// The account's password.
+    /// The account's password. Who shows a token of an issuer outside needs none.
     #[schema(format = Password, max_length = 1024)]
-    current_password: String,
+    current_password: Option<String>,
 }
 
 impl std::fmt::Debug for Farewell {
@@ -60,18 +64,25 @@ pub async fn delete(
     Person(login): Person,
     Json(given): Json<Farewell>,
 ) -> Result<impl IntoResponse, ApiError> {
-    let (place, now) = (state.accounts_place(), state.clock.now());
-    let password = given.current_password;
-    farewell::delete(place, &state.throttle, &login.session, password, &request_id, now)
-        .await
-        .map_err(refused)?;
+    let place = state.accounts_place();
+    // A session may have been left open; a token of an issuer is a minute old.
+    if let Proof::Session(_) = login.proof {
+        let missing = || ApiError::invalid("current_password", "write your password");
+        let password = given.current_password.ok_or_else(missing)?;
+        let proved = passwords::prove(place, &state.throttle, login.overseer(), password).await;
+        proved.map_err(password::refused)?;
+    }
+    let by = By {
+        overseer: login.overseer(),
+        request_id: &request_id,
+    };
+    farewell::delete(place, by, state.clock.now()).await.map_err(refused)?;
     state.bell.ring();
     Ok((StatusCode::NO_CONTENT, AppendHeaders(cookies(&state, None, None))))
 }
 
 fn refused(why: Refused) -> ApiError {
     match why {
-        Refused::Password(error) => password::refused(error),
         Refused::LastOwner(tenants) => ApiError::Conflict {
             code: "last_owner",
             message: format!(

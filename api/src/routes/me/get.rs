@@ -7,7 +7,10 @@ use utoipa::ToSchema;
 use crate::{
     app::AppState,
     auth::csrf,
-    http::{caller::Caller, error::ApiError},
+    http::{
+        caller::{Caller, Cookied, Proof},
+        error::ApiError,
+    },
     store::accounts,
 };
 
@@ -35,19 +38,19 @@ pub enum Me {
     Person {
         /// The person.
         id: String,
-        /// The address.
-        #[schema(example = "ada@example.com")]
-        email: String,
+        /// The address, if one is known: who is known by an issuer outside has none.
+        #[schema(example = "ada@example.com", format = "email")]
+        email: Option<String>,
         /// The name.
         #[schema(example = "Ada Lovelace")]
         name: String,
         /// Whether the person runs the platform.
         platform_admin: bool,
-        /// The login.
-        session_id: String,
-        /// What requests that change something send as `X-CSRF-Token`.
-        csrf_token: String,
-        /// The login's end (RFC 3339).
+        /// The login; none by a token of an issuer outside.
+        session_id: Option<String>,
+        /// What requests that change something send as `X-CSRF-Token`, if they are proved by a cookie.
+        csrf_token: Option<String>,
+        /// The end of the login or the token (RFC 3339).
         expires_at: String,
     },
     /// A program, by an API key.
@@ -86,14 +89,22 @@ pub async fn get(State(state): State<AppState>, caller: Caller) -> Result<axum::
             let mut tx = state.database.platform().await?;
             let found = accounts::find(&mut tx, login.overseer()).await?;
             let person = found.ok_or(ApiError::Unauthenticated { invalid_token: false })?;
+            let (session_id, csrf_token, expires_at) = match &login.proof {
+                Proof::Session(Cookied { session, token_hash }) => (
+                    Some(session.id.to_string()),
+                    Some(csrf::mint(&state.keys.csrf, token_hash)),
+                    session.expires_at,
+                ),
+                Proof::Outside(outsider) => (None, None, outsider.expires_at),
+            };
             Me::Person {
                 id: person.id.to_string(),
                 email: person.email,
                 name: person.name,
                 platform_admin: person.platform_admin,
-                session_id: login.session.id.to_string(),
-                csrf_token: csrf::mint(&state.keys.csrf, &login.token_hash),
-                expires_at: login.session.expires_at.to_string(),
+                session_id,
+                csrf_token,
+                expires_at: expires_at.to_string(),
             }
         }
         Caller::Key(key) => Me::ApiKey {

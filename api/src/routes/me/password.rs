@@ -53,7 +53,7 @@ pub async fn change(
     let place = state.accounts_place();
     let now = state.clock.now();
     let (old, new) = (given.current_password, given.password);
-    passwords::change(place, &state.throttle, &login.session, old, new, &request_id, now)
+    passwords::change(place, &state.throttle, login.session()?, old, new, &request_id, now)
         .await
         .map_err(refused)?;
     state.bell.ring();

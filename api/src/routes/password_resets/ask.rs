@@ -16,7 +16,7 @@ use crate::{
 #[schema(as = PasswordResetRequest)]
 pub struct Forgetful {
     /// The address of the account.
-    #[schema(example = "ada@example.com", max_length = 254)]
+    #[schema(example = "ada@example.com", format = "email", max_length = 254)]
     email: String,
 }
 

@@ -27,7 +27,7 @@ use crate::{
 #[schema(as = LoginRequest)]
 pub struct Credentials {
     /// The address of the account.
-    #[schema(example = "ada@example.com", max_length = 254)]
+    #[schema(example = "ada@example.com", format = "email", max_length = 254)]
     email: String,
     /// The password.
     #[schema(format = Password, max_length = 1024)]

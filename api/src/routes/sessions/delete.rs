@@ -30,6 +30,6 @@ pub async fn delete(
 ) -> Result<impl IntoResponse, ApiError> {
     let now = state.clock.now();
     // One that ended in the meantime is as good.
-    sessions::end(&state.database, login.overseer(), login.session.id, &request_id, now).await?;
+    sessions::end(&state.database, login.overseer(), login.session()?.id, &request_id, now).await?;
     Ok((StatusCode::NO_CONTENT, AppendHeaders(cookies(&state, None, None))))
 }

@@ -21,7 +21,7 @@ use crate::{
 #[schema(as = SignUpRequest)]
 pub struct Applicant {
     /// Where the link is sent.
-    #[schema(example = "ada@example.com", max_length = 254)]
+    #[schema(example = "ada@example.com", format = "email", max_length = 254)]
     email: String,
 }
 

@@ -57,7 +57,7 @@ pub async fn create(
     let owner = login.overseer();
     match tenants::create(&state.database, owner, &name, &request_id, state.clock.now()).await? {
         Creation::Made(tx, tenant) => {
-            let made = claim.commit(tx, StatusCode::CREATED, &Tenant::from(tenant)).await?;
+            let made = claim.commit(tx, StatusCode::CREATED, &Tenant::from(*tenant)).await?;
             state.bell.ring();
             Ok(made)
         }

@@ -53,7 +53,19 @@ pub struct Seats {
 )]
 pub async fn list(State(state): State<AppState>, caller: Caller) -> Result<axum::Json<Seats>, ApiError> {
     let tenants = match caller {
-        Caller::Person(login) => of_person(&state, login.overseer()).await?,
+        Caller::Person(login) => {
+            let mut seats = of_person(&state, login.overseer()).await?;
+            if let Some((issuer, organisation)) = login.organisation() {
+                let found = tenants::of_organisation(state.database.pool(), issuer, organisation).await?;
+                // Of a member the membership counts.
+                let new = found
+                    .map(|(_, seat)| Seat::from(seat))
+                    .filter(|seat| seats.iter().all(|s| s.id != seat.id));
+                seats.extend(new);
+                seats.sort_by(|a, b| a.name.cmp(&b.name));
+            }
+            seats
+        }
         Caller::Key(key) => match key.tenant {
             None => of_person(&state, key.overseer).await?,
             Some(tenant) => own(&state, tenant).await?,
@@ -65,17 +77,20 @@ pub async fn list(State(state): State<AppState>, caller: Caller) -> Result<axum:
 
 async fn of_person(state: &AppState, overseer: OverseerId) -> Result<Vec<Seat>, ApiError> {
     let seats = tenants::of_overseer(state.database.pool(), overseer).await?;
-    Ok(seats
-        .into_iter()
-        .map(|seat| Seat {
+    Ok(seats.into_iter().map(Seat::from).collect())
+}
+
+impl From<tenants::Seat> for Seat {
+    fn from(seat: tenants::Seat) -> Self {
+        Self {
             id: seat.tenant.to_string(),
             name: seat.name,
             kind: seat.kind.as_str(),
             plan: seat.plan,
             role: Some(seat.role.as_str()),
             created_at: seat.created_at.to_string(),
-        })
-        .collect())
+        }
+    }
 }
 
 async fn own(state: &AppState, tenant: TenantId) -> Result<Vec<Seat>, ApiError> {

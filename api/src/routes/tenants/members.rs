@@ -24,7 +24,7 @@ pub struct Member {
     #[schema(example = "developer")]
     role: &'static str,
     /// The address, unless the person's account was deleted.
-    #[schema(example = "ada@example.com")]
+    #[schema(example = "ada@example.com", format = "email")]
     email: Option<String>,
     /// The name, unless the person's account was deleted.
     #[schema(example = "Ada Lovelace")]

@@ -1,4 +1,4 @@
-//! Our own programs and suites, compiled for development.
+//! Our own programs and suites, compiled for this machine.
 //!
 //! Cargo unites the features of whatever one command asks for. Commands that each name a package would have the same
 //! dependencies compiled anew for each union of features, so every command here asks for the whole workspace, with the
@@ -16,9 +16,34 @@ use crate::stage::Stage;
 /// An example of the workspace: that something is built which may use what tests use brings those features in.
 const WITH_TESTS: &str = "generate";
 
+/// How programs are compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Optimised {
+    /// As the suites run them and `cargo build` makes them: nothing is compiled twice.
+    No,
+    /// For measurements, and for clusters that people work on.
+    Yes,
+}
+
+impl Optimised {
+    fn profile(self) -> &'static str {
+        match self {
+            Self::No => "dev",
+            Self::Yes => "image",
+        }
+    }
+
+    fn folder(self) -> PathBuf {
+        paths::target().join(match self {
+            Self::No => "debug",
+            Self::Yes => "image",
+        })
+    }
+}
+
 /// Compiles programs.
-pub(crate) fn programs(stage: &Stage, names: &[&str]) -> Result<()> {
-    let mut build = cargo(stage, "build").args(["--example", WITH_TESTS]);
+pub(crate) fn programs(stage: &Stage, names: &[&str], optimised: Optimised) -> Result<()> {
+    let mut build = cargo(stage, "build").args(["--profile", optimised.profile(), "--example", WITH_TESTS]);
     for name in names {
         build = build.args(["--bin", name]);
     }
@@ -26,14 +51,16 @@ pub(crate) fn programs(stage: &Stage, names: &[&str]) -> Result<()> {
 }
 
 /// Compiles an example, and says where it is.
-pub(crate) fn example(stage: &Stage, name: &str) -> Result<PathBuf> {
-    cargo(stage, "build").args(["--example", name]).run()?;
-    Ok(paths::target().join("debug/examples").join(name))
+pub(crate) fn example(stage: &Stage, name: &str, optimised: Optimised) -> Result<PathBuf> {
+    cargo(stage, "build")
+        .args(["--profile", optimised.profile(), "--example", name])
+        .run()?;
+    Ok(optimised.folder().join("examples").join(name))
 }
 
 /// Where a program is when it was compiled.
-pub(crate) fn program(name: &str) -> PathBuf {
-    paths::target().join("debug").join(name)
+pub(crate) fn program(name: &str, optimised: Optimised) -> PathBuf {
+    optimised.folder().join(name)
 }
 
 /// Runs a suite that needs more than the machine; its filters follow.

@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 
-use crate::build::ours;
+use crate::build::judges;
+use crate::build::ours::{self, Optimised};
 use crate::stage::Ui;
 use crate::{paths, postgres};
 
@@ -19,13 +20,32 @@ pub(super) fn api(ui: &Ui) -> Result<()> {
     let database = postgres::start(ui)?;
     ui.stage("api suite", "the log names the test", |stage| {
         stage.note("build the API");
-        ours::programs(stage, &["pinfold-api"])?;
+        ours::programs(stage, &["pinfold-api"], Optimised::No)?;
         stage.note("");
         ours::suite(stage, "api")
             .env("PINFOLD_TEST_DATABASE_URL", database.url())
-            .env("PINFOLD_API_BIN", ours::program("pinfold-api"))
+            .env("PINFOLD_API_BIN", ours::program("pinfold-api", Optimised::No))
             .run()
     })
+}
+
+pub(super) fn interop(ui: &Ui) -> Result<()> {
+    let tools = judges::ensure(ui)?;
+    let database = postgres::start(ui)?;
+    ui.stage(
+        "interop suite",
+        "the log names the test, and what the tool found",
+        |stage| {
+            stage.note("build the API");
+            ours::programs(stage, &["pinfold-api"], Optimised::No)?;
+            stage.note("");
+            ours::suite(stage, "interop")
+                .env("PINFOLD_TEST_DATABASE_URL", database.url())
+                .env("PINFOLD_API_BIN", ours::program("pinfold-api", Optimised::No))
+                .env("PINFOLD_INTEROP_TOOLS", tools)
+                .run()
+        },
+    )
 }
 
 pub(super) fn netpol(ui: &Ui) -> Result<()> {

@@ -6,9 +6,9 @@ use std::thread;
 use anyhow::{Result, anyhow};
 
 use super::{Options, Suite};
-use crate::build::{ours, programs};
+use crate::build::ours::{self, Optimised};
+use crate::build::programs;
 use crate::cluster::{Cluster, stop};
-use crate::image::Optimised;
 use crate::stage::Ui;
 use crate::up::{self, Options as Up};
 use crate::{demo, install, postgres};
@@ -89,11 +89,11 @@ fn api_on_cluster(ui: &Ui, cluster: &Cluster) -> Result<()> {
     let url = range.map(install::api::url).unwrap_or_default();
     ui.stage("API on the cluster", "the log names the test", |stage| {
         stage.note("build the API");
-        ours::programs(stage, &["pinfold-api"])?;
+        ours::programs(stage, &["pinfold-api"], Optimised::No)?;
         stage.note("");
         ours::suite(stage, "api_on_cluster")
             .env("PINFOLD_TEST_DATABASE_URL", database.url())
-            .env("PINFOLD_API_BIN", ours::program("pinfold-api"))
+            .env("PINFOLD_API_BIN", ours::program("pinfold-api", Optimised::No))
             .env("PINFOLD_TEST_KUBECONFIG_DIR", cluster.kubeconfigs())
             .env("PINFOLD_TEST_CLUSTER_DIR", &cluster.dir)
             .env("PINFOLD_TEST_API_URL", url)
@@ -119,7 +119,7 @@ fn system(
     let mend = format!("the log names the test; `cargo xtask test --keep {suite}` leaves the cluster for a look");
     ui.stage(title, &mend, |stage| {
         stage.note("build the operator");
-        ours::programs(stage, &["pinfold-operator"])?;
+        ours::programs(stage, &["pinfold-operator"], Optimised::No)?;
         stage.note("");
         let nodes = cluster.load().map_or(0, |state| state.shape.nodes);
         let range = cluster.load().and_then(|state| state.range);
@@ -130,7 +130,7 @@ fn system(
             .env("PINFOLD_TEST_CLUSTER_DIR", &cluster.dir)
             .env("PINFOLD_TEST_NODES", nodes.to_string())
             .env("PINFOLD_TEST_FULL", if options.full { "1" } else { "" })
-            .env("PINFOLD_OPERATOR_BIN", ours::program("pinfold-operator"))
+            .env("PINFOLD_OPERATOR_BIN", ours::program("pinfold-operator", Optimised::No))
             .env("PINFOLD_HELM", programs::ensure_helm(ui)?)
             .env("PINFOLD_KUBE_BIN", kube);
         if let Some(range) = range {

@@ -217,6 +217,11 @@ impl Agent {
 
     /// Asks for a challenge, signs it and sends the answer.
     pub async fn prove(&self, client: &Client) -> Answer {
+        self.answer(client, &self.challenge(client).await).await
+    }
+
+    /// Asks for a challenge.
+    pub async fn challenge(&self, client: &Client) -> Value {
         let asked = client
             .post(
                 &format!("/v1/agents/{}/challenges", self.id),
@@ -224,10 +229,15 @@ impl Agent {
             )
             .await;
         assert_eq!(asked.status, StatusCode::CREATED, "{:?}", asked.body);
-        let challenge = asked.body["challenge"].as_str().unwrap_or_default();
+        asked.body
+    }
+
+    /// Signs a challenge and sends the answer.
+    pub async fn answer(&self, client: &Client, asked: &Value) -> Answer {
+        let challenge = asked["challenge"].as_str().unwrap_or_default();
         let message = format!(
             "pinfold-agent-challenge-v1\0{ISSUER}\0{}\0{}\0{challenge}\0{}",
-            self.id, self.key_id, asked.body["expires_at"]
+            self.id, self.key_id, asked["expires_at"]
         );
         let signature = URL_SAFE_NO_PAD.encode(self.pair.sign(message.as_bytes()));
         client

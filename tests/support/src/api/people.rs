@@ -39,6 +39,21 @@ impl Person {
         Self::of(&client.post("/v1/sessions", &who).await)
     }
 
+    /// Signs up by an invitation to a tenant.
+    pub async fn invited(client: &Client, mail: &Path, owner: &Self, tenant: &str, email: &str, role: &str) -> Self {
+        let invitation = json!({"email": email, "role": role});
+        let path = format!("/v1/tenants/{tenant}/invitations");
+        let invited = owner.post(client, &path, &invitation).await;
+        assert_eq!(invited.status, 201, "{:?}", invited.body);
+        let body = json!({"token": secret(mail, email).await, "name": "Bob", "password": PASSWORD});
+        Self::of(&client.post("/v1/sign-ups/complete", &body).await)
+    }
+
+    /// What shows that a request is this person's.
+    pub fn headers(&self) -> [(&'static str, &str); 2] {
+        [("cookie", &self.cookie), ("x-csrf-token", &self.csrf)]
+    }
+
     fn of(answer: &Answer) -> Self {
         assert_eq!(answer.status, 201, "{:?}", answer.body);
         let cookies = answer.headers.get_all(header::SET_COOKIE).iter();

@@ -88,7 +88,7 @@ pub async fn link(
     };
     match tenants::link(&state.database, owner, resource, by, state.clock.now()).await? {
         Creation::Made(tx, tenant) => {
-            let made = claim.commit(tx, StatusCode::CREATED, &Tenant::from(tenant)).await?;
+            let made = claim.commit(tx, StatusCode::CREATED, &Tenant::from(*tenant)).await?;
             state.bell.ring();
             Ok(made)
         }

@@ -49,10 +49,11 @@ pub struct Sessions {
 )]
 pub async fn list(State(state): State<AppState>, Person(login): Person) -> Result<axum::Json<Sessions>, ApiError> {
     let found = sessions::list(state.database.pool(), login.overseer(), state.clock.now()).await?;
+    let own = login.session().ok().map(|session| session.id);
     let sessions = found
         .into_iter()
         .map(|session| Session {
-            current: session.id == login.session.id,
+            current: Some(session.id) == own,
             id: session.id.to_string(),
             user_agent: session.user_agent,
             created_at: session.created_at.to_string(),

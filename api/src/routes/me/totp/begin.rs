@@ -60,7 +60,8 @@ pub async fn begin(
         .await
         .map_err(refused)?;
     let secret = base32(&secret);
-    let account: String = url::form_urlencoded::byte_serialize(person.email.as_bytes()).collect();
+    let account: String =
+        url::form_urlencoded::byte_serialize(person.email.unwrap_or(person.name).as_bytes()).collect();
     let url = format!("otpauth://totp/Pinfold:{account}?secret={secret}&issuer=Pinfold");
     Ok((StatusCode::CREATED, axum::Json(NewTotp { secret, url })))
 }

@@ -40,6 +40,7 @@ impl std::fmt::Debug for RecoveryCodes {
     request_body = Code,
     responses(
         (status = 200, description = "Logins need it from now on.", body = RecoveryCodes),
+        (status = 404, description = "You have begun none: `POST /v1/me/totp`.", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "It was confirmed before (`authenticator_exists`).", body = Problem, content_type = "application/problem+json"),
     ),
     security(("session" = []))

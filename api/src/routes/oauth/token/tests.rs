@@ -9,7 +9,7 @@ use crate::{
         jws::{self, PublicKey},
         token::TYPE,
     },
-    testing::{Answer, ISSUER, START, TestAgent, TestApp, borrowed},
+    testing::{Answer, ISSUER, START, TestAgent, TestApp, TestRedis, borrowed},
 };
 
 /// The error of the answer to a challenge that proves nothing.
@@ -101,6 +101,45 @@ async fn a_store_that_lost_its_memory_judges_nothing_from_before() {
         assert_eq!(answer(&app, &agent, challenge).await.told(), (400, &unproven()));
     }
     assert_eq!(answer(&app, &agent, &app.challenge(&agent).await).await.status, 200);
+}
+
+/// Redis judges what it minted, and nothing that it may have forgotten; PostgreSQL stands in while it is away.
+#[tokio::test]
+async fn a_challenge_is_judged_where_it_was_minted() {
+    let mut redis = TestRedis::start().await;
+    let app = TestApp::with_redis(&redis).await;
+    let replica = app.replica();
+    replica.refresh_keys().await;
+    let agent = app.agent().await;
+    let used = app.challenge(&agent).await;
+    let answers = futures::future::join_all((0..20).map(|n| {
+        let to = if n % 2 == 0 { &app } else { &replica };
+        answer(to, &agent, &used)
+    }))
+    .await;
+    assert_eq!(answers.iter().filter(|a| a.status == 200).count(), 1);
+    assert_eq!(answers.iter().filter(|a| a.told() == (400, &unproven())).count(), 19);
+
+    let unused = app.challenge(&agent).await;
+    redis.flush().await;
+    for challenge in [&used, &unused] {
+        assert_eq!(answer(&replica, &agent, challenge).await.told(), (400, &unproven()));
+    }
+    assert_eq!(answer(&app, &agent, &replica.challenge(&agent).await).await.status, 200);
+
+    let outstanding = app.challenge(&agent).await;
+    redis.kill();
+    let refused = answer(&app, &agent, &outstanding).await;
+    assert_eq!(
+        (refused.status.as_u16(), refused.header("retry-after")),
+        (503, Some("1"))
+    );
+    let here = app.challenge(&agent).await;
+    assert_eq!(answer(&app, &agent, &here).await.status, 200);
+    assert_eq!(answer(&replica, &agent, &here).await.told(), (400, &unproven()));
+    let here = app.challenge(&agent).await;
+    redis.come_back().await;
+    assert_eq!(answer(&replica, &agent, &here).await.status, 200);
 }
 
 /// Unknown agents, revoked keys, other agents' challenges and wrong signatures look alike.

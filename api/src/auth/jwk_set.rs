@@ -1,0 +1,132 @@
+//! JWK Sets of other issuers (RFC 7517, section 5): their keys, of the kinds and for the use that we have.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use crate::auth::{
+    jws::{self, PublicKey},
+    strict_json,
+};
+
+/// The most keys that are read.
+const MOST: usize = 64;
+
+/// The shortest and the longest modulus, in bytes (RFC 7518, section 3.3: at least 2048 bits).
+const MODULUS: std::ops::RangeInclusive<usize> = 256..=1024;
+
+/// The keys by their ids. Those of other kinds, for other uses or without an id are passed over; nothing if it is no set, or if
+/// none is left.
+pub fn read(bytes: &[u8]) -> Option<BTreeMap<String, PublicKey>> {
+    let mut set = strict_json::object(bytes)?;
+    let Value::Array(keys) = set.remove("keys")? else {
+        return None;
+    };
+    let keys: BTreeMap<String, PublicKey> = keys
+        .iter()
+        .take(MOST)
+        .filter_map(Value::as_object)
+        .filter_map(key)
+        .collect();
+    (!keys.is_empty()).then_some(keys)
+}
+
+fn key(jwk: &Map<String, Value>) -> Option<(String, PublicKey)> {
+    let text = |name: &str| jwk.get(name).and_then(Value::as_str);
+    let bytes = |name: &str| jws::decode(text(name)?);
+    // A set that publishes a private key has published it to everybody.
+    if jwk.contains_key("d") || text("use").is_some_and(|use_| use_ != "sig") {
+        return None;
+    }
+    let key = match (text("kty")?, text("crv")) {
+        ("OKP", Some("Ed25519")) => PublicKey::Ed25519(bytes("x")?.try_into().ok()?),
+        ("EC", Some("P-256")) => {
+            let mut point = vec![4];
+            point.extend(bytes("x")?);
+            point.extend(bytes("y")?);
+            PublicKey::P256(point.try_into().ok()?)
+        }
+        ("RSA", None) => {
+            let (n, e) = (bytes("n")?, bytes("e")?);
+            if !MODULUS.contains(&n.len()) || e.is_empty() || e.len() > 4 {
+                return None;
+            }
+            PublicKey::Rsa { n, e }
+        }
+        _ => return None,
+    };
+    if text("alg").is_some_and(|algorithm| !key.goes_with(algorithm)) {
+        return None;
+    }
+    let id = text("kid").filter(|id| !id.is_empty() && id.len() <= jws::LONGEST_KEY_ID)?;
+    Some((id.to_owned(), key))
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+    use serde_json::json;
+
+    use super::*;
+
+    fn encoded(length: usize) -> String {
+        URL_SAFE_NO_PAD.encode(vec![7; length])
+    }
+
+    fn of(keys: &Value) -> Vec<String> {
+        let set = json!({"keys": keys}).to_string();
+        read(set.as_bytes())
+            .map(|keys| keys.into_keys().collect())
+            .unwrap_or_default()
+    }
+
+    #[test]
+    fn keys_of_three_kinds_are_read() {
+        let set = json!([
+            {"kty": "OKP", "crv": "Ed25519", "kid": "a", "x": encoded(32)},
+            {"kty": "EC", "crv": "P-256", "kid": "b", "x": encoded(32), "y": encoded(32), "use": "sig", "alg": "ES256"},
+            {"kty": "RSA", "kid": "c", "n": encoded(256), "e": "AQAB", "alg": "RS256", "x5c": ["..."]},
+        ]);
+        assert_eq!(of(&set), ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn what_is_no_key_for_us_is_passed_over() {
+        let good = json!({"kty": "OKP", "crv": "Ed25519", "kid": "good", "x": encoded(32)});
+        let with = |name: &str, value: Value| {
+            let mut jwk = good.clone();
+            jwk[name] = value;
+            jwk
+        };
+        let rsa = |n: usize, e: &str| json!({"kty": "RSA", "kid": "c", "n": encoded(n), "e": e});
+        for bad in [
+            with("use", json!("enc")),
+            with("d", json!("secret")),
+            with("alg", json!("ES256")),
+            with("alg", json!("none")),
+            with("crv", json!("X25519")),
+            with("x", json!(encoded(31))),
+            with("x", json!(format!("{}=", encoded(32)))),
+            with("kid", json!("")),
+            with("kid", json!("k".repeat(129))),
+            with("kid", json!(7)),
+            with("kty", json!("oct")),
+            rsa(128, "AQAB"),
+            rsa(1025, "AQAB"),
+            rsa(256, ""),
+            json!("no object"),
+        ] {
+            assert_eq!(of(&json!([bad, good])), ["good"], "{bad}");
+        }
+        for set in [
+            "",
+            "[]",
+            "{}",
+            r#"{"keys":{}}"#,
+            r#"{"keys":[]}"#,
+            r#"{"keys":[],"keys":[]}"#,
+        ] {
+            assert_eq!(read(set.as_bytes()), None, "{set}");
+        }
+    }
+}

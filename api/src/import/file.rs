@@ -1,0 +1,214 @@
+//! The file: a line for each thing, checked together before anything is stored.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Result, bail};
+use domain::EmailAddress;
+use serde::Deserialize;
+
+use crate::{
+    auth::{jwk, jws, oversight::Relation, password},
+    http::parse,
+};
+
+/// The most problems that are told.
+const TOLD: usize = 50;
+
+/// What a file has, each with the number of its line.
+#[derive(Debug, Default)]
+pub(super) struct Contents {
+    pub(super) people: Vec<(usize, Person)>,
+    pub(super) agents: Vec<(usize, Agent)>,
+    pub(super) oversights: Vec<(usize, Oversight)>,
+}
+
+/// A person.
+#[derive(Debug)]
+pub(super) struct Person {
+    pub(super) id: String,
+    pub(super) email: EmailAddress,
+    pub(super) name: String,
+    pub(super) hash: Option<String>,
+    pub(super) platform_admin: bool,
+    pub(super) blocked: bool,
+}
+
+/// An agent.
+#[derive(Debug)]
+pub(super) struct Agent {
+    pub(super) id: String,
+    pub(super) owner: String,
+    pub(super) name: String,
+    pub(super) keys: Vec<[u8; 32]>,
+}
+
+/// A relation.
+#[derive(Debug)]
+pub(super) struct Oversight {
+    pub(super) agent: String,
+    pub(super) overseer: String,
+    pub(super) relation: Relation,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+enum Line {
+    Overseer {
+        id: String,
+        email: String,
+        name: String,
+        password_hash: Option<String>,
+        #[serde(default)]
+        platform_admin: bool,
+        #[serde(default)]
+        blocked: bool,
+    },
+    Agent {
+        id: String,
+        owner: String,
+        name: String,
+        public_keys: Vec<String>,
+    },
+    Oversight {
+        agent: String,
+        overseer: String,
+        relation: String,
+    },
+}
+
+/// What was seen so far.
+#[derive(Debug, Default)]
+struct Seen {
+    people: BTreeSet<String>,
+    emails: BTreeSet<String>,
+    agents: BTreeSet<String>,
+    thumbprints: BTreeSet<String>,
+}
+
+/// Reads a file; everything that is wrong with it is one error.
+pub(super) fn read(text: &str) -> Result<Contents> {
+    let mut contents = Contents::default();
+    let mut seen = Seen::default();
+    let mut problems = Vec::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        if line.trim().is_empty() {
+            continue;
+        }
+        if let Err(problem) = take(number, line, &mut contents, &mut seen) {
+            problems.push((number, problem));
+        }
+    }
+    problems.extend(dangling(&contents, &seen));
+    problems.sort();
+    if problems.is_empty() {
+        return Ok(contents);
+    }
+    let count = problems.len();
+    let told: Vec<String> = problems
+        .into_iter()
+        .take(TOLD)
+        .map(|(line, problem)| format!("  line {line}: {problem}"))
+        .collect();
+    bail!("nothing is stored: {count} lines cannot be used\n{}", told.join("\n"));
+}
+
+fn take(number: usize, line: &str, contents: &mut Contents, seen: &mut Seen) -> Result<(), String> {
+    let line: Line = serde_json::from_str(line).map_err(|error| error.to_string())?;
+    match line {
+        Line::Overseer {
+            id,
+            email,
+            name,
+            password_hash,
+            platform_admin,
+            blocked,
+        } => {
+            let email = EmailAddress::parse(&email).map_err(|error| format!("email: {error}"))?;
+            checked_name(&name)?;
+            if password_hash.as_deref().is_some_and(|hash| !password::is_known(hash)) {
+                return Err("password_hash: it is neither bcrypt nor Argon2id in the PHC string format".to_owned());
+            }
+            once(&mut seen.people, "id", &id)?;
+            once(&mut seen.emails, "email", email.key())?;
+            let person = Person {
+                id,
+                email,
+                name,
+                hash: password_hash,
+                platform_admin,
+                blocked,
+            };
+            contents.people.push((number, person));
+        }
+        Line::Agent {
+            id,
+            owner,
+            name,
+            public_keys,
+        } => {
+            checked_name(&name)?;
+            let keys = public_keys
+                .iter()
+                .map(|text| key(text))
+                .collect::<Result<Vec<_>, _>>()?;
+            if keys.is_empty() {
+                return Err("public_keys: name at least one".to_owned());
+            }
+            once(&mut seen.agents, "id", &id)?;
+            for key in &keys {
+                once(&mut seen.thumbprints, "public_keys", &jwk::thumbprint(key))?;
+            }
+            let agent = Agent { id, owner, name, keys };
+            contents.agents.push((number, agent));
+        }
+        Line::Oversight {
+            agent,
+            overseer,
+            relation,
+        } => {
+            let relation = Relation::parse(&relation).ok_or("relation: write owner, delegate or viewer")?;
+            let oversight = Oversight {
+                agent,
+                overseer,
+                relation,
+            };
+            contents.oversights.push((number, oversight));
+        }
+    }
+    Ok(())
+}
+
+fn checked_name(name: &str) -> Result<(), String> {
+    parse::name("name", name).map(drop).map_err(|error| error.to_string())
+}
+
+fn key(text: &str) -> Result<[u8; 32], String> {
+    let bytes = jws::decode(text).and_then(|bytes| bytes.try_into().ok());
+    bytes.ok_or_else(|| format!("public_keys: {text:?} is not 32 bytes in base64url without padding"))
+}
+
+fn once(seen: &mut BTreeSet<String>, field: &str, value: &str) -> Result<(), String> {
+    if seen.insert(value.to_owned()) {
+        Ok(())
+    } else {
+        Err(format!("{field}: {value:?} comes twice"))
+    }
+}
+
+/// Names of things that no line of the file is.
+fn dangling(contents: &Contents, seen: &Seen) -> Vec<(usize, String)> {
+    let mut problems = Vec::new();
+    let mut known = |line: usize, field: &str, value: &str, all: &BTreeSet<String>| {
+        if !all.contains(value) {
+            problems.push((line, format!("{field}: no line of the file is {value:?}")));
+        }
+    };
+    for (line, agent) in &contents.agents {
+        known(*line, "owner", &agent.owner, &seen.people);
+    }
+    for (line, oversight) in &contents.oversights {
+        known(*line, "agent", &oversight.agent, &seen.agents);
+        known(*line, "overseer", &oversight.overseer, &seen.people);
+    }
+    problems
+}

@@ -1,0 +1,47 @@
+//! People: by their address, each with a tenant of their own.
+
+use domain::{OverseerId, TenantId};
+use serde_json::json;
+
+use super::{Job, Outcome, REQUEST, file::Person};
+use crate::{
+    auth::random::random,
+    service::sign_up,
+    store::{
+        StoreError,
+        accounts::{self, NewPerson},
+    },
+};
+
+/// Brings in a person. Who has an account with the address keeps it as it is, password and all.
+pub(super) async fn bring_in(job: Job<'_>, person: &Person) -> Result<(Option<OverseerId>, Outcome), StoreError> {
+    if let Some(known) = accounts::credentials(job.database.pool(), &person.email).await? {
+        return Ok((Some(known.id), Outcome::Known));
+    }
+    if job.dry {
+        return Ok((None, Outcome::New));
+    }
+    let id = OverseerId::new(job.now, random()?);
+    let mut tx = job.database.tenant(TenantId::new(job.now, random()?)).await?;
+    let new = NewPerson {
+        id,
+        email: Some(&person.email),
+        name: &person.name,
+        platform_admin: person.platform_admin,
+        at: job.now,
+    };
+    if !sign_up::open(&mut tx, &new, json!({"imported": true}), REQUEST).await? {
+        return Ok((
+            None,
+            Outcome::Refused("somebody opened an account with this address just now".to_owned()),
+        ));
+    }
+    if let Some(hash) = &person.hash {
+        accounts::set_password(&mut tx, id, hash, job.now).await?;
+    }
+    if person.blocked {
+        accounts::set_blocked(&mut tx, id, Some(job.now)).await?;
+    }
+    tx.commit().await?;
+    Ok((Some(id), Outcome::New))
+}
