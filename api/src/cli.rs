@@ -70,6 +70,8 @@ enum Command {
     CheckConfig,
     /// Print the description of the API (OpenAPI 3.1)
     Openapi,
+    /// Print who may call what (Markdown)
+    Access,
     /// Print the reference of settings (Markdown)
     Settings,
 }
@@ -80,6 +82,10 @@ pub fn run(cli: &Cli) -> Result<()> {
     match &cli.command {
         Command::Openapi => {
             println!("{}", serde_json::to_string_pretty(&router::document())?);
+            return Ok(());
+        }
+        Command::Access => {
+            print!("{}", router::access::page());
             return Ok(());
         }
         Command::Settings => {

@@ -7,6 +7,7 @@ pub mod cookies;
 pub mod cors;
 pub mod error;
 pub mod etag;
+pub mod form;
 pub mod json;
 pub mod layers;
 pub mod limits;

@@ -1,6 +1,11 @@
 //! The whole route table. A route mounts through its documentation, so one without any does not mount.
 
-use axum::{Extension, Router, extract::DefaultBodyLimit, middleware, routing::get};
+use axum::{
+    Extension, Router,
+    extract::DefaultBodyLimit,
+    middleware,
+    routing::{get, post},
+};
 use utoipa::{
     Modify, OpenApi as _,
     openapi::{
@@ -10,10 +15,12 @@ use utoipa::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+pub mod access;
+
 use crate::{
     app::AppState,
     http::{
-        cors, error, layers,
+        cors, error, form, layers,
         limits::{self, Group},
     },
     routes,
@@ -220,13 +227,38 @@ fn runs() -> OpenApiRouter<AppState> {
 }
 
 /// Pages for people: no part of what programs are described.
-fn pages() -> Router<AppState> {
+fn pages(state: &AppState) -> Router<AppState> {
+    use routes::pages;
+    let sent = Router::new()
+        .route("/login", post(pages::login::send))
+        .route("/logout", post(pages::login::leave))
+        .route("/sign-up", post(pages::sign_up::send))
+        .route("/sign-up/complete", post(pages::sign_up::complete))
+        .route("/password-reset", post(pages::password_reset::send))
+        .route("/password-reset/complete", post(pages::password_reset::complete))
+        .route("/invitations", post(pages::invitations::send))
+        .route("/claim", post(pages::claim::look))
+        .route("/claim/{tenant}", post(pages::claim::take))
+        .route_layer(middleware::from_fn_with_state(state.clone(), form::layer))
+        .route_layer(middleware::from_fn_with_state(Group::Logins, limits::layer))
+        .route_layer(middleware::from_fn(layers::timely));
     Router::new()
+        .route("/assets/pinfold.css", get(pages::assets::style))
+        .route("/assets/pinfold.js", get(pages::assets::script))
+        .route("/login", get(pages::login::show))
+        .route("/sign-up", get(pages::sign_up::show))
+        .route("/sign-up/complete", get(pages::sign_up::show_complete))
+        .route("/password-reset", get(pages::password_reset::show))
+        .route("/password-reset/complete", get(pages::password_reset::show_complete))
+        .route("/account", get(pages::account::show))
+        .route("/invitations", get(pages::invitations::show))
+        .route("/claim", get(pages::claim::show))
         .route("/docs", get(routes::docs::page))
         .route("/docs/", get(routes::docs::index))
         .route("/docs/{*file}", get(routes::docs::file))
         .route_layer(middleware::from_fn_with_state(Group::Anonymous, limits::layer))
         .route_layer(middleware::from_fn(layers::timely))
+        .merge(sent)
 }
 
 /// The service.
@@ -237,7 +269,7 @@ pub fn router(state: AppState) -> Router {
     let callers = layers::refusing(callers).layer(cors::of(&state.allowed_origins));
     let well_known = layers::refusing(well_known).layer(cors::public());
     let (limits, metrics) = (Extension(state.limits.clone()), state.metrics.clone());
-    let pages = layers::refusing(pages());
+    let pages = layers::refusing(pages(&state));
     layers::wrap(
         callers.merge(well_known).merge(pages).with_state(state).layer(limits),
         metrics,

@@ -36,6 +36,7 @@ pub mod oauth {
     pub mod error;
     pub mod token;
 }
+pub mod pages;
 pub mod password_resets {
     //! Choosing another password with a link.
     pub mod ask;

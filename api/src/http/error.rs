@@ -283,11 +283,11 @@ impl ApiError {
     }
 }
 
-impl IntoResponse for ApiError {
-    fn into_response(self) -> Response {
-        self.log();
+impl ApiError {
+    /// What the client is told.
+    pub fn problem(&self) -> Problem {
         let (status, code, title) = self.parts();
-        let (detail, field) = match &self {
+        let (detail, field) = match self {
             Self::Invalid { field, message } => (Some(message.clone()), Some(field.clone())),
             Self::Body { message, .. } | Self::Conflict { message, .. } => (Some(message.clone()), None),
             Self::Forbidden(why) => (Some(why.detail()), None),
@@ -302,14 +302,21 @@ impl IntoResponse for ApiError {
             | Self::Unavailable(_)
             | Self::Internal(_) => (None, None),
         };
-        let problem = Problem {
+        Problem {
             r#type: format!("/docs/errors#{code}"),
             code,
             title,
             status: status.as_u16(),
             detail,
             field,
-        };
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        self.log();
+        let (problem, (status, ..)) = (self.problem(), self.parts());
         // Text and numbers always serialise.
         let body = serde_json::to_vec(&problem).unwrap_or_default();
         let mut response = (status, Body::from(body)).into_response();

@@ -138,6 +138,16 @@ where
     }
 }
 
+impl<T> Once<T> {
+    /// A request that has no key, and is done as often as it is sent.
+    pub fn unnamed(body: T) -> Self {
+        Self {
+            body,
+            claim: Claim(None),
+        }
+    }
+}
+
 impl Claim {
     async fn take(
         app: AppState,

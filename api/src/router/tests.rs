@@ -1,4 +1,4 @@
-//! AU-01, as far as there are roles: who may call what.
+//! The route table, and what is said of it.
 
 use std::{collections::BTreeSet, fs, path::Path};
 

@@ -20,6 +20,9 @@ pub(crate) struct Options {
     /// Also the long measurements: many objects on fake nodes
     #[arg(long)]
     full: bool,
+    /// Only these measurements, separated by commas: single, burst, idle, sandbox, refusals, api, fakes
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
 }
 
 pub(crate) fn run(ui: &Ui, options: &Options) -> Result<()> {
@@ -39,15 +42,16 @@ pub(crate) fn run(ui: &Ui, options: &Options) -> Result<()> {
     let table = paths::work().join("bench.json");
     let mend = "read the log; a busy machine makes measurements fail on their deadlines";
     let mut text = String::new();
+    let only = options.only.iter().flat_map(|part| ["--only", part]);
     let measured = ui.stage("measurements", mend, |stage| {
         stage.note("build the measurements");
-        let bench = ours::example(stage, "bench", Optimised::Yes)?;
-        let verifications = ours::example(stage, "verifications", Optimised::Yes)?;
+        let [bench, verifications] = ours::examples(stage, ["bench", "verifications"], Optimised::Yes)?;
         stage.note("");
         let mut bench = stage
             .run(bench)
             .arg("--json")
             .arg(&table)
+            .args(only)
             .dir(paths::workspace())
             .env("PINFOLD_TEST_KUBECONFIG_DIR", cluster.kubeconfigs())
             .env("PINFOLD_TEST_CLUSTER_DIR", &cluster.dir)

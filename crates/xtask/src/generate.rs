@@ -29,10 +29,14 @@ pub(crate) fn run(ui: &Ui) -> Result<()> {
 
 /// Writes the generated files below another top folder.
 pub(crate) fn into(stage: &Stage, top: &Path) -> Result<()> {
-    let generate = ours::example(stage, "generate", Optimised::No)?;
+    let [generate] = ours::examples(stage, ["generate"], Optimised::No)?;
     stage.run(generate).arg(top).run()?;
     ours::programs(stage, &["pinfold-api"], Optimised::No)?;
-    for (command, file) in [("settings", "api-settings.md"), ("openapi", "openapi.json")] {
+    for (command, file) in [
+        ("settings", "api-settings.md"),
+        ("openapi", "openapi.json"),
+        ("access", "access.md"),
+    ] {
         let text = stage
             .run(ours::program("pinfold-api", Optimised::No))
             .arg(command)
@@ -47,7 +51,7 @@ pub(crate) fn into(stage: &Stage, top: &Path) -> Result<()> {
 /// from then on needs no database.
 fn queries(stage: &Stage, url: &str) -> Result<()> {
     let top = paths::workspace();
-    let apply = ours::example(stage, "apply", Optimised::No)?;
+    let [apply] = ours::examples(stage, ["apply"], Optimised::No)?;
     stage.run(apply).env("DATABASE_URL", url).run()?;
     let learned = top.join("api/.sqlx");
     let _ = fs::remove_dir_all(&learned);

@@ -17,8 +17,10 @@ pub fn complete(document: &mut OpenApi) {
         }
         for operation in operations(item) {
             let ways = operation.security.get_or_insert_default();
-            if ways.contains(&way("session")) && !SESSION_ONLY.contains(&path.as_str()) {
-                ways.push(way("outside_token"));
+            if let Some(session) = ways.iter().find_map(|way| scopes(way, "session"))
+                && !SESSION_ONLY.contains(&path.as_str())
+            {
+                ways.push(SecurityRequirement::new("outside_token", session));
             }
             for (status, description) in problems(path, operation) {
                 let responses = &mut operation.responses.responses;
@@ -30,8 +32,10 @@ pub fn complete(document: &mut OpenApi) {
     }
 }
 
-fn way(name: &str) -> SecurityRequirement {
-    SecurityRequirement::new(name, [""; 0])
+/// What a way to prove oneself needs, if it is this one.
+fn scopes(way: &SecurityRequirement, name: &str) -> Option<Vec<String>> {
+    let way = serde_json::to_value(way).ok()?;
+    serde_json::from_value(way.get(name)?.clone()).ok()
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {

@@ -10,7 +10,7 @@ pub mod confirm;
 pub mod remove;
 
 #[cfg(test)]
-mod tests;
+pub(in crate::routes) mod tests;
 
 /// A code.
 #[derive(Deserialize, ToSchema)]

@@ -22,7 +22,7 @@ use crate::{
 pub struct Reset {
     /// What stands in the link after the `#`.
     #[schema(max_length = 128)]
-    token: String,
+    pub(in crate::routes) token: String,
     /// The new password: 12 characters or more.
     #[schema(format = Password, min_length = 12, max_length = 1024)]
     password: String,

@@ -28,7 +28,7 @@ use crate::{
 pub struct Credentials {
     /// The address of the account.
     #[schema(example = "ada@example.com", format = "email", max_length = 254)]
-    email: String,
+    pub(in crate::routes) email: String,
     /// The password.
     #[schema(format = Password, max_length = 1024)]
     password: String,

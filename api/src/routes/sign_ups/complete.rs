@@ -34,10 +34,10 @@ use crate::{
 pub struct Account {
     /// What stands in the link after the `#`: of a sign-up, or of an invitation to a tenant.
     #[schema(max_length = 128)]
-    token: String,
+    pub(in crate::routes) token: String,
     /// The person's name: 1 to 100 characters.
     #[schema(example = "Ada Lovelace", min_length = 1, max_length = 100)]
-    name: String,
+    pub(in crate::routes) name: String,
     /// The password: 12 characters or more.
     #[schema(format = Password, min_length = 12, max_length = 1024)]
     password: String,

@@ -50,12 +50,15 @@ pub(crate) fn programs(stage: &Stage, names: &[&str], optimised: Optimised) -> R
     build.run()
 }
 
-/// Compiles an example, and says where it is.
-pub(crate) fn example(stage: &Stage, name: &str, optimised: Optimised) -> Result<PathBuf> {
-    cargo(stage, "build")
-        .args(["--profile", optimised.profile(), "--example", name])
-        .run()?;
-    Ok(optimised.folder().join("examples").join(name))
+/// Compiles examples, and says where they are.
+pub(crate) fn examples<const N: usize>(stage: &Stage, names: [&str; N], optimised: Optimised) -> Result<[PathBuf; N]> {
+    let mut build = cargo(stage, "build").args(["--profile", optimised.profile()]);
+    for name in names {
+        build = build.args(["--example", name]);
+    }
+    build.run()?;
+    let folder = optimised.folder().join("examples");
+    Ok(names.map(|name| folder.join(name)))
 }
 
 /// Where a program is when it was compiled.

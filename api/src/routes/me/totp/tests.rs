@@ -21,7 +21,7 @@ async fn send(app: &TestApp, person: &TestPerson, path: &str, code: &str) -> Ans
 }
 
 /// The code that an authenticator with this secret shows.
-fn shown(app: &TestApp, secret: &str) -> String {
+pub(in crate::routes) fn shown(app: &TestApp, secret: &str) -> String {
     const LETTERS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     let five: Vec<String> = secret
         .chars()

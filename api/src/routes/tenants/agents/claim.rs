@@ -58,7 +58,7 @@ pub fn code_ended() -> ApiError {
         (status = 201, description = "The agent is yours.", body = Agent),
         (status = 409, description = "The code was used, has ended, or is none (`claim_code_ended`).", body = Problem, content_type = "application/problem+json"),
     ),
-    security(("session" = []))
+    security(("session" = ["agents:write"]))
 )]
 pub async fn claim(
     State(state): State<AppState>,

@@ -30,7 +30,7 @@ use crate::{
         (status = 200, description = "The organisation.", body = Organisation),
         (status = 409, description = "The organisation is another tenant (`organisation_taken`), or the tenant is a person's own (`personal_tenant`).", body = Problem, content_type = "application/problem+json"),
     ),
-    security(("session" = []))
+    security(("outside_token" = ["tenant:write"]))
 )]
 pub async fn link(
     State(state): State<AppState>,

@@ -1,0 +1,155 @@
+//! AU-01: every operation as everybody who has a part, against the page that says who may call what.
+
+use axum::{
+    body::Body,
+    http::{Method, Request, header},
+};
+use serde_json::json;
+
+use crate::{
+    auth::rights::{Right, Role},
+    router::access::{self, Caller, Entry, Verdict},
+    testing::{TestApp, TestPerson},
+};
+
+/// What a caller proves itself with.
+enum Proof {
+    Nothing,
+    Person(TestPerson),
+    Token(String),
+}
+
+/// What ends the tenant, or the caller: asked for at the end.
+const ENDS: [(&str, &str); 3] = [
+    ("DELETE", "/v1/tenants/{tenant}"),
+    ("DELETE", "/v1/me"),
+    ("DELETE", "/v1/sessions"),
+];
+
+/// The tenant `acme`, and everybody who has a part in it or none.
+async fn callers(app: &TestApp) -> Vec<(Caller, Proof)> {
+    let owner = app.person("owner@example.com").await;
+    let made = app
+        .as_person(Method::POST, "/v1/tenants", &owner, Some(&json!({"name": "acme"})))
+        .await;
+    assert_eq!(made.status, 201, "{:?}", made.body);
+    let mut all = vec![(Caller::Stranger, Proof::Nothing)];
+    for role in Role::ALL.into_iter().filter(|role| *role != Role::Owner) {
+        let member = app.person(&format!("{}@example.com", role.as_str())).await;
+        let seat = "INSERT INTO memberships (tenant_id, overseer_id, role, created_at) \
+                    SELECT id, $1::uuid, $2, now() FROM tenants WHERE name = 'acme'";
+        sqlx::query(seat)
+            .bind(&member.id)
+            .bind(role.as_str())
+            .execute(&app.owner)
+            .await
+            .unwrap();
+        all.push((Caller::Member(role), Proof::Person(member)));
+    }
+    all.push((Caller::Outsider, Proof::Person(app.person("eve@example.com").await)));
+    let admin = app.person("root@example.com").await;
+    sqlx::query("UPDATE overseers SET platform_admin = true WHERE id = $1::uuid")
+        .bind(&admin.id)
+        .execute(&app.owner)
+        .await
+        .unwrap();
+    all.push((Caller::Admin, Proof::Person(admin)));
+
+    let agent = app.agent().await;
+    let code = app
+        .with_token(Method::POST, "/v1/me/claim-code", &app.token(&agent).await, None)
+        .await;
+    let code = json!({"claim_code": code.body["claim_code"]});
+    let claim = "/v1/tenants/acme/agents/claim";
+    let claimed = app.as_person(Method::POST, claim, &owner, Some(&code)).await;
+    assert_eq!(claimed.status, 201, "{:?}", claimed.body);
+    all.push((Caller::Agent, Proof::Token(app.token(&agent).await)));
+    let scopes: Vec<&str> = Right::ALL.iter().map(|right| right.as_str()).collect();
+    let wanted = json!({"name": "all", "kind": "tenant", "scopes": scopes});
+    let keys = "/v1/tenants/acme/api-keys";
+    let key = app.as_person(Method::POST, keys, &owner, Some(&wanted)).await;
+    assert_eq!(key.status, 201, "{:?}", key.body);
+    all.push((
+        Caller::Key,
+        Proof::Token(key.body["secret"].as_str().unwrap().to_owned()),
+    ));
+    all.push((Caller::Member(Role::Owner), Proof::Person(owner)));
+    all
+}
+
+fn request(entry: &Entry, caller: Caller, proof: &Proof) -> Request<Body> {
+    let path = entry.path.replace("{tenant}", "acme");
+    // Things that there are none of.
+    let path: Vec<&str> = path
+        .split('/')
+        .map(|part| match part {
+            "{run}" | "{template}" => "none",
+            part if part.starts_with('{') => "0198c5b4-5a0e-7000-8000-00000000000a",
+            part => part,
+        })
+        .collect();
+    let request = Request::builder()
+        .method(entry.method.parse::<Method>().unwrap())
+        .uri(path.join("/"))
+        // Open routes count by the address.
+        .header("x-forwarded-for", address(caller))
+        .header(header::CONTENT_TYPE, "application/json");
+    let request = match proof {
+        Proof::Nothing => request,
+        Proof::Person(person) => request
+            .header(header::COOKIE, &person.cookie)
+            .header("x-csrf-token", &person.csrf),
+        Proof::Token(token) => request.header(header::AUTHORIZATION, format!("Bearer {token}")),
+    };
+    request.body(Body::from("{}")).unwrap()
+}
+
+/// An address of this caller's own.
+fn address(caller: Caller) -> String {
+    let last = match caller {
+        Caller::Stranger => 1,
+        Caller::Outsider => 2,
+        Caller::Admin => 3,
+        Caller::Agent => 4,
+        Caller::Key => 5,
+        Caller::Member(role) => 6 + role as u8,
+    };
+    format!("203.0.113.{last}")
+}
+
+#[tokio::test]
+async fn who_may_call_what_is_what_the_page_says() {
+    let app = TestApp::start().await;
+    let callers = callers(&app).await;
+    let is_end = |entry: &Entry| ENDS.contains(&(entry.method.as_str(), entry.path.as_str()));
+    let (mut ends, others): (Vec<Entry>, Vec<Entry>) = access::entries().into_iter().partition(is_end);
+    assert_eq!(ends.len(), ENDS.len());
+    ends.sort_by_key(|entry| ENDS.iter().position(|(_, path)| *path == entry.path));
+    let mut wrong = Vec::new();
+    for entry in others.iter().chain(&ends) {
+        for (caller, proof) in &callers {
+            let answer = app.send(request(entry, *caller, proof)).await;
+            let verdict = match (answer.status.as_u16(), answer.body["code"].as_str()) {
+                (401, Some("unauthenticated")) => Verdict::Unknown,
+                (403, Some("forbidden")) => Verdict::Forbidden,
+                (404, _) => Verdict::NotFound,
+                _ => Verdict::In,
+            };
+            // What is asked for is somebody else's.
+            let wanted = match entry.verdict(*caller) {
+                Verdict::Own => Verdict::Forbidden,
+                other => other,
+            };
+            // Whoever is let in may find nothing there.
+            if verdict != wanted && (wanted, verdict) != (Verdict::In, Verdict::NotFound) {
+                wrong.push(format!(
+                    "{} {} as {caller:?}: {wanted:?} is wanted, and it is {verdict:?}: {:?}",
+                    entry.method,
+                    entry.path,
+                    answer.told()
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

@@ -1,0 +1,53 @@
+//! `/account`: who is logged in, and where they belong.
+
+use axum::{
+    extract::State,
+    response::{IntoResponse as _, Response},
+};
+use minijinja::context;
+
+use super::{page, see_other};
+use crate::{
+    app::AppState,
+    auth::csrf,
+    http::{
+        caller::{Login, Person, Proof},
+        error::ApiError,
+    },
+    store::{accounts, tenants},
+};
+
+/// The page.
+pub async fn show(State(state): State<AppState>, person: Result<Person, ApiError>) -> Response {
+    match person {
+        Ok(Person(login)) => match written(&state, &login).await {
+            Ok(page) => page,
+            Err(error) => error.into_response(),
+        },
+        Err(ApiError::Unauthenticated { .. }) => see_other("/login", Vec::new()),
+        Err(error) => error.into_response(),
+    }
+}
+
+async fn written(state: &AppState, login: &Login) -> Result<Response, ApiError> {
+    let mut tx = state.database.platform().await?;
+    let person = accounts::find(&mut tx, login.overseer())
+        .await?
+        .ok_or(ApiError::NotFound)?;
+    drop(tx);
+    let seats = tenants::of_overseer(state.database.pool(), login.overseer()).await?;
+    let tenants: Vec<_> = seats
+        .into_iter()
+        .map(|seat| context! { name => seat.name, role => seat.role.as_str() })
+        .collect();
+    let own = context! { email => person.email, tenants, csrf => token(state, login) };
+    Ok(page("account.html", &person.name, None, own))
+}
+
+/// What a form of this login sends, so that it is known for ours.
+pub(super) fn token(state: &AppState, login: &Login) -> Option<String> {
+    match &login.proof {
+        Proof::Session(cookied) => Some(csrf::mint(&state.keys.csrf, &cookied.token_hash)),
+        Proof::Outside(_) => None,
+    }
+}

@@ -1,0 +1,72 @@
+//! `/login` and `/logout`.
+
+use axum::{
+    extract::State,
+    http::HeaderMap,
+    response::{IntoResponse as _, Response},
+};
+use minijinja::context;
+
+use super::{Way, cookies_of, page, see_other};
+use crate::{
+    app::AppState,
+    http::{
+        caller::Person,
+        error::{ApiError, LoginRefused},
+        form::Form,
+        json::Json,
+        query::Query,
+        request_id::RequestId,
+    },
+    routes::sessions::{
+        create::{self, Credentials},
+        delete,
+    },
+};
+
+/// The form.
+pub async fn show(Query(way): Query<Way>) -> Response {
+    form(&way, None, None)
+}
+
+/// A person logs in.
+pub async fn send(
+    State(state): State<AppState>,
+    request_id: RequestId,
+    Query(way): Query<Way>,
+    headers: HeaderMap,
+    given: Result<Form<Credentials>, ApiError>,
+) -> Response {
+    let given = match given {
+        Ok(Form(given)) => given,
+        Err(error) => return form(&way, None, Some(&error)),
+    };
+    let email = given.email.clone();
+    match create::create(State(state), request_id, headers, Json(given)).await {
+        Ok(answer) => see_other(way.next.place(), cookies_of(&answer.into_response())),
+        Err(error) => form(&way, Some(&email), Some(&error)),
+    }
+}
+
+fn form(way: &Way, email: Option<&str>, refused: Option<&ApiError>) -> Response {
+    let needs_code = matches!(
+        refused,
+        Some(ApiError::Login(LoginRefused::SecondFactor | LoginRefused::Code))
+    );
+    let own = context! { next => way.next.name(), email, needs_code };
+    page("login.html", "Log in", refused, own)
+}
+
+/// A person logs out.
+pub async fn leave(state: State<AppState>, request_id: RequestId, person: Result<Person, ApiError>) -> Response {
+    let left = match person {
+        Ok(person) => delete::delete(state, request_id, person).await,
+        // Whoever is logged out already has what they wanted.
+        Err(ApiError::Unauthenticated { .. }) => return see_other("/login", Vec::new()),
+        Err(error) => return error.into_response(),
+    };
+    match left {
+        Ok(answer) => see_other("/login", cookies_of(&answer.into_response())),
+        Err(error) => error.into_response(),
+    }
+}
