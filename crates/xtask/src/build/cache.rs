@@ -7,6 +7,51 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use anyhow::{Context as _, Result};
+
+use crate::stage::{Stage, Ui};
+use crate::{packages, paths, preflight};
+
+/// A folder that is fetched from elsewhere once.
+pub(super) struct Fetched<'a> {
+    /// What the stage is called, and what the folder and its entries begin with.
+    pub(super) title: &'a str,
+    pub(super) name: &'a str,
+    pub(super) key: String,
+    /// Debian packages that fetch it.
+    pub(super) packages: &'a [&'a str],
+    pub(super) mend: &'a str,
+}
+
+/// How many of one name stay, and the room that one needs.
+const FETCHED: usize = 2;
+const FETCHED_GIB: u64 = 1;
+
+impl Fetched<'_> {
+    /// Where it is; it is made first if it is not there.
+    pub(super) fn ensure(&self, ui: &Ui, make: impl FnOnce(&Stage, &Path) -> Result<()>) -> Result<PathBuf> {
+        let folder = paths::cache()?.join(self.name);
+        let entry = folder.join(format!("{}-{}", self.name, self.key));
+        if entry.exists() {
+            mark_used(&entry);
+            return Ok(entry);
+        }
+        packages::ensure_these(ui, self.packages)?;
+        fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        remove_dead_parts(&folder);
+        preflight::disk(&folder, FETCHED_GIB)?;
+        ui.stage(self.title, self.mend, |stage| {
+            let part = part_of(&entry);
+            fs::create_dir_all(&part).with_context(|| format!("cannot create {}", part.display()))?;
+            make(stage, &part)?;
+            fs::rename(&part, &entry).with_context(|| format!("cannot create {}", entry.display()))?;
+            keep_newest(&folder, self.name, FETCHED);
+            Ok(())
+        })?;
+        Ok(entry)
+    }
+}
+
 /// Where the process makes an entry before it appears under its name.
 pub(super) fn part_of(entry: &Path) -> PathBuf {
     entry.with_extension(format!("{}.part", std::process::id()))

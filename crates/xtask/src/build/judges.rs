@@ -6,47 +6,34 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use super::cache;
+use super::cache::Fetched;
 use super::key::Key;
+use crate::paths;
 use crate::stage::{Stage, Ui};
-use crate::{packages, paths, preflight};
 
 /// Debian's own, for which the package of its environments is.
 const PYTHON: &str = "/usr/bin/python3";
 const PACKAGES: [&str; 1] = ["python3-venv"];
-const KEPT: usize = 2;
-const GIB: u64 = 1;
 
 /// The folder with `venv/bin/python`, `bin/node`, and `node` with the scripts and their libraries.
 pub(crate) fn ensure(ui: &Ui) -> Result<PathBuf> {
     let source = paths::workspace().join("tests/interop");
     let key = Key::default()
         .folder(&source.join("python"))?
-        .folder(&source.join("node"))?
-        .finish();
-    let folder = paths::cache()?.join("judges");
-    let entry = folder.join(format!("judges-{key}"));
-    if entry.exists() {
-        cache::mark_used(&entry);
-        return Ok(entry);
-    }
-    packages::ensure_these(ui, &PACKAGES)?;
-    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    cache::remove_dead_parts(&folder);
-    preflight::disk(&folder, GIB)?;
-    let mend = "read the log: a package index that does not answer is the usual cause";
-    ui.stage("tools of others", mend, |stage| {
-        let part = cache::part_of(&entry);
-        fs::create_dir_all(part.join("bin")).with_context(|| format!("cannot create {}", part.display()))?;
-        install(stage, &source, &part)?;
-        fs::rename(&part, &entry).with_context(|| format!("cannot create {}", entry.display()))?;
-        cache::keep_newest(&folder, "judges", KEPT);
-        Ok(())
-    })?;
-    Ok(entry)
+        .folder(&source.join("node"))?;
+    let fetched = Fetched {
+        title: "tools of others",
+        name: "judges",
+        key: key.finish(),
+        packages: &PACKAGES,
+        mend: "read the log: a package index that does not answer is the usual cause",
+    };
+    fetched.ensure(ui, |stage, part| install(stage, &source, part))
 }
 
 fn install(stage: &Stage, source: &Path, part: &Path) -> Result<()> {
+    let programs = part.join("bin");
+    fs::create_dir(&programs).with_context(|| format!("cannot create {}", programs.display()))?;
     stage.note("Python packages");
     stage.run(PYTHON).args(["-m", "venv", "venv"]).dir(part).run()?;
     stage
@@ -61,7 +48,7 @@ fn install(stage: &Stage, source: &Path, part: &Path) -> Result<()> {
     let node = PathBuf::from(node);
     let inside = node.strip_prefix(part).unwrap_or(&node);
     // Relative: the folder gets another name.
-    std::os::unix::fs::symlink(Path::new("..").join(inside).join("bin/node"), part.join("bin/node"))
+    std::os::unix::fs::symlink(Path::new("..").join(inside).join("bin/node"), programs.join("node"))
         .context("cannot link node")?;
     stage.note("npm packages");
     stage.run("cp").arg("-r").arg(source.join("node")).arg(part).run()?;

