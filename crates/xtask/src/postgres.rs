@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,9 @@ const USER: &str = "pinfold-dev";
 const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// Suites that run at once have a server each.
+static STARTED: AtomicUsize = AtomicUsize::new(0);
+
 /// A running server.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -33,7 +37,8 @@ pub(crate) fn start(ui: &Ui) -> Result<Server> {
     ui.stage("start postgres", "read the log beside this one", |stage| {
         ensure_user(stage)?;
         // Sockets lie in it, whose paths end at 107 characters.
-        let folder = paths::clusters().join(format!("postgres-{}", std::process::id()));
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let folder = paths::clusters().join(format!("postgres-{}-{number}", std::process::id()));
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
         // The cache lies in somebody's home, which the server's user may not enter.
