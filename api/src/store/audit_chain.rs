@@ -127,11 +127,7 @@ pub async fn head(tx: &mut impl Scope) -> Result<Option<(Head, Link)>, StoreErro
 pub async fn last(tx: &mut impl Scope) -> Result<Option<(i64, Link)>, StoreError> {
     let row = sqlx::query!(
         r#"
-        SELECT sequence, hash
-        FROM audit_seals
-        WHERE tenant_id IS NOT DISTINCT FROM $1
-        ORDER BY sequence DESC
-        LIMIT 1
+        SELECT sequence AS "sequence!", hash AS "hash!" FROM lookup.end_of_audit($1)
         "#,
         tx.tenant().map(|id| id.uuid()),
     )
