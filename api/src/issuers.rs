@@ -74,20 +74,22 @@ enum Standing {
 impl Issuers {
     /// Those of the configuration; nothing is fetched yet.
     pub fn new(config: &config::Outside, clock: Arc<dyn Clock>) -> Result<Self, FetchError> {
-        let issuer = |issuer: &config::Issuer| -> Result<_, FetchError> {
-            let made = Issuer {
-                name: issuer.name.clone(),
-                demand: issuer.demand.clone(),
-                fetch: Fetch::new(issuer)?,
-                known: RwLock::default(),
-                fetching: tokio::sync::Mutex::default(),
-            };
-            Ok((issuer.name.clone(), Arc::new(made)))
-        };
-        Ok(Self {
-            all: config.issuers.iter().map(issuer).collect::<Result<_, _>>()?,
-            clock,
-        })
+        let mut all = BTreeMap::new();
+        // The machine's roots are read once, and not where nobody outside is believed.
+        if !config.issuers.is_empty() {
+            let client = fetch::http()?;
+            for issuer in &config.issuers {
+                let made = Issuer {
+                    name: issuer.name.clone(),
+                    demand: issuer.demand.clone(),
+                    fetch: Fetch::new(issuer, client.clone()),
+                    known: RwLock::default(),
+                    fetching: tokio::sync::Mutex::default(),
+                };
+                all.insert(issuer.name.clone(), Arc::new(made));
+            }
+        }
+        Ok(Self { all, clock })
     }
 
     /// The issuer that a token names, if its word counts.

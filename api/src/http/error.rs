@@ -281,9 +281,7 @@ impl ApiError {
             _ => {}
         }
     }
-}
 
-impl ApiError {
     /// What the client is told.
     pub fn problem(&self) -> Problem {
         let (status, code, title) = self.parts();

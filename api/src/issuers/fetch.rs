@@ -54,38 +54,46 @@ pub enum FetchError {
     NoSet,
 }
 
+/// What documents are read with.
+pub type Http = Client<HttpsConnector<HttpConnector>, Empty<Bytes>>;
+
+/// Trusts whom the machine trusts (`SSL_CERT_FILE` names others).
+pub fn http() -> Result<Http, FetchError> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|source| FetchError::Tls(Box::new(source)))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let connector = HttpsConnectorBuilder::new()
+        .with_tls_config(tls)
+        // The configuration lets only loopback in development be reached without TLS.
+        .https_or_http()
+        .enable_http1()
+        .build();
+    Ok(Client::builder(TokioExecutor::new())
+        .pool_max_idle_per_host(0)
+        .build(connector))
+}
+
 /// How an issuer's keys are read.
 #[derive(Debug)]
 pub struct Fetch {
-    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    client: Http,
     issuer: String,
     /// Whether the description says where the keys are, or they are at a known place.
     described: bool,
 }
 
 impl Fetch {
-    /// Trusts whom the machine trusts (`SSL_CERT_FILE` names others).
-    pub fn new(issuer: &config::Issuer) -> Result<Self, FetchError> {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        let tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|source| FetchError::Tls(Box::new(source)))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            // The configuration lets only loopback in development be reached without TLS.
-            .https_or_http()
-            .enable_http1()
-            .build();
-        Ok(Self {
-            client: Client::builder(TokioExecutor::new())
-                .pool_max_idle_per_host(0)
-                .build(connector),
+    /// Reads with this client.
+    pub fn new(issuer: &config::Issuer, client: Http) -> Self {
+        Self {
+            client,
             issuer: issuer.name.clone(),
             described: matches!(issuer.demand, Demand::Audience(_)),
-        })
+        }
     }
 
     /// The set of keys, as it is published.
