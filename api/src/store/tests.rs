@@ -345,7 +345,6 @@ async fn the_ways_around_the_tenant_are_these() {
         "lookup.audit_chains()",
         "lookup.audit_chains_unsealed()",
         "lookup.claim_agent(bytea,uuid,uuid,timestamp with time zone)",
-        "lookup.end_of_audit(uuid)",
         "lookup.seat_of_overseer(uuid,text)",
         "lookup.tenant_named(text)",
         "lookup.tenant_of_invitation(uuid)",

@@ -66,7 +66,9 @@ fn build(stage: &Stage, optimised: Optimised) -> Run {
     match optimised {
         Optimised::No => build,
         // What is compiled anew for another purpose was looked at before.
-        Optimised::Yes => build.env("RUSTC_WORKSPACE_WRAPPER", ""),
+        Optimised::Yes => build
+            .env("RUSTC_WORKSPACE_WRAPPER", "")
+            .env("AWS_LC_SYS_NO_JITTER_ENTROPY", "0"),
     }
 }
 

@@ -7,7 +7,8 @@ use crate::{RequestInfo, Rule, RuleId, Verb, rule::Fault, state::State};
 
 /// The body as the client is to see it.
 pub fn rework(state: &State, request: &RequestInfo, faults: &[(RuleId, Rule)], body: Bytes) -> Bytes {
-    if state.view.is_none() && !faults.iter().any(|(_, r)| changes_bodies(r)) {
+    let narrowed = request.verb == Verb::List && state.view.is_some();
+    if !narrowed && !faults.iter().any(|(_, r)| changes_bodies(r)) {
         return body;
     }
     let Ok(mut value) = serde_json::from_slice::<Value>(&body) else {

@@ -1,0 +1,97 @@
+use super::*;
+use crate::testing::TestApp;
+
+/// Events in each of two chains; the last of them wait for their numbers.
+const EVENTS: i32 = 3_000;
+const WAITING: i32 = 20;
+
+/// A service with a long chain of a tenant and a long one of no tenant.
+async fn long_chains() -> (TestApp, TenantId) {
+    let app = TestApp::start().await;
+    let tenant = TenantId::from_u128(7);
+    sqlx::query(
+        "INSERT INTO tenants (id, name, kind, plan, created_at) VALUES ($1, 'long', 'team', 'standard', now())",
+    )
+    .bind(tenant.uuid())
+    .execute(&app.owner)
+    .await
+    .unwrap();
+    for of in [Some(tenant.uuid()), None] {
+        sqlx::query(
+            "WITH made AS (
+                INSERT INTO audit_events (tenant_id, at, actor_kind, action, request_id, detail)
+                SELECT $1, now(), 'system', 'a.b', n::text, '{}' FROM generate_series(1, $2) AS n
+                RETURNING id, request_id::integer AS n
+            ), sealed AS (
+                INSERT INTO audit_seals (tenant_id, sequence, event_id, hash)
+                SELECT $1, n, id, sha256('x') FROM made WHERE n <= $2 - $3
+            )
+            INSERT INTO audit_unsealed (tenant_id, event_id) SELECT $1, id FROM made WHERE n > $2 - $3",
+        )
+        .bind(of)
+        .bind(EVENTS)
+        .bind(WAITING)
+        .execute(&app.owner)
+        .await
+        .unwrap();
+    }
+    sqlx::query("ANALYZE audit_events, audit_seals, audit_unsealed")
+        .execute(&app.owner)
+        .await
+        .unwrap();
+    (app, tenant)
+}
+
+/// Rows of the audit that this transaction has read.
+async fn rows_read(tx: &mut impl Scope) -> i64 {
+    sqlx::query_scalar(
+        "SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::bigint FROM pg_stat_xact_user_tables WHERE relname LIKE 'audit\\_%'",
+    )
+    .fetch_one(tx.connection())
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn a_question_reads_what_it_answers_however_long_the_chains_are() {
+    let (app, tenant) = long_chains().await;
+    let sealed = i64::from(EVENTS - WAITING);
+    for of in [Some(tenant), None] {
+        let mut tx = app.state.database.any(of).await.unwrap();
+
+        let end = last(&mut tx).await.unwrap().map(|(sequence, _)| sequence);
+        assert_eq!(end, Some(sealed));
+        let first = rows_read(&mut tx).await;
+
+        let waiting = unsealed(&mut tx, 1_000).await.unwrap();
+        assert_eq!(waiting.len(), usize::try_from(WAITING).unwrap());
+        let second = rows_read(&mut tx).await;
+
+        let places = after(&mut tx, 1_000, 10).await.unwrap();
+        let numbers: Vec<i64> = places.iter().map(|place| place.sequence).collect();
+        assert_eq!(numbers, (1_001..=1_010).collect::<Vec<_>>());
+        let third = rows_read(&mut tx).await;
+
+        let filter = Filter {
+            before: 2_000,
+            action: None,
+            actor: None,
+            target: None,
+            most: 10,
+        };
+        let shown = newest(&mut tx, filter).await.unwrap();
+        let numbers: Vec<i64> = shown.iter().map(|(sequence, _)| *sequence).collect();
+        assert_eq!(numbers, (1_990..2_000).rev().collect::<Vec<_>>());
+        let fourth = rows_read(&mut tx).await;
+        tx.commit().await.unwrap();
+
+        let read = [first, second - first, third - second, fourth - third];
+        // The queue is short, of both chains, and may be read as a whole; an event is read with its place, and an index answers a few
+        // rows more than are wanted. A chain has thousands.
+        let most = [1, 100, 50, 50];
+        assert!(
+            read.iter().zip(most).all(|(read, most)| (1..=most).contains(read)),
+            "{of:?}: read {read:?}, at most {most:?}"
+        );
+    }
+}
