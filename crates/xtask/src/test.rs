@@ -73,22 +73,18 @@ pub(crate) fn run(ui: &Ui, options: &Options) -> Result<()> {
     if compiles && !ours::program("pinfold-operator", Optimised::No).exists() {
         preflight::disk(&paths::target(), TARGET_GIB)?;
     }
-    // What judges the API waits for nobody, and the suites on clusters wait most of the time.
+    // What judges the API asks for nobody's cluster, and the last suites on the one with nodes wait most of the time.
     let (beside, runs): (Vec<_>, Vec<_>) = runs
         .into_iter()
-        .partition(|(suite, _)| *suite == Suite::Interop && !systems.is_empty());
+        .partition(|(suite, _)| *suite == Suite::Interop && systems.contains(&Suite::E2e));
+    let beside = || beside.iter().try_for_each(|(_, run)| run(ui, options));
     // The cluster's programs are built in one lane while cargo works in the other. Whoever needs a program waits for it, and for
     // no other.
     thread::scope(|scope| {
         let nodes = systems.contains(&Suite::E2e);
         let programs = (!systems.is_empty()).then(|| scope.spawn(move || prepare(ui, nodes)));
         let result = runs.iter().try_for_each(|(_, run)| run(ui, options));
-        let result = result.and_then(|()| {
-            let beside = scope.spawn(|| beside.iter().try_for_each(|(_, run)| run(ui, options)));
-            let result = systems::run(ui, options, &systems);
-            let beside = beside.join().map_err(|_| anyhow::anyhow!("a suite ended in a panic"))?;
-            result.and(beside)
-        });
+        let result = result.and_then(|()| systems::run(ui, options, &systems, &beside));
         if let Some(programs) = programs {
             programs
                 .join()

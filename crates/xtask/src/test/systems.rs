@@ -17,7 +17,13 @@ use crate::{demo, install, postgres};
 const OPERATOR_CLUSTER: &str = "suite";
 const E2E_CLUSTER: &str = "e2e";
 
-pub(super) fn run(ui: &Ui, options: &Options, suites: &[Suite]) -> Result<()> {
+/// Runs these suites, and beside the last of them something else that needs no cluster.
+pub(super) fn run(
+    ui: &Ui,
+    options: &Options,
+    suites: &[Suite],
+    beside: &(impl Fn() -> Result<()> + Sync),
+) -> Result<()> {
     // The cluster with nodes is made while the operator suite runs: much of either is waiting.
     thread::scope(|scope| {
         let nodes = suites
@@ -34,7 +40,7 @@ pub(super) fn run(ui: &Ui, options: &Options, suites: &[Suite]) -> Result<()> {
             .unwrap_or_else(|_| Err(anyhow!("the start of the cluster ended in a panic")));
         with_cluster(ui, options, E2E_CLUSTER, installed, |cluster, kube| {
             operator?;
-            e2e(ui, options, cluster, kube)
+            e2e(ui, options, cluster, kube, beside)
         })
     })
 }
@@ -71,15 +77,25 @@ fn operator(ui: &Ui, options: &Options) -> Result<()> {
 /// The tests that make objects by the thousand.
 const GENERATED: &str = "generated::";
 
-fn e2e(ui: &Ui, options: &Options, cluster: &Cluster, kube: &Path) -> Result<()> {
-    system(ui, options, ("e2e", "e2e suite"), cluster, kube, &[])?;
+fn e2e(
+    ui: &Ui,
+    options: &Options,
+    cluster: &Cluster,
+    kube: &Path,
+    beside: &(impl Fn() -> Result<()> + Sync),
+) -> Result<()> {
+    let suite = |names, filters| system(ui, options, names, cluster, kube, filters);
+    suite(("e2e", "e2e suite"), &[])?;
     api_on_cluster(ui, cluster)?;
     // Every run once more with sandboxd copied in, as on clusters whose image volumes cannot execute.
     install::development_with(ui, cluster, &["sandboxd.injection=initContainer"])?;
-    let otherwise = ("e2e", "e2e suite injected otherwise");
-    system(ui, options, otherwise, cluster, kube, &RUN_TESTS)?;
-    system(ui, options, ("outage", "outage suite"), cluster, kube, &[])?;
-    system(ui, options, ("release", "release suite"), cluster, kube, &[])
+    suite(("e2e", "e2e suite injected otherwise"), &RUN_TESTS)?;
+    thread::scope(|scope| {
+        let beside = scope.spawn(beside);
+        let result = suite(("outage", "outage suite"), &[]).and_then(|()| suite(("release", "release suite"), &[]));
+        let beside = beside.join().map_err(|_| anyhow!("a suite ended in a panic"))?;
+        result.and(beside)
+    })
 }
 
 /// The API beside the cluster, under the rights that the chart gives it.
