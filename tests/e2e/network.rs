@@ -74,13 +74,14 @@ fn serve(address: &str) {
     });
 }
 
-/// Tries each target and prints a line for it: reached or not.
+/// Tries all targets at once and prints a line for each in turn: reached or not.
 fn probe(targets: &[String]) -> String {
-    let tries: Vec<String> = targets
-        .iter()
-        .map(|t| format!("curl -sk -o /dev/null --connect-timeout 3 --max-time 4 {t} && echo '{t} reached' || echo '{t} not reached'"))
-        .collect();
-    tries.join("\n")
+    let tries = targets.iter().enumerate().map(|(n, t)| {
+        format!("(curl -sk -o /dev/null --connect-timeout 3 --max-time 4 {t} && echo '{t} reached' || echo '{t} not reached') > /tmp/{n} &")
+    });
+    let told = (0..targets.len()).map(|n| format!("cat /tmp/{n}"));
+    let lines: Vec<String> = tries.chain(["wait".to_owned()]).chain(told).collect();
+    lines.join("\n")
 }
 
 /// The same, but waits for each target to be there: what a Service stands for is programmed into the node a moment

@@ -158,7 +158,7 @@ impl Workload {
 
 /// Plays a workload; with a plan, the operator is killed at that write and started again.
 async fn play(workload: Workload, plan: Option<(usize, Moment)>) -> End {
-    let scene = Scene::start().await;
+    let scene = Scene::of_one_tenant().await;
     let kubelet = Kubelet::start(scene.admin.clone(), &scene.id).await;
     workload.prepare(&scene, &kubelet).await;
     scene.settle().await;

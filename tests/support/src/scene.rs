@@ -10,7 +10,7 @@ use std::{
 };
 
 use crds::{Agent, SandboxRun, Tenant, condition, sandbox_run};
-use fault_proxy::{FaultProxy, RequestInfo};
+use fault_proxy::{FaultProxy, RequestInfo, Verb};
 use k8s_openapi::{NamespaceResourceScope, api::core::v1::Pod};
 use kube::{
     Api, Client, Resource, ResourceExt,
@@ -89,7 +89,7 @@ impl Scene {
             .acquire_many(SCENES)
             .await
             .expect("the semaphore is never closed");
-        let scene = Self::on(stage).await;
+        let scene = Self::on(stage, false).await;
         scene.start_operator();
         scene.make_tenant(&scene.id, json!({})).await;
         scene.ready_tenant(&scene.id).await;
@@ -98,19 +98,29 @@ impl Scene {
 
     /// A world in which nobody is at work yet.
     pub async fn without_operator() -> Self {
-        Self::on(stage().await).await
+        Self::on(stage().await, false).await
     }
 
-    async fn on(stage: SemaphorePermit<'static>) -> Self {
+    /// A world with an operator that is told of nothing but what belongs to the tenant [`Scene::id`]. The API server and the proxy
+    /// are spared what other tests left behind: for those that play many scenes.
+    pub async fn of_one_tenant() -> Self {
+        let scene = Self::on(stage().await, true).await;
+        scene.start_operator();
+        scene
+    }
+
+    async fn on(stage: SemaphorePermit<'static>, one_tenant: bool) -> Self {
         let admin = cluster::client("admin").await;
         install::ensure().await;
         let id = unique();
         let own = id.clone();
-        let proxy = FaultProxy::builder(&cluster::kubeconfig("operator"))
-            .view(move |request, object| sees(&own, request, object))
-            .start()
-            .await
-            .expect("start the proxy");
+        let mut proxy = FaultProxy::builder(&cluster::kubeconfig("operator"))
+            .view(move |request, object| sees(&own, request, object));
+        if one_tenant {
+            let own = id.clone();
+            proxy = proxy.narrow(move |request| about(&own, request));
+        }
+        let proxy = proxy.start().await.expect("start the proxy");
         let folder = std::env::temp_dir().join(format!("pinfold-suite-{id}"));
         fs::create_dir_all(&folder).expect("make a folder");
         fs::write(folder.join("platform.yaml"), PLATFORM).expect("write the platform file");
@@ -373,6 +383,20 @@ fn tenant_is_ready(tenant: &Tenant) -> bool {
     tenant.status.as_ref().is_some_and(|s| {
         s.observed_generation == tenant.metadata.generation && condition::is_true(&s.conditions, "Ready")
     })
+}
+
+/// What a list or a watch over everything is to be asked about instead, so that its answer is about this tenant.
+fn about(id: &str, request: &RequestInfo) -> Option<String> {
+    if !matches!(request.verb, Verb::List | Verb::Watch) || request.namespace.is_some() {
+        return None;
+    }
+    match request.resource.as_str() {
+        "tenants" => Some(format!("metadata.name={id}")),
+        "namespaces" => Some(format!("metadata.name=tenant-{id}")),
+        // Built-in templates are in a namespace of their own, runtime classes in none.
+        "sandboxtemplates" | "runtimeclasses" => None,
+        _ => Some(format!("metadata.namespace=tenant-{id}")),
+    }
 }
 
 fn sees(id: &str, request: &RequestInfo, object: &Value) -> bool {

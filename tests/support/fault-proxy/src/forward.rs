@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use http::{
     Request, Response, Uri,
     header::{ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING},
@@ -61,6 +61,20 @@ pub async fn forward(
         parts.headers.remove(header);
     }
     Ok(Answer::Whole(Response::from_parts(parts, body)))
+}
+
+/// The same question with a field selector; it must not have one yet.
+pub fn selected(asked: &Uri, selector: &str) -> Result<Uri> {
+    let query = asked.query().map(|query| format!("{query}&")).unwrap_or_default();
+    ensure!(
+        !query.contains("fieldSelector="),
+        "{asked} has a field selector already"
+    );
+    let path = asked.path();
+    let selector = selector.replace('=', "%3D");
+    format!("{path}?{query}fieldSelector={selector}")
+        .parse()
+        .context("put a field selector into the address")
 }
 
 fn upstream_uri(server: &Uri, asked: &Uri) -> Result<Uri> {

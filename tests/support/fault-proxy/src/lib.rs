@@ -24,7 +24,7 @@ pub use proxy::{Builder, FaultProxy};
 pub use record::Record;
 pub use request::{RequestInfo, Verb};
 pub use rule::{Rule, RuleId};
-pub use state::{Moment, Stop, View};
+pub use state::{Moment, Narrow, Stop, View};
 
 #[cfg(test)]
 mod tests;

@@ -14,7 +14,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
-    Moment, Record, RequestInfo, Rule, RuleId, Stop, View, authority::Authority, server, state::State,
+    Moment, Narrow, Record, RequestInfo, Rule, RuleId, Stop, View, authority::Authority, server, state::State,
     upstream::Upstream,
 };
 
@@ -23,6 +23,7 @@ use crate::{
 pub struct Builder {
     upstream: PathBuf,
     view: Option<View>,
+    narrow: Option<Narrow>,
 }
 
 impl fmt::Debug for Builder {
@@ -37,6 +38,12 @@ impl Builder {
     /// Only objects that satisfy this appear in the client's lists and watches.
     pub fn view(mut self, sees: impl Fn(&RequestInfo, &Value) -> bool + Send + Sync + 'static) -> Self {
         self.view = Some(Arc::new(sees));
+        self
+    }
+
+    /// The API server is asked with the field selectors that this names, which spares both of them the rest of the world.
+    pub fn narrow(mut self, selects: impl Fn(&RequestInfo) -> Option<String> + Send + Sync + 'static) -> Self {
+        self.narrow = Some(Arc::new(selects));
         self
     }
 
@@ -56,7 +63,7 @@ impl Builder {
         let token = server::hex(&secret);
         let kubeconfig = folder.path().join("kubeconfig");
         authority.write_kubeconfig(&kubeconfig, listener.local_addr()?, &token)?;
-        let state = Arc::new(State::new(upstream, token, self.view));
+        let state = Arc::new(State::new(upstream, token, self.view, self.narrow));
         let tls = TlsAcceptor::from(authority.tls);
         let shared = state.clone();
         let serving = tokio::spawn(async move {
@@ -92,6 +99,7 @@ impl FaultProxy {
         Builder {
             upstream: upstream_kubeconfig.to_owned(),
             view: None,
+            narrow: None,
         }
     }
 

@@ -15,7 +15,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::{
     Moment, RequestInfo, Rule, RuleId, Verb,
-    forward::{Answer, forward},
+    forward::{Answer, forward, selected},
     list,
     rule::Fault,
     state::State,
@@ -53,7 +53,7 @@ async fn handle(state: Arc<State>, request: Request<Incoming>) -> Result<Respons
     {
         return Ok(refusal(401, "the proxy serves its own kubeconfig only"));
     }
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let body = body.collect().await.map_err(|_| Aborted)?.to_bytes();
     state.gate().await;
     let query = parts.uri.query().unwrap_or_default();
@@ -66,6 +66,9 @@ async fn handle(state: Arc<State>, request: Request<Incoming>) -> Result<Respons
     if held == Some(Moment::BeforeForwarding) {
         state.hold_at(&info);
         return std::future::pending().await;
+    }
+    if let Some(selector) = state.narrow.as_ref().and_then(|narrow| narrow(&info)) {
+        parts.uri = selected(&parts.uri, &selector).map_err(|_| Aborted)?;
     }
     let faults = state.faults_of(&info);
     let answer = if let Some(refused) = before(&faults).await {

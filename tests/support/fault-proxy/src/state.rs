@@ -14,6 +14,9 @@ use crate::{Record, RequestInfo, Rule, RuleId, rule::Fault, upstream::Upstream};
 /// Which objects the client sees in lists and watches.
 pub type View = Arc<dyn Fn(&RequestInfo, &Value) -> bool + Send + Sync>;
 
+/// The field selector that a request is asked with, if any.
+pub type Narrow = Arc<dyn Fn(&RequestInfo) -> Option<String> + Send + Sync>;
+
 /// Whether a write at which the client is held has taken effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
@@ -58,6 +61,7 @@ pub(crate) struct State {
     pub(crate) upstream: Upstream,
     pub(crate) token: String,
     pub(crate) view: Option<View>,
+    pub(crate) narrow: Option<Narrow>,
     started: Instant,
     records: watch::Sender<Vec<Record>>,
     rules: watch::Sender<Vec<(RuleId, Rule)>>,
@@ -76,11 +80,12 @@ impl fmt::Debug for State {
 }
 
 impl State {
-    pub(crate) fn new(upstream: Upstream, token: String, view: Option<View>) -> Self {
+    pub(crate) fn new(upstream: Upstream, token: String, view: Option<View>, narrow: Option<Narrow>) -> Self {
         Self {
             upstream,
             token,
             view,
+            narrow,
             started: Instant::now(),
             records: watch::Sender::default(),
             rules: watch::Sender::default(),

@@ -183,6 +183,23 @@ async fn lists_come_back_empty_stale_or_narrowed() {
 }
 
 #[tokio::test]
+async fn the_api_server_is_asked_with_a_field_selector() {
+    let bench =
+        Bench::start(|b| b.narrow(|request| (request.verb == Verb::List).then(|| "metadata.name=p".to_owned()))).await;
+    bench.send(Method::GET, PODS, None).await.unwrap();
+    bench.send(Method::GET, &format!("{PODS}?limit=5"), None).await.unwrap();
+    bench.send(Method::POST, PODS, Some(&pod("p"))).await.unwrap();
+    assert_eq!(
+        bench.api.seen(),
+        [
+            format!("GET {PODS}?fieldSelector=metadata.name%3Dp"),
+            format!("GET {PODS}?limit=5&fieldSelector=metadata.name%3Dp"),
+            format!("POST {PODS}"),
+        ]
+    );
+}
+
+#[tokio::test]
 async fn events_are_frozen_dropped_and_cut() {
     let bench = Bench::start(|b| b.view(|_, object| object["metadata"]["name"] != "hidden")).await;
     let mut events = bench.watch(PODS).await;

@@ -66,7 +66,7 @@ impl Api {
         self.seen
             .lock()
             .unwrap()
-            .push(format!("{} {}", parts.method, parts.uri.path()));
+            .push(format!("{} {}", parts.method, parts.uri));
         let mut pods = self.pods.lock().unwrap();
         let (code, answer) = match parts.method {
             Method::POST => {
