@@ -78,19 +78,25 @@ pub(crate) fn run(ui: &Ui, options: &Options) -> Result<()> {
         .into_iter()
         .partition(|(suite, _)| *suite == Suite::Interop && systems.contains(&Suite::E2e));
     let beside = || beside.iter().try_for_each(|(_, run)| run(ui, options));
+    // The node's policies are Go's: they wait for no crate.
+    let (apart, runs): (Vec<_>, Vec<_>) = runs.into_iter().partition(|(suite, _)| *suite == Suite::Netpol);
     // The cluster's programs are built in one lane while cargo works in the other. Whoever needs a program waits for it, and for
     // no other.
     thread::scope(|scope| {
         let nodes = systems.contains(&Suite::E2e);
         let programs = (!systems.is_empty()).then(|| scope.spawn(move || prepare(ui, nodes)));
+        let apart = scope.spawn(|| apart.iter().try_for_each(|(_, run)| run(ui, options)));
         let result = runs.iter().try_for_each(|(_, run)| run(ui, options));
         let result = result.and_then(|()| systems::run(ui, options, &systems, &beside));
+        let apart = apart
+            .join()
+            .map_err(|_| anyhow::anyhow!("the network policy tests ended in a panic"))?;
         if let Some(programs) = programs {
             programs
                 .join()
                 .map_err(|_| anyhow::anyhow!("the build of the programs ended in a panic"))??;
         }
-        result
+        result.and(apart)
     })
 }
 
