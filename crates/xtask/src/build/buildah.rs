@@ -13,6 +13,9 @@ use crate::command::Run;
 use crate::paths;
 use crate::stage::Stage;
 
+/// The fastest compression that containerd reads: nobody keeps these archives for long, or sends them far.
+const COMPRESSION: [&str; 4] = ["--compression-format", "zstd", "--compression-level", "1"];
+
 /// One image to build.
 #[derive(Debug)]
 pub(crate) struct Image<'a> {
@@ -40,7 +43,11 @@ pub(crate) fn build(stage: &Stage, image: &Image<'_>) -> Result<()> {
     build.arg(image.context).run()?;
     let _ = fs::remove_file(image.archive);
     let target = format!("oci-archive:{}:{}", image.archive.display(), image.name);
-    buildah(stage)?.args(["push", "--quiet", &tag, &target]).run()?;
+    buildah(stage)?
+        .args(["push", "--quiet"])
+        .args(COMPRESSION)
+        .args([&tag, &target])
+        .run()?;
     // Whoever builds on it takes the archive, which is known to be complete.
     buildah(stage)?.args(["rmi", &tag]).run()?;
     drop(use_of_storage);
@@ -164,11 +171,25 @@ fn buildah(stage: &Stage) -> Result<Run> {
     let storage = storage()?;
     Ok(stage
         .run("buildah")
-        .args(["--storage-driver", "vfs"])
+        .args(["--storage-driver", driver(&storage)?])
         .arg("--root")
         .arg(storage.join("root"))
         .arg("--runroot")
         .arg(storage.join("run")))
+}
+
+/// Layers are mounted one over the other, which copies nothing; where the storage lies on such a mount itself, as in a
+/// container, the kernel refuses that, and they are copied.
+fn driver(storage: &Path) -> Result<&'static str> {
+    let file_system = Run::new("stat")
+        .args(["--file-system", "--format=%T"])
+        .arg(storage)
+        .output()?;
+    Ok(if file_system.trim() == "overlayfs" {
+        "vfs"
+    } else {
+        "overlay"
+    })
 }
 
 #[cfg(test)]
