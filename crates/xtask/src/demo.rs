@@ -42,15 +42,16 @@ pub(crate) fn run(ui: &Ui, target: &Target) -> Result<()> {
     Ok(())
 }
 
-/// A running cluster with images and charts. The cluster starts in one lane while cargo works in the other.
+/// A running cluster with images and charts. It starts in one lane while cargo, which waits for its programs, works in the other.
 pub(crate) fn installed(ui: &Ui, options: &Options, optimised: Optimised) -> Result<Cluster> {
     preflight::root()?;
     programs::require_go(&options.programs())?;
     packages::ensure_installed(ui)?;
     let (cluster, images, helm) = thread::scope(|scope| {
-        let images = scope.spawn(|| image::build(ui, optimised));
+        let programs = || programs::ensure(ui, options.gvisor).map(drop);
+        let images = scope.spawn(move || image::build(ui, optimised, programs));
         // Nobody in the cluster runs it: it is compiled while the cluster starts.
-        let helm = scope.spawn(|| programs::ensure(ui, options.gvisor).and_then(|_| programs::ensure_helm(ui)));
+        let helm = scope.spawn(move || programs().and_then(|()| programs::ensure_helm(ui)));
         (up::ensure_running(ui, options), images.join(), helm.join())
     });
     let cluster = cluster?;

@@ -20,7 +20,7 @@ const TARGET_GIB: u64 = 4;
 pub(crate) fn run(ui: &Ui, name: &str) -> Result<()> {
     preflight::root()?;
     packages::ensure_installed(ui)?;
-    let images = build(ui, Optimised::No)?;
+    let images = build(ui, Optimised::No, || Ok(()))?;
     let cluster = Cluster::new(name);
     let _lock = lock::take(&cluster)?;
     load(ui, &cluster, &images)
@@ -65,10 +65,15 @@ impl Images {
     }
 }
 
-/// Builds every image in two lanes: what tenants run comes from packages, what we run from the compiler.
-pub(crate) fn build(ui: &Ui, optimised: Optimised) -> Result<Images> {
+/// Builds every image in two lanes: what tenants run comes from packages, what we run from the compiler. That one begins when
+/// another compiler that is at work has ended: beside one another either takes a third longer.
+pub(crate) fn build(
+    ui: &Ui,
+    optimised: Optimised,
+    other_compiler: impl FnOnce() -> Result<()> + Send,
+) -> Result<Images> {
     let (binaries, sandboxes) = thread::scope(|scope| {
-        let binaries = scope.spawn(|| build_binaries(ui, optimised));
+        let binaries = scope.spawn(|| build_binaries(ui, optimised, other_compiler));
         let sandboxes = build_sandboxes(ui);
         (binaries.join(), sandboxes)
     });
@@ -139,8 +144,20 @@ struct Binaries {
     sandboxd: PathBuf,
 }
 
-fn build_binaries(ui: &Ui, optimised: Optimised) -> Result<Binaries> {
+fn build_binaries(ui: &Ui, optimised: Optimised, other_compiler: impl FnOnce() -> Result<()>) -> Result<Binaries> {
     ensure_musl(ui)?;
+    ui.stage(
+        "crates",
+        "check that the registry of crates can be reached, then run the command again",
+        |stage| {
+            stage
+                .run("cargo")
+                .args(["fetch", "--locked"])
+                .dir(paths::workspace())
+                .run()
+        },
+    )?;
+    other_compiler()?;
     let binaries = Binaries {
         operator: ours::program("pinfold-operator", optimised),
         api: ours::program("pinfold-api", optimised),
