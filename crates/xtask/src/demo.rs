@@ -4,12 +4,14 @@ mod api;
 
 use std::fs;
 use std::path::Path;
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
 use crate::answer::answer;
+use crate::build::archive::Archive;
 use crate::build::key::files;
 use crate::build::ours::Optimised;
 use crate::build::programs;
@@ -42,25 +44,42 @@ pub(crate) fn run(ui: &Ui, target: &Target) -> Result<()> {
     Ok(())
 }
 
-/// A running cluster with images and charts. It starts in one lane while cargo, which waits for its programs, works in the other.
+/// A running cluster with images and charts. It starts in one lane while cargo works in the other, and has the images that need
+/// no compiler before cargo is done.
 pub(crate) fn installed(ui: &Ui, options: &Options, optimised: Optimised) -> Result<Cluster> {
     preflight::root()?;
     programs::require_go(&options.programs())?;
     packages::ensure_installed(ui)?;
+    let (tell, told) = mpsc::channel();
     let (cluster, images, helm) = thread::scope(|scope| {
-        let programs = || programs::ensure(ui, options.gvisor).map(drop);
-        let images = scope.spawn(move || image::build(ui, optimised, programs));
+        let images = scope.spawn(move || {
+            image::build(ui, optimised, |packed| {
+                // Nobody waits for them if the cluster has failed.
+                let _ = tell.send(packed);
+            })
+        });
         // Nobody in the cluster runs it: it is compiled while the cluster starts.
-        let helm = scope.spawn(move || programs().and_then(|()| programs::ensure_helm(ui)));
-        (up::ensure_running(ui, options), images.join(), helm.join())
+        let helm = scope.spawn(|| programs::ensure(ui, options.gvisor).and_then(|_| programs::ensure_helm(ui)));
+        let cluster = up::ensure_running(ui, options).and_then(|cluster| {
+            if let Ok(packed) = told.recv() {
+                load(ui, &cluster, &packed.iter().collect::<Vec<_>>())?;
+            }
+            Ok(cluster)
+        });
+        (cluster, images.join(), helm.join())
     });
     let cluster = cluster?;
     helm.map_err(|_| anyhow::anyhow!("the build of helm ended in a panic"))??;
     let images = images.map_err(|_| anyhow::anyhow!("the build of the images ended in a panic"))??;
+    load(ui, &cluster, &images.all())?;
     let _lock = lock::take(&cluster)?;
-    image::load(ui, &cluster, &images)?;
     install::development(ui, &cluster)?;
     Ok(cluster)
+}
+
+fn load(ui: &Ui, cluster: &Cluster, archives: &[&Archive]) -> Result<()> {
+    let _lock = lock::take(cluster)?;
+    image::load(ui, cluster, archives)
 }
 
 fn examples(

@@ -61,7 +61,7 @@ pub(crate) fn install(ui: &Ui, context: &str, options: &Foreign) -> Result<Kubec
     let kubectl = ensure_answer(ui, context)?;
     packages::ensure_installed(ui)?;
     let helm = programs::ensure_helm(ui)?;
-    let images = image::build(ui, Optimised::Yes, || Ok(()))?;
+    let images = image::build(ui, Optimised::Yes, drop)?;
     bring(ui, context, &way(context, options), &images)?;
     let mut settings = options.registry().map_or_else(Vec::new, registry_settings);
     settings.extend(install::content_of_pods(&images.operator.key(), &images.api.key()));

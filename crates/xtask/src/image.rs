@@ -20,10 +20,10 @@ const TARGET_GIB: u64 = 4;
 pub(crate) fn run(ui: &Ui, name: &str) -> Result<()> {
     preflight::root()?;
     packages::ensure_installed(ui)?;
-    let images = build(ui, Optimised::No, || Ok(()))?;
+    let images = build(ui, Optimised::No, drop)?;
     let cluster = Cluster::new(name);
     let _lock = lock::take(&cluster)?;
-    load(ui, &cluster, &images)
+    load(ui, &cluster, &images.all())
 }
 
 /// What the images are called on the nodes.
@@ -43,16 +43,31 @@ pub(crate) fn renamed(manifest: &str, registry: &str) -> String {
 
 #[derive(Debug)]
 pub(crate) struct Images {
+    pub(crate) operator: Archive,
+    pub(crate) api: Archive,
+    sandboxd: Archive,
+    packed: Packed,
+}
+
+/// What no compiler of ours is needed for.
+#[derive(Debug)]
+struct Packed {
     /// The others stand on it; only tests run it.
     debian: Archive,
     /// Of development clusters; elsewhere the database is somebody's already.
     postgres: Archive,
     /// The same.
     redis: Archive,
-    pub(crate) operator: Archive,
-    pub(crate) api: Archive,
-    sandboxd: Archive,
     sandboxes: [Archive; 3],
+}
+
+impl Packed {
+    fn all(&self) -> Vec<&Archive> {
+        [&self.debian, &self.postgres, &self.redis]
+            .into_iter()
+            .chain(&self.sandboxes)
+            .collect()
+    }
 }
 
 impl Images {
@@ -60,52 +75,55 @@ impl Images {
     pub(crate) fn shipped(&self) -> Vec<&Archive> {
         [&self.operator, &self.api, &self.sandboxd]
             .into_iter()
-            .chain(&self.sandboxes)
+            .chain(&self.packed.sandboxes)
             .collect()
+    }
+
+    /// All of them.
+    pub(crate) fn all(&self) -> Vec<&Archive> {
+        let ours = [&self.operator, &self.api, &self.sandboxd];
+        self.packed.all().into_iter().chain(ours).collect()
     }
 }
 
-/// Builds every image in two lanes: what tenants run comes from packages, what we run from the compiler. That one begins when
-/// another compiler that is at work has ended: beside one another either takes a third longer.
-pub(crate) fn build(
-    ui: &Ui,
-    optimised: Optimised,
-    other_compiler: impl FnOnce() -> Result<()> + Send,
-) -> Result<Images> {
+/// Builds every image in two lanes: what tenants run comes from packages, what we run from the compiler. What comes from
+/// packages is told as soon as it is there.
+pub(crate) fn build(ui: &Ui, optimised: Optimised, packed: impl FnOnce(Vec<Archive>)) -> Result<Images> {
     let (binaries, sandboxes) = thread::scope(|scope| {
-        let binaries = scope.spawn(|| build_binaries(ui, optimised, other_compiler));
-        let sandboxes = build_sandboxes(ui);
+        let binaries = scope.spawn(|| build_binaries(ui, optimised));
+        let sandboxes = build_sandboxes(ui).inspect(|built| packed(built.all().into_iter().cloned().collect()));
         (binaries.join(), sandboxes)
     });
     let binaries = binaries.map_err(|_| anyhow::anyhow!("the build of the binaries ended in a panic"))??;
-    let (debian, redis, sandboxes) = sandboxes?;
-    let operator = ensure_image(
-        ui,
-        "operator",
-        Some(("pinfold-operator", &binaries.operator)),
-        Some(&debian),
-    )?;
-    let api = ensure_image(ui, "api", Some(("pinfold-api", &binaries.api)), Some(&debian))?;
-    let sandboxd = ensure_image(ui, "sandboxd", Some(("sandboxd", &binaries.sandboxd)), None)?;
+    let packed = sandboxes?;
+    let debian = &packed.debian;
     Ok(Images {
-        postgres: archive::ensure_postgres(ui, &name("postgres"), &debian)?,
-        debian,
-        redis,
-        operator,
-        api,
-        sandboxd,
-        sandboxes,
+        operator: ensure_image(
+            ui,
+            "operator",
+            Some(("pinfold-operator", &binaries.operator)),
+            Some(debian),
+        )?,
+        api: ensure_image(ui, "api", Some(("pinfold-api", &binaries.api)), Some(debian))?,
+        sandboxd: ensure_image(ui, "sandboxd", Some(("sandboxd", &binaries.sandboxd)), None)?,
+        packed,
     })
 }
 
-/// The local Debian base, Redis, and the images of sandboxes.
-fn build_sandboxes(ui: &Ui) -> Result<(Archive, Archive, [Archive; 3])> {
+/// The local Debian base, PostgreSQL, Redis, and the images of sandboxes.
+fn build_sandboxes(ui: &Ui) -> Result<Packed> {
     let debian = rootfs::ensure(ui)?;
     let base = ensure_image(ui, "sandbox-base", None, Some(&debian))?;
     let python = ensure_image(ui, "sandbox-python", None, Some(&base))?;
     let node = ensure_image(ui, "sandbox-node", None, Some(&base))?;
     let redis = archive::ensure(ui, &name("redis"), &paths::sources().join("redis"), &[], Some(&debian))?;
-    Ok((debian, redis, [base, python, node]))
+    let postgres = archive::ensure_postgres(ui, &name("postgres"), &debian)?;
+    Ok(Packed {
+        debian,
+        postgres,
+        redis,
+        sandboxes: [base, python, node],
+    })
 }
 
 fn ensure_image(ui: &Ui, name: &str, binary: Option<(&str, &PathBuf)>, base: Option<&Archive>) -> Result<Archive> {
@@ -121,13 +139,11 @@ fn ensure_image(ui: &Ui, name: &str, binary: Option<(&str, &PathBuf)>, base: Opt
 }
 
 /// Loads the images into every node of a development cluster.
-pub(crate) fn load(ui: &Ui, cluster: &Cluster, built: &Images) -> Result<()> {
+pub(crate) fn load(ui: &Ui, cluster: &Cluster, archives: &[&Archive]) -> Result<()> {
     let state = cluster
         .load()
         .with_context(|| format!("cluster {} does not run: run cargo xtask up", cluster.name))?;
     let containerd = programs::ensure_containerd(ui)?;
-    let mut archives = built.shipped();
-    archives.extend([&built.debian, &built.postgres, &built.redis]);
     let mend = "see that the cluster is well (cargo xtask status), then run the command again";
     ui.stage(&format!("load images into {}", cluster.name), mend, |stage| {
         let nodes = state.machines.iter().filter(|machine| machine.starts_with("node-"));
@@ -144,20 +160,8 @@ struct Binaries {
     sandboxd: PathBuf,
 }
 
-fn build_binaries(ui: &Ui, optimised: Optimised, other_compiler: impl FnOnce() -> Result<()>) -> Result<Binaries> {
+fn build_binaries(ui: &Ui, optimised: Optimised) -> Result<Binaries> {
     ensure_musl(ui)?;
-    ui.stage(
-        "crates",
-        "check that the registry of crates can be reached, then run the command again",
-        |stage| {
-            stage
-                .run("cargo")
-                .args(["fetch", "--locked"])
-                .dir(paths::workspace())
-                .run()
-        },
-    )?;
-    other_compiler()?;
     let binaries = Binaries {
         operator: ours::program("pinfold-operator", optimised),
         api: ours::program("pinfold-api", optimised),
@@ -171,9 +175,8 @@ fn build_binaries(ui: &Ui, optimised: Optimised, other_compiler: impl FnOnce() -
         "mend the compiler's error in the log",
         |stage| {
             stage.note("sandboxd");
-            stage
-                .run("cargo")
-                .args(["build", "--profile", "image", "--package", "sandboxd", "--target", MUSL])
+            ours::modest_cargo(stage)
+                .args(["--profile", "image", "--package", "sandboxd", "--target", MUSL])
                 .dir(paths::workspace())
                 .run()?;
             stage.note("operator and API");
