@@ -23,7 +23,7 @@ use crate::{
         limits::Tally,
         request_id::RequestId,
     },
-    service::outside,
+    service::{outside, tokens},
     store::{
         Scope as _, accounts, agents,
         api_keys::{self, Presented},
@@ -89,7 +89,7 @@ pub struct Outsider {
     pub expires_at: Timestamp,
 }
 
-/// An agent, and nobody else.
+/// An agent, and nobody else, whose token is for what is its own (the scope `self`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Agent(pub AgentToken);
 
@@ -220,7 +220,8 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         match Caller::from_request_parts(parts, state).await? {
-            Caller::Agent(agent) => Ok(Self(agent)),
+            Caller::Agent(agent) if agent.scopes.iter().any(|scope| scope == tokens::SELF) => Ok(Self(agent)),
+            Caller::Agent(_) => Err(ApiError::Forbidden(Forbidden::NotOneself)),
             Caller::Person(_) | Caller::Key(_) => Err(ApiError::Forbidden(Forbidden::AgentsOnly)),
         }
     }

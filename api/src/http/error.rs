@@ -94,6 +94,8 @@ pub enum Forbidden {
     Right(Right),
     /// Only an agent does this.
     AgentsOnly,
+    /// The agent's token was made for something else than the agent itself.
+    NotOneself,
     /// Only a person who has logged in does this.
     LoginOnly,
     /// Only a login of ours does this, which has a session.
@@ -134,6 +136,9 @@ impl Forbidden {
                 right.as_str()
             ),
             Self::AgentsOnly => "only an agent does this, with an access token of its own".to_owned(),
+            Self::NotOneself => {
+                "this needs the scope self, which your token does not have: ask for one with it".to_owned()
+            }
             Self::LoginOnly => "only a person who has logged in does this, not a token or a key".to_owned(),
             Self::SessionOnly => {
                 "only who logged in with a password does this, not a token of an issuer outside".to_owned()
@@ -156,6 +161,7 @@ impl Forbidden {
             Self::Csrf => "csrf",
             Self::Right(_)
             | Self::AgentsOnly
+            | Self::NotOneself
             | Self::LoginOnly
             | Self::SessionOnly
             | Self::OrganisationOnly

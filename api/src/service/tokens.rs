@@ -21,8 +21,8 @@ use crate::{
     store::{Database, StoreError, agents, tenants},
 };
 
-/// What lets an agent change its own keys.
-const SELF: &str = "self";
+/// What lets an agent see and change what is its own: its keys and its claim code.
+pub const SELF: &str = "self";
 
 /// What an agent may do besides, in a tenant of people.
 pub const RIGHTS: [Right; 5] = [

@@ -45,11 +45,11 @@ pub(crate) fn run(ui: &Ui, target: &Target) -> Result<()> {
 }
 
 /// A running cluster with images and charts. It starts in one lane while cargo works in the other, and has the images that need
-/// no compiler before cargo is done.
+/// no compiler before cargo is done. Compilers do not wait for Debian's packages.
 pub(crate) fn installed(ui: &Ui, options: &Options, optimised: Optimised) -> Result<Cluster> {
     preflight::root()?;
     programs::require_go(&options.programs())?;
-    packages::ensure_installed(ui)?;
+    packages::require_installable()?;
     let (tell, told) = mpsc::channel();
     let (cluster, images, helm) = thread::scope(|scope| {
         let images = scope.spawn(move || {
@@ -58,8 +58,14 @@ pub(crate) fn installed(ui: &Ui, options: &Options, optimised: Optimised) -> Res
                 let _ = tell.send(packed);
             })
         });
-        // Nobody in the cluster runs it: it is compiled while the cluster starts.
-        let helm = scope.spawn(|| programs::ensure(ui, options.gvisor).and_then(|_| programs::ensure_helm(ui)));
+        // Nobody in the cluster runs helm: it is compiled while the cluster starts. Kubernetes needs no packages: it is
+        // compiled while they are installed.
+        let helm = scope.spawn(|| {
+            programs::ensure_kube(ui)?;
+            packages::ensure_installed(ui)?;
+            programs::ensure(ui, options.gvisor)?;
+            programs::ensure_helm(ui)
+        });
         let cluster = up::ensure_running(ui, options).and_then(|cluster| {
             if let Ok(packed) = told.recv() {
                 load(ui, &cluster, &packed.iter().collect::<Vec<_>>())?;

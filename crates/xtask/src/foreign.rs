@@ -10,8 +10,8 @@ use crate::cluster::kubectl::Kubectl;
 use crate::command::Run;
 use crate::image::{self, Images};
 use crate::install::{self, Charts};
+use crate::preflight;
 use crate::stage::{Stage, Ui};
-use crate::{packages, preflight};
 
 /// A foreign cluster is only ever used on explicit demand: an exported KUBECONFIG alone changes nothing.
 #[derive(Debug, Clone, Default, Args)]
@@ -59,7 +59,6 @@ pub(crate) fn install(ui: &Ui, context: &str, options: &Foreign) -> Result<Kubec
     preflight::root()?;
     programs::require_go(&[programs::OF_HELM])?;
     let kubectl = ensure_answer(ui, context)?;
-    packages::ensure_installed(ui)?;
     let helm = programs::ensure_helm(ui)?;
     let images = image::build(ui, Optimised::Yes, drop)?;
     bring(ui, context, &way(context, options), &images)?;

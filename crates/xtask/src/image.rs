@@ -19,7 +19,6 @@ const TARGET_GIB: u64 = 4;
 
 pub(crate) fn run(ui: &Ui, name: &str) -> Result<()> {
     preflight::root()?;
-    packages::ensure_installed(ui)?;
     let images = build(ui, Optimised::No, drop)?;
     let cluster = Cluster::new(name);
     let _lock = lock::take(&cluster)?;
@@ -112,6 +111,7 @@ pub(crate) fn build(ui: &Ui, optimised: Optimised, packed: impl FnOnce(Vec<Archi
 
 /// The local Debian base, PostgreSQL, Redis, and the images of sandboxes.
 fn build_sandboxes(ui: &Ui) -> Result<Packed> {
+    packages::ensure_installed(ui)?;
     let debian = rootfs::ensure(ui)?;
     let base = ensure_image(ui, "sandbox-base", None, Some(&debian))?;
     let python = ensure_image(ui, "sandbox-python", None, Some(&base))?;

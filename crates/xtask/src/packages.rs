@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Result, ensure};
 
@@ -28,22 +29,32 @@ const PACKAGES: &[&str] = &[
     "util-linux",
 ];
 
+/// There is one apt-get at a time: whoever else wants packages waits, and finds them.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// Before anything long begins whose packages are installed beside it.
+pub(crate) fn require_installable() -> Result<()> {
+    let missing = missing(PACKAGES);
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        require_apt(&missing)
+    }
+}
+
 pub(crate) fn ensure_installed(ui: &Ui) -> Result<()> {
     ensure_these(ui, PACKAGES)
 }
 
 pub(crate) fn ensure_these(ui: &Ui, names: &[&str]) -> Result<()> {
-    let missing: Vec<&str> = names.iter().copied().filter(|name| !installed(name)).collect();
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let missing = missing(names);
     if missing.is_empty() {
         return Ok(());
     }
     let mend = format!("install them by hand: apt-get install {}", missing.join(" "));
     ui.stage("packages", &mend, |stage| {
-        ensure!(
-            Run::new("apt-get").arg("--version").succeeds(),
-            "this machine has no apt-get, and these Debian packages are missing: {}",
-            missing.join(" ")
-        );
+        require_apt(&missing)?;
         if was_interrupted(&paths_in(Path::new(DPKG_JOURNAL))) {
             stage.note("what dpkg left half done");
             // It also looks like this while somebody else's dpkg works; then this fails, and apt-get below waits.
@@ -64,6 +75,19 @@ pub(crate) fn ensure_these(ui: &Ui, names: &[&str]) -> Result<()> {
             .env("DEBIAN_FRONTEND", "noninteractive")
             .run()
     })
+}
+
+fn missing<'a>(names: &[&'a str]) -> Vec<&'a str> {
+    names.iter().copied().filter(|name| !installed(name)).collect()
+}
+
+fn require_apt(missing: &[&str]) -> Result<()> {
+    ensure!(
+        Run::new("apt-get").arg("--version").succeeds(),
+        "this machine has no apt-get, and these Debian packages are missing: {}",
+        missing.join(" ")
+    );
+    Ok(())
 }
 
 fn paths_in(folder: &Path) -> Vec<PathBuf> {

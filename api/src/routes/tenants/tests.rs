@@ -561,10 +561,16 @@ async fn a_person_registers_agents_that_work_in_the_tenant() {
         form.push(("scope", scope.to_owned()));
         app.form("/oauth/token", &borrowed(&form)).await
     };
+    let less = narrow("runs:read members:write").await.body;
+    assert_eq!(less["scope"], json!("runs:read"));
+    let less = less["access_token"].as_str();
+    let refused = app.get("/v1/me/keys", less).await;
+    assert_eq!(problem(&refused), (403, "forbidden"));
     assert_eq!(
-        narrow("runs:read members:write").await.body["scope"],
-        json!("runs:read")
+        refused.body["detail"],
+        json!("this needs the scope self, which your token does not have: ask for one with it")
     );
+    assert_eq!(app.get("/v1/tenants/acme/agents", less).await.status, 403);
     assert_eq!(narrow("members:write").await.body["error"], json!("invalid_scope"));
     assert_eq!(narrow("everything").await.body["error"], json!("invalid_scope"));
     // An agent that registered itself shares a tenant, and sees nothing of it.
