@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use api::auth::{
     jws::{self, PublicKey},
-    token::{self, AgentClaims},
+    token::{self, Claims, Who},
 };
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use jiff::Timestamp;
@@ -46,15 +46,15 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-fn verify(text: &str, key: &PublicKey, now: Timestamp) -> Option<token::AgentToken> {
+fn verify(text: &str, key: &PublicKey, now: Timestamp) -> Option<token::Token> {
     let parsed = jws::parse(text)?;
     parsed.key_id()?;
     token::read(&parsed.verify(token::TYPE, key)?, ISSUER, ISSUER, now)
 }
 
-fn claims(i: usize, now: Timestamp) -> AgentClaims {
+fn claims(i: usize, now: Timestamp) -> Claims {
     let agent = format!("0198c5b4-5a0e-7000-8000-{i:012x}");
-    AgentClaims {
+    Claims {
         iss: ISSUER.to_owned(),
         sub: agent.clone(),
         aud: ISSUER.to_owned(),
@@ -64,7 +64,10 @@ fn claims(i: usize, now: Timestamp) -> AgentClaims {
         client_id: agent.clone(),
         scope: "runs:read runs:write self".to_owned(),
         pinfold_tenant: agent.clone(),
-        pinfold_owner: agent.clone(),
-        pinfold_key: agent,
+        who: Who::Agent {
+            pinfold_owner: agent.clone(),
+            pinfold_key: Some(agent),
+            pinfold_pod: None,
+        },
     }
 }

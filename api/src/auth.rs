@@ -24,3 +24,4 @@ pub mod token;
 pub mod totp;
 pub mod typed_code;
 pub mod vouched;
+pub mod workload;

@@ -1,12 +1,14 @@
 //! The only Kubernetes client. What runs for a tenant is read and written here, and nowhere else; no function takes a
 //! namespace that was not read from a Tenant's status.
 
+mod agents;
 mod error;
 mod mirror;
 mod resources;
 mod runs;
 mod templates;
 mod tenants;
+mod workloads;
 
 use std::{
     collections::BTreeMap,
@@ -17,11 +19,13 @@ use std::{
 use domain::TenantId;
 use kube::{Api, Client, Config};
 
+pub use agents::Seen;
 pub use error::ClusterError;
 pub use mirror::{Change, version};
 pub use resources::{Kind, Page};
 pub use runs::LogLines;
 pub use tenants::{account, uid};
+pub use workloads::{AgentResource, What, Workload};
 
 use crate::{cluster::mirror::Mirror, config};
 
@@ -39,6 +43,7 @@ pub struct Cluster {
     built_in: Namespace,
     /// The namespaces of tenants, which never change.
     namespaces: Arc<RwLock<BTreeMap<TenantId, Namespace>>>,
+    workloads: workloads::Shared,
 }
 
 impl std::fmt::Debug for Cluster {
@@ -103,7 +108,28 @@ impl Cluster {
             mirror: Mirror::default(),
             built_in: Namespace(config.templates_namespace.as_str().into()),
             namespaces: Arc::default(),
+            workloads: workloads::Shared::default(),
         }))
+    }
+
+    /// A cluster that nobody reaches, in which a pod of a tenant's is known to be.
+    #[cfg(test)]
+    pub fn unreachable(tenant: TenantId, pod: uuid::Uuid) -> Self {
+        // Whoever came first has done it.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let nowhere = Config::new("http://127.0.0.1:1".parse().expect("an address"));
+        let client = Client::try_from(nowhere).expect("a client");
+        let cluster = Self {
+            client: client.clone(),
+            watching: client,
+            mirror: Mirror::default(),
+            built_in: Namespace("pinfold-templates".into()),
+            namespaces: Arc::default(),
+            workloads: workloads::Shared::default(),
+        };
+        cluster.remember(tenant, Namespace("tenant-acme".into()));
+        cluster.suppose(pod);
+        cluster
     }
 
     /// Follows what runs, until the process ends, so that reads need not ask the cluster.

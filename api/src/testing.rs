@@ -4,6 +4,7 @@ mod agent;
 mod documented;
 mod issuer;
 mod redis;
+mod run;
 
 use std::{
     collections::BTreeMap,

@@ -3,6 +3,7 @@
 //! A worker is woken when a job is stored in its own process, when another process says so, and, whatever was missed,
 //! every few seconds.
 
+mod agents;
 mod mail;
 mod tenant;
 
@@ -83,7 +84,7 @@ pub struct Worker {
     mailer: Mailer,
 }
 
-/// Starts a worker, what wakes it, and what numbers the events of the audit.
+/// Starts a worker, what wakes it, what numbers the events of the audit, and what follows the agents of the cluster.
 pub fn start(tasks: &mut JoinSet<()>, state: &AppState, mailer: Mailer) {
     let worker = Worker::new(state.clone(), mailer);
     tasks.spawn(async move { worker.run().await });
@@ -91,6 +92,10 @@ pub fn start(tasks: &mut JoinSet<()>, state: &AppState, mailer: Mailer) {
     tasks.spawn(async move { audit::keep_sealing(&sealing).await });
     let counting = state.clone();
     tasks.spawn(async move { keep_counting(&counting).await });
+    if let Some(cluster) = state.cluster.clone() {
+        let following = state.clone();
+        tasks.spawn(async move { agents::follow(&following, &cluster).await });
+    }
     let listening = state.clone();
     tasks.spawn(async move { listening.bell.listen(&listening.database).await });
 }

@@ -121,6 +121,11 @@ pub struct AgentSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<AgentIdentity>,
 
+    /// Whether the agent's pods prove themselves to the control-plane API without a stored key: they find a token for it
+    /// at `/var/run/pinfold/workload/token` and may reach it. Default: false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub workload_identity: bool,
+
     /// Whether the agent is suspended: scaled to zero, everything else kept. Default: false.
     #[serde(default)]
     pub suspended: bool,
@@ -297,6 +302,11 @@ pub struct AgentStatus {
     /// The agent's identity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<AgentIdentityStatus>,
+
+    /// UID of the ServiceAccount that the agent's pods have: by it the control-plane API knows their tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub service_account_uid: Option<String>,
 }
 
 /// The public half of an agent's identity, and where the private half is.
@@ -306,6 +316,11 @@ pub struct AgentIdentityStatus {
     /// The Ed25519 public key, 32 bytes in base64url without padding (the `x` of RFC 8037).
     #[schemars(length(max = 64))]
     pub public_key: String,
+
+    /// The key's thumbprint (RFC 7638): SHA-256 of it as a JWK, in base64url without padding.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 64))]
+    pub thumbprint: String,
 
     /// Name of the Secret that holds the private key.
     #[schemars(length(max = 253))]

@@ -25,6 +25,12 @@ pub const USER_NAMESPACE: &str = "pinfold.dev/user-namespace";
 /// The value of [`USER_NAMESPACE`].
 pub const REQUIRED: &str = "required";
 
+/// On a pod that proves itself to the control-plane API by a token of its own: it may reach the API, and has that volume.
+pub const WORKLOAD_IDENTITY: &str = "pinfold.dev/workload-identity";
+
+/// The value of [`WORKLOAD_IDENTITY`].
+pub const ENABLED: &str = "enabled";
+
 /// What part of Pinfold an object is: see [`component`].
 pub const COMPONENT: &str = "pinfold.dev/component";
 

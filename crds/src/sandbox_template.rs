@@ -74,6 +74,11 @@ pub struct SandboxTemplateSpec {
     #[serde(default = "default_host_users")]
     pub host_users: bool,
 
+    /// Whether programs in the sandbox prove to the control-plane API which run they are: they find a token for it at
+    /// `/var/run/pinfold/workload/token` and may reach it. Default: false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub workload_identity: bool,
+
     /// A service that is started in the background before the run's own command: program and arguments, not
     /// run by a shell. At most 32 entries of 1,024 characters.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -15,3 +15,4 @@ pub mod shared;
 pub mod tenant;
 #[cfg(test)]
 mod testing;
+pub mod workload_identity;

@@ -16,14 +16,14 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 const NAMESPACE: &str = "pinfold-system";
 
-fn client() -> Client {
+pub fn client() -> Client {
     let url = env::var("PINFOLD_TEST_API_URL").expect("`cargo xtask test e2e` names the API's address");
     let folder = env::var_os("PINFOLD_TEST_CLUSTER_DIR").expect("`cargo xtask test e2e` names the cluster's folder");
     Client::trusting(&url, &PathBuf::from(folder).join("pki/web-ca.crt"))
 }
 
 /// Makes a person who runs the platform, as the chart's notes say.
-async fn create_admin(admin: &kube::Client, email: &str) {
+pub async fn create_admin(admin: &kube::Client, email: &str) {
     let pods: Api<Pod> = Api::namespaced(admin.clone(), NAMESPACE);
     let of_api = ListParams::default().labels("app.kubernetes.io/component=api");
     let pod = pods.list(&of_api).await.expect("the pods").items.remove(0).name_any();

@@ -7,3 +7,4 @@ mod linked;
 mod resources;
 mod runs;
 mod stage;
+mod workloads;

@@ -38,7 +38,7 @@ async fn templates_are_the_tenants_own_or_the_platforms() {
     let made = ada.post(one, &path, &own).await;
     let wanted = json!({
         "name": "python", "image": platforms.body["image"], "run_as_user": 1000, "workdir": "/home/user",
-        "env": [{"name": "GREETING", "value": "hello"}], "host_users": true, "start_command": [],
+        "env": [{"name": "GREETING", "value": "hello"}], "host_users": true, "workload_identity": false, "start_command": [],
         "built_in": false, "created_at": made.body["created_at"],
     });
     assert_eq!(made.told(), (201, &wanted));

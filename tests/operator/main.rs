@@ -21,3 +21,4 @@ mod run_refusal;
 mod schema;
 mod tenancy;
 mod tenant;
+mod workload_identity;

@@ -91,9 +91,14 @@ impl Parsed<'_> {
         (id.len() <= LONGEST_KEY_ID).then_some(id)
     }
 
+    /// The claims, which are nobody's word: for what somebody else is going to judge.
+    pub fn unproven(&self) -> Option<Map<String, Value>> {
+        strict_json::object(&self.payload)
+    }
+
     /// The issuer that the payload names: whose keys are to judge it, and no more than that.
     pub fn issuer(&self) -> Option<String> {
-        match strict_json::object(&self.payload)?.remove("iss")? {
+        match self.unproven()?.remove("iss")? {
             Value::String(issuer) => Some(issuer),
             _ => None,
         }

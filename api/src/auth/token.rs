@@ -1,9 +1,10 @@
 //! Access tokens (RFC 9068).
 
-use domain::{AgentId, AgentKeyId, OverseerId, TenantId};
+use domain::{AgentId, AgentKeyId, OverseerId, RunId, TenantId};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 /// The `typ` of an access token (RFC 9068, section 2.1).
 pub const TYPE: &str = "at+jwt";
@@ -14,12 +15,12 @@ const SKEW: SignedDuration = SignedDuration::from_secs(5);
 /// The most audiences that are compared.
 const AUDIENCES: usize = 8;
 
-/// The claims of an agent that acts on its own.
+/// What a token of ours says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct AgentClaims {
+pub struct Claims {
     /// Who issued the token: our own address.
     pub iss: String,
-    /// The agent.
+    /// Whom it is of: the agent, or the run.
     pub sub: String,
     /// For whom it is: one resource.
     pub aud: String,
@@ -29,16 +30,75 @@ pub struct AgentClaims {
     pub iat: i64,
     /// Its own name, of 128 random bits.
     pub jti: String,
-    /// The client: an agent is its own (RFC 9068, section 2.2).
+    /// The client: who acts on their own is their own (RFC 9068, section 2.2).
     pub client_id: String,
     /// What it may be used for (RFC 6749, section 3.3).
     pub scope: String,
-    /// The agent's tenant.
+    /// The tenant.
     pub pinfold_tenant: String,
-    /// The agent's owner.
-    pub pinfold_owner: String,
-    /// The key that the agent proved.
-    pub pinfold_key: String,
+    /// What else there is to say of whom it is of.
+    #[serde(flatten)]
+    pub who: Who,
+}
+
+/// What a token says of whom it is of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Who {
+    /// An agent that acts on its own, which proved itself by a key or by its pod.
+    Agent {
+        /// The agent's owner.
+        pinfold_owner: String,
+        /// The key that the agent proved.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pinfold_key: Option<String>,
+        /// The pod that it runs in.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pinfold_pod: Option<PodClaim>,
+    },
+    /// What runs in a sandbox.
+    Run {
+        /// The run's name.
+        pinfold_run: String,
+        /// The pod that it runs in.
+        pinfold_pod: PodClaim,
+    },
+}
+
+/// A pod, as a token names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PodClaim {
+    /// Its name.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+}
+
+impl From<&PodRef> for PodClaim {
+    fn from(pod: &PodRef) -> Self {
+        Self {
+            name: pod.name.clone(),
+            uid: pod.uid.to_string(),
+        }
+    }
+}
+
+/// A pod, by its name and by what no other pod ever has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PodRef {
+    /// Its name.
+    pub name: String,
+    /// Its UID.
+    pub uid: Uuid,
+}
+
+/// Whom a token is of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Token {
+    /// An agent's.
+    Agent(AgentToken),
+    /// A run's.
+    Run(RunToken),
 }
 
 /// An agent, as its token names it.
@@ -46,8 +106,8 @@ pub struct AgentClaims {
 pub struct AgentToken {
     /// The agent.
     pub agent: AgentId,
-    /// The key that it proved.
-    pub key: AgentKeyId,
+    /// What it proved itself with.
+    pub proof: AgentProof,
     /// Its tenant.
     pub tenant: TenantId,
     /// Its owner.
@@ -58,8 +118,34 @@ pub struct AgentToken {
     pub expires_at: Timestamp,
 }
 
+/// What an agent proved itself with. The token is of no use once that is gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AgentProof {
+    /// A key of its own.
+    Key(AgentKeyId),
+    /// The pod that it runs in.
+    Pod(PodRef),
+}
+
+/// A run, as its token names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunToken {
+    /// The run.
+    pub run: RunId,
+    /// Its name.
+    pub name: String,
+    /// The pod that it runs in. The token is of no use once that is gone.
+    pub pod: PodRef,
+    /// Its tenant.
+    pub tenant: TenantId,
+    /// What the token may be used for.
+    pub scopes: Vec<String>,
+    /// Its end.
+    pub expires_at: Timestamp,
+}
+
 /// Reads claims whose signature was good; nothing unless they are ours, for this audience, and in force.
-pub fn read(claims: &Map<String, Value>, issuer: &str, audience: &str, now: Timestamp) -> Option<AgentToken> {
+pub fn read(claims: &Map<String, Value>, issuer: &str, audience: &str, now: Timestamp) -> Option<Token> {
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
     if text("iss")? != issuer || !is_for(claims.get("aud")?, audience) {
         return None;
@@ -71,17 +157,41 @@ pub fn read(claims: &Map<String, Value>, issuer: &str, audience: &str, now: Time
     if now >= expires_at || issued_at > soon || not_before > soon || text("jti")?.is_empty() {
         return None;
     }
-    let agent: AgentId = text("sub")?.parse().ok()?;
-    if text("client_id")? != text("sub")? {
+    let subject = text("sub")?;
+    if text("client_id")? != subject {
         return None;
     }
-    Some(AgentToken {
-        agent,
-        key: text("pinfold_key")?.parse().ok()?,
-        tenant: text("pinfold_tenant")?.parse().ok()?,
+    let tenant = text("pinfold_tenant")?.parse().ok()?;
+    let scopes = text("scope")?.split(' ').map(str::to_owned).collect();
+    if let Some(name) = claims.get("pinfold_run") {
+        return Some(Token::Run(RunToken {
+            run: subject.parse().ok()?,
+            name: name.as_str()?.to_owned(),
+            pod: pod(claims.get("pinfold_pod")?)?,
+            tenant,
+            scopes,
+            expires_at,
+        }));
+    }
+    let proof = match (claims.get("pinfold_key"), claims.get("pinfold_pod")) {
+        (Some(key), None) => AgentProof::Key(key.as_str()?.parse().ok()?),
+        (None, Some(claim)) => AgentProof::Pod(pod(claim)?),
+        _ => return None,
+    };
+    Some(Token::Agent(AgentToken {
+        agent: subject.parse().ok()?,
+        proof,
+        tenant,
         owner: text("pinfold_owner")?.parse().ok()?,
-        scopes: text("scope")?.split(' ').map(str::to_owned).collect(),
+        scopes,
         expires_at,
+    }))
+}
+
+fn pod(claim: &Value) -> Option<PodRef> {
+    Some(PodRef {
+        name: claim.get("name")?.as_str()?.to_owned(),
+        uid: Uuid::try_parse(claim.get("uid")?.as_str()?).ok()?,
     })
 }
 
@@ -114,7 +224,7 @@ mod tests {
     }
 
     fn claims() -> Value {
-        let claims = AgentClaims {
+        let claims = Claims {
             iss: ISSUER.to_owned(),
             sub: AgentId::from_u128(1).to_string(),
             aud: ISSUER.to_owned(),
@@ -124,13 +234,16 @@ mod tests {
             client_id: AgentId::from_u128(1).to_string(),
             scope: "self".to_owned(),
             pinfold_tenant: TenantId::from_u128(2).to_string(),
-            pinfold_owner: OverseerId::from_u128(3).to_string(),
-            pinfold_key: AgentKeyId::from_u128(4).to_string(),
+            who: Who::Agent {
+                pinfold_owner: OverseerId::from_u128(3).to_string(),
+                pinfold_key: Some(AgentKeyId::from_u128(4).to_string()),
+                pinfold_pod: None,
+            },
         };
         serde_json::to_value(claims).unwrap()
     }
 
-    fn read_with(change: impl FnOnce(&mut Map<String, Value>)) -> Option<AgentToken> {
+    fn read_with(change: impl FnOnce(&mut Map<String, Value>)) -> Option<Token> {
         let Value::Object(mut claims) = claims() else {
             unreachable!()
         };
@@ -140,18 +253,60 @@ mod tests {
 
     #[test]
     fn what_we_say_we_read() {
-        let wanted = AgentToken {
+        let wanted = Token::Agent(AgentToken {
             agent: AgentId::from_u128(1),
-            key: AgentKeyId::from_u128(4),
+            proof: AgentProof::Key(AgentKeyId::from_u128(4)),
             tenant: TenantId::from_u128(2),
             owner: OverseerId::from_u128(3),
             scopes: vec!["self".to_owned()],
             expires_at: Timestamp::from_second(1_800_000_600).unwrap(),
-        };
+        });
         assert_eq!(read_with(|_| ()), Some(wanted.clone()));
         let several = json!(["https://other.example", ISSUER]);
         assert_eq!(read_with(|c| c["aud"] = several), Some(wanted.clone()));
         assert_eq!(read_with(|c| c["iat"] = json!(1_800_000_005_i64)), Some(wanted));
+    }
+
+    #[test]
+    fn what_pods_prove_is_of_the_pod() {
+        let (uid, wanted) = (
+            Uuid::from_u128(9).to_string(),
+            PodRef {
+                name: "p".to_owned(),
+                uid: Uuid::from_u128(9),
+            },
+        );
+        let of_pod = |claims: &mut Map<String, Value>| {
+            claims.remove("pinfold_key");
+            claims.insert("pinfold_pod".to_owned(), json!({"name": "p", "uid": uid}));
+        };
+        let Some(Token::Agent(agent)) = read_with(of_pod) else {
+            panic!("an agent's token")
+        };
+        assert_eq!(agent.proof, AgentProof::Pod(wanted.clone()));
+        let of_run = |claims: &mut Map<String, Value>| {
+            of_pod(claims);
+            claims.remove("pinfold_owner");
+            claims.insert("pinfold_run".to_owned(), json!("answer"));
+        };
+        let run = RunToken {
+            run: RunId::from_u128(1),
+            name: "answer".to_owned(),
+            pod: wanted,
+            tenant: TenantId::from_u128(2),
+            scopes: vec!["self".to_owned()],
+            expires_at: Timestamp::from_second(1_800_000_600).unwrap(),
+        };
+        assert_eq!(read_with(of_run), Some(Token::Run(run)));
+        let both = json!({"name": "p", "uid": uid});
+        assert_eq!(read_with(|c| drop(c.insert("pinfold_pod".to_owned(), both))), None);
+        let without = |name: &str| {
+            read_with(|claims| {
+                of_run(claims);
+                claims.remove(name);
+            })
+        };
+        assert_eq!((without("pinfold_pod"), without("sub")), (None, None));
     }
 
     #[test]

@@ -26,7 +26,7 @@ use tracing::{info, warn};
 pub(super) const WATCH: u32 = 45;
 
 /// How many runs are asked for at once when the mirror fills.
-const PAGE: u32 = 500;
+pub(super) const PAGE: u32 = 500;
 
 /// So many changes wait for a slow reader; one that is further behind is told to look again.
 const BEHIND: usize = 1024;

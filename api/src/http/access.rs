@@ -14,12 +14,16 @@ use crate::{
     auth::{
         oversight::Asker,
         rights::{Needs, Right, Role},
+        token::{AgentToken, RunToken},
     },
     http::{
         caller::Caller,
         error::{ApiError, Forbidden},
     },
-    store::tenants::{self, Named},
+    store::{
+        api_keys::Presented,
+        tenants::{self, Named},
+    },
 };
 
 /// How often somebody whose request goes on for long is asked again who they are.
@@ -122,27 +126,31 @@ impl<R: Needs> In<R> {
 /// The tenant of this name, if the caller belongs to it, and as what. To everybody else there is none.
 async fn seat(app: &AppState, caller: &Caller, name: &str) -> Result<(Named, Option<Role>), ApiError> {
     let pool = app.database.pool();
-    let (own, overseer) = match caller {
-        Caller::Person(login) => (None, login.overseer()),
-        Caller::Key(key) => (key.tenant, key.overseer),
-        Caller::Agent(agent) => (Some(agent.tenant), agent.owner),
-    };
-    let Some(own) = own else {
-        if let Some((named, role)) = tenants::find_seat(pool, overseer, name).await? {
-            return Ok((named, Some(role)));
+    let overseer = match caller {
+        Caller::Agent(AgentToken { tenant, .. })
+        | Caller::Run(RunToken { tenant, .. })
+        | Caller::Key(Presented {
+            tenant: Some(tenant), ..
+        }) => {
+            let named = tenants::find_by_name(pool, name).await?;
+            let named = named
+                .filter(|named| named.tenant == *tenant)
+                .ok_or(ApiError::NotFound)?;
+            return Ok((named, None));
         }
-        let acting = match caller {
-            Caller::Person(login) => login.organisation(),
-            Caller::Key(_) | Caller::Agent(_) => None,
-        };
-        let (issuer, organisation) = acting.ok_or(ApiError::NotFound)?;
-        let found = tenants::of_organisation(pool, issuer, organisation).await?;
-        let (named, seat) = found.filter(|(_, seat)| seat.name == name).ok_or(ApiError::NotFound)?;
-        return Ok((named, Some(seat.role)));
+        Caller::Person(login) => login.overseer(),
+        Caller::Key(key) => key.overseer,
     };
-    let named = tenants::find_by_name(pool, name).await?;
-    let named = named.filter(|named| named.tenant == own).ok_or(ApiError::NotFound)?;
-    Ok((named, None))
+    if let Some((named, role)) = tenants::find_seat(pool, overseer, name).await? {
+        return Ok((named, Some(role)));
+    }
+    let Caller::Person(login) = caller else {
+        return Err(ApiError::NotFound);
+    };
+    let (issuer, organisation) = login.organisation().ok_or(ApiError::NotFound)?;
+    let found = tenants::of_organisation(pool, issuer, organisation).await?;
+    let (named, seat) = found.filter(|(_, seat)| seat.name == name).ok_or(ApiError::NotFound)?;
+    Ok((named, Some(seat.role)))
 }
 
 /// The intersection of what the role gives and what the proof was made for.
@@ -151,7 +159,9 @@ fn has(caller: &Caller, role: Option<Role>, right: Right) -> bool {
     let by_proof = match caller {
         Caller::Person(_) => true,
         Caller::Key(key) => key.scopes.contains(&right),
-        Caller::Agent(agent) => agent.scopes.iter().any(|scope| scope == right.as_str()),
+        Caller::Agent(AgentToken { scopes, .. }) | Caller::Run(RunToken { scopes, .. }) => {
+            scopes.iter().any(|scope| scope == right.as_str())
+        }
     };
     by_role && by_proof
 }

@@ -4,7 +4,7 @@ use axum::{
     extract::{FromRef, FromRequestParts},
     http::{HeaderMap, HeaderName, Method, header, request::Parts},
 };
-use domain::OverseerId;
+use domain::{OverseerId, TenantId};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
         csrf,
         jws::{self, Parsed},
         opaque::Opaque,
-        token::{self, AgentToken},
+        token::{self, AgentProof, AgentToken, PodRef, RunToken, Token},
         vouched::Organisation,
     },
     http::{
@@ -23,7 +23,10 @@ use crate::{
         limits::Tally,
         request_id::RequestId,
     },
-    service::{outside, tokens},
+    service::{
+        namespaces::{self, NamespaceError},
+        outside, tokens,
+    },
     store::{
         Scope as _, accounts, agents,
         api_keys::{self, Presented},
@@ -46,6 +49,8 @@ const USED: SignedDuration = SignedDuration::from_mins(1);
 pub enum Caller {
     /// An agent, by an access token.
     Agent(AgentToken),
+    /// What runs in a sandbox, by an access token.
+    Run(RunToken),
     /// A person, by a login.
     Person(Login),
     /// A program, by an API key.
@@ -106,6 +111,7 @@ impl Caller {
     pub fn actor(&self) -> Actor {
         match self {
             Self::Agent(agent) => Actor::Agent(agent.agent),
+            Self::Run(run) => Actor::Run(run.run),
             Self::Person(login) => Actor::Overseer(login.overseer),
             Self::Key(key) => Actor::Overseer(key.overseer),
         }
@@ -115,6 +121,7 @@ impl Caller {
     pub fn principal(&self) -> String {
         match self {
             Self::Agent(agent) => format!("agent/{}", agent.agent),
+            Self::Run(run) => format!("run/{}", run.run),
             Self::Person(login) => format!("overseer/{}", login.overseer()),
             Self::Key(key) => format!("key/{}", key.id),
         }
@@ -124,6 +131,7 @@ impl Caller {
     fn id(&self) -> &[u8; 16] {
         match self {
             Self::Agent(agent) => agent.agent.as_bytes(),
+            Self::Run(run) => run.run.as_bytes(),
             Self::Person(login) => login.overseer.as_bytes(),
             Self::Key(key) => key.id.as_bytes(),
         }
@@ -134,7 +142,7 @@ impl Caller {
         match self {
             Self::Person(login) => Ok(login.overseer()),
             Self::Key(key) => Ok(key.overseer),
-            Self::Agent(_) => Err(ApiError::Forbidden(Forbidden::PeopleOnly)),
+            Self::Agent(_) | Self::Run(_) => Err(ApiError::Forbidden(Forbidden::PeopleOnly)),
         }
     }
 
@@ -142,10 +150,18 @@ impl Caller {
     pub async fn stands(&self, state: &AppState) -> Result<bool, ApiError> {
         let (pool, now) = (state.database.pool(), state.clock.now());
         Ok(match self {
-            Self::Agent(agent) => {
-                let holder = agents::find_holder(pool, agent.agent, agent.key).await?;
-                holder.is_some_and(|h| h.stands(now) && h.tenant == agent.tenant && h.owner == agent.owner)
-            }
+            Self::Agent(agent) => match &agent.proof {
+                AgentProof::Key(key) => {
+                    let holder = agents::find_holder(pool, agent.agent, *key).await?;
+                    holder.is_some_and(|h| h.stands(now) && h.tenant == agent.tenant && h.owner == agent.owner)
+                }
+                AgentProof::Pod(pod) => {
+                    let standing = agents::find_standing(pool, agent.agent).await?;
+                    standing.is_some_and(|s| s.stands(now) && s.tenant == agent.tenant && s.owner == agent.owner)
+                        && lives(state, agent.tenant, pod).await?
+                }
+            },
+            Self::Run(run) => lives(state, run.tenant, &run.pod).await?,
             Self::Person(login) => match &login.proof {
                 Proof::Session(cookied) => sessions::find(pool, &cookied.token_hash, now).await?.is_some(),
                 // What goes on for long is not ended by a token that lives for a minute.
@@ -153,6 +169,16 @@ impl Caller {
             },
             Self::Key(key) => api_keys::find(pool, &key.hash, now).await?.is_some(),
         })
+    }
+}
+
+/// Whether a pod of a tenant's is there. Where the tenant is no more, it is not.
+async fn lives(state: &AppState, tenant: TenantId, pod: &PodRef) -> Result<bool, ApiError> {
+    let cluster = state.cluster()?;
+    match namespaces::find(&state.database, cluster, tenant).await {
+        Ok(namespace) => Ok(cluster.pod_lives(&namespace, pod).await?),
+        Err(NamespaceError::NoTenant) => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -222,7 +248,7 @@ where
         match Caller::from_request_parts(parts, state).await? {
             Caller::Agent(agent) if agent.scopes.iter().any(|scope| scope == tokens::SELF) => Ok(Self(agent)),
             Caller::Agent(_) => Err(ApiError::Forbidden(Forbidden::NotOneself)),
-            Caller::Person(_) | Caller::Key(_) => Err(ApiError::Forbidden(Forbidden::AgentsOnly)),
+            Caller::Person(_) | Caller::Key(_) | Caller::Run(_) => Err(ApiError::Forbidden(Forbidden::AgentsOnly)),
         }
     }
 }
@@ -237,7 +263,7 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         match Caller::from_request_parts(parts, state).await? {
             Caller::Person(login) => Ok(Self(login)),
-            Caller::Agent(_) | Caller::Key(_) => Err(ApiError::Forbidden(Forbidden::LoginOnly)),
+            Caller::Agent(_) | Caller::Key(_) | Caller::Run(_) => Err(ApiError::Forbidden(Forbidden::LoginOnly)),
         }
     }
 }
@@ -288,7 +314,10 @@ async fn by_token(state: &AppState, text: &str, request_id: &str, now: Timestamp
     if let Some(issuer) = state.issuers.of(&parsed) {
         return by_outside(state, issuer, &parsed, request_id, now).await;
     }
-    let caller = Caller::Agent(verified(state, &parsed, now).ok_or(REFUSED)?);
+    let caller = match verified(state, &parsed, now).ok_or(REFUSED)? {
+        Token::Agent(agent) => Caller::Agent(agent),
+        Token::Run(run) => Caller::Run(run),
+    };
     // Asked every time: a key that is revoked is revoked for the next request.
     if caller.stands(state).await? {
         Ok(caller)
@@ -297,7 +326,7 @@ async fn by_token(state: &AppState, text: &str, request_id: &str, now: Timestamp
     }
 }
 
-fn verified(state: &AppState, parsed: &Parsed<'_>, now: Timestamp) -> Option<AgentToken> {
+fn verified(state: &AppState, parsed: &Parsed<'_>, now: Timestamp) -> Option<Token> {
     let key = state.keyring.verifying(parsed.key_id()?)?;
     let claims = parsed.verify(token::TYPE, &key)?;
     token::read(&claims, &state.issuer, &state.issuer, now)

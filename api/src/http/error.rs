@@ -20,7 +20,7 @@ mod documented;
 pub use documented::complete;
 
 /// After how many seconds a client may come again that was told 503.
-pub const RETRY_AFTER: &str = "1";
+pub const RETRY_AFTER: u64 = 1;
 
 /// Why a request is not done.
 #[derive(Debug, thiserror::Error)]
@@ -332,7 +332,7 @@ impl IntoResponse for ApiError {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         match self {
             Self::Unavailable(_) | Self::UnderWay => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER));
             }
             Self::TooMany(wait) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1));

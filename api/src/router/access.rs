@@ -58,6 +58,8 @@ pub enum Caller {
     Admin,
     /// An agent of the tenant, with every scope that it can have.
     Agent,
+    /// What runs in a sandbox of the tenant, with every scope that it can have.
+    Run,
     /// A key of the tenant, with every scope.
     Key,
 }
@@ -94,6 +96,13 @@ impl Ways {
 }
 
 impl Entry {
+    fn is_for_runs(&self, ways: &Ways) -> bool {
+        match ways.right {
+            Some(right) => tokens::RUN_RIGHTS.contains(&right),
+            None => !self.path.starts_with("/v1/me/"),
+        }
+    }
+
     /// What a caller is told.
     pub fn verdict(&self, caller: Caller) -> Verdict {
         let Some(ways) = &self.ways else {
@@ -115,6 +124,8 @@ impl Entry {
             Caller::Agent => {
                 has(ways.by("access_token") && ways.right.is_none_or(|right| tokens::RIGHTS.contains(&right)))
             }
+            // It is of no path that is an agent's own.
+            Caller::Run => has(ways.by("access_token") && self.is_for_runs(ways)),
             Caller::Key => has(ways.by("api_key")),
         }
     }
@@ -165,9 +176,9 @@ pub fn page() -> String {
     let mut page = String::from(
         "# Who may call what\n\n\
          Made of the description of the API ([openapi.json](openapi.json)) and the rights of the roles ([auth.md](../auth.md)). `yes`: the request is looked at; `own`: if it is of oneself; `-`: 403. \
-         Who belongs to another tenant is told 404 wherever a tenant is named, and who proves nothing 401, but for operations that are open to anybody. An agent has the scopes that its token \
+         Who belongs to another tenant is told 404 wherever a tenant is named, and who proves nothing 401, but for operations that are open to anybody. An agent, or what runs in a sandbox, has the scopes that its token \
          was made for, at most those here, and a key those that it was made with. Besides the right, what concerns one agent needs a relation to it.\n\n\
-         | operation | right | owner | admin | developer | billing | viewer | agent | API key | token of an issuer outside |\n|---|---|---|---|---|---|---|---|---|---|\n",
+         | operation | right | owner | admin | developer | billing | viewer | agent | run | API key | token of an issuer outside |\n|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     for entry in entries() {
         let Entry { method, path, ways } = &entry;
@@ -181,7 +192,7 @@ pub fn page() -> String {
         let callers = Role::ALL
             .map(Caller::Member)
             .into_iter()
-            .chain([Caller::Agent, Caller::Key]);
+            .chain([Caller::Agent, Caller::Run, Caller::Key]);
         for caller in callers {
             let _ = write!(page, " {} |", entry.verdict(caller).cell());
         }

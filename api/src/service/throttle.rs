@@ -18,6 +18,9 @@ const CODES: NonZeroU32 = NonZeroU32::new(20).unwrap();
 /// Mails that one address is sent in an hour.
 const MAILS: NonZeroU32 = NonZeroU32::new(5).unwrap();
 
+/// Tokens of one pod that are reviewed in a minute: it needs one for each of ours, which live for ten.
+const REVIEWS: NonZeroU32 = NonZeroU32::new(20).unwrap();
+
 /// What is counted by account, address of mail or caller.
 #[derive(Debug)]
 pub struct Throttle {
@@ -25,6 +28,7 @@ pub struct Throttle {
     mails: Limiter,
     codes: Limiter,
     calls: Limiter,
+    reviews: Limiter,
 }
 
 impl Throttle {
@@ -35,6 +39,7 @@ impl Throttle {
             calls: Limiter::new("calls", calls, minute, counting),
             tries: Limiter::new("passwords", TRIES, minute, counting),
             codes: Limiter::new("codes", CODES, hour, counting),
+            reviews: Limiter::new("reviews", REVIEWS, minute, counting),
             mails: Limiter::new("mails", MAILS, hour, counting),
         }
     }
@@ -59,6 +64,11 @@ impl Throttle {
         self.codes.take(&sha256(overseer.as_bytes())).await.left.map(drop)
     }
 
+    /// The API server is to say whether a token is a pod's, as it claims.
+    pub async fn review(&self, pod: &str) -> Result<(), TooOften> {
+        self.reviews.take(&sha256(pod.as_bytes())).await.left.map(drop)
+    }
+
     /// Somebody wants mail sent to an address.
     pub async fn mail(&self, email_key: &str) -> Result<(), TooOften> {
         self.mails.take(&sha256(email_key.as_bytes())).await.left.map(drop)
@@ -66,7 +76,7 @@ impl Throttle {
 
     /// Forgets what is full again.
     pub fn forget(&self) {
-        for limiter in [&self.tries, &self.mails, &self.codes, &self.calls] {
+        for limiter in [&self.tries, &self.mails, &self.codes, &self.calls, &self.reviews] {
             limiter.forget();
         }
     }

@@ -12,10 +12,10 @@ use crate::{
         opaque::sha256,
         possession,
         rights::Right,
-        token::{self, AgentClaims},
+        token::{self, Claims, Who},
     },
     service::{
-        keyring::Keyring,
+        keyring::{Keyring, SigningKey},
         replay::{Issue, Replay},
     },
     store::{Database, StoreError, agents, tenants},
@@ -35,9 +35,28 @@ pub const RIGHTS: [Right; 5] = [
 
 /// The scopes that an agent of this tenant may have. Agents that registered themselves share a tenant, and see nothing of
 /// one another.
-fn grantable(tenant: TenantId) -> Vec<&'static str> {
+pub fn grantable(tenant: TenantId) -> Vec<&'static str> {
     let rights = RIGHTS.into_iter().filter(|_| tenant != tenants::SHADOW);
     [SELF].into_iter().chain(rights.map(Right::as_str)).collect()
+}
+
+/// What a run may do: it reads. Whatever code a sandbox runs has its token.
+pub const RUN_RIGHTS: [Right; 3] = [Right::TenantRead, Right::TemplatesRead, Right::RunsRead];
+
+/// The scopes that a run may have.
+pub fn grantable_to_runs() -> Vec<&'static str> {
+    RUN_RIGHTS.into_iter().map(Right::as_str).collect()
+}
+
+/// Of what may be given what is asked for: all, if nothing is named.
+pub fn granted(mut grantable: Vec<&'static str>, asked: Option<&[&str]>) -> Result<String, Refused> {
+    if let Some(asked) = asked {
+        grantable.retain(|scope| asked.contains(scope));
+    }
+    if grantable.is_empty() {
+        return Err(Refused::Scope);
+    }
+    Ok(grantable.join(" "))
 }
 
 /// Whether there is a scope of this name.
@@ -86,6 +105,41 @@ pub struct Maker<'a> {
     pub lifetime: SignedDuration,
 }
 
+/// What a token is to say.
+#[derive(Debug)]
+pub struct Said {
+    /// Whom it is of.
+    pub subject: String,
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The token's own name.
+    pub jti: String,
+    /// What it may be used for.
+    pub scope: String,
+    /// What else there is to say of whom it is of.
+    pub who: Who,
+}
+
+impl Maker<'_> {
+    /// Signs a token of whoever acts on their own, which is valid from now on.
+    pub fn sign(&self, signing: &SigningKey, said: Said, now: Timestamp) -> String {
+        let until = now.checked_add(self.lifetime).unwrap_or(Timestamp::MAX);
+        let claims = Claims {
+            iss: self.issuer.to_owned(),
+            client_id: said.subject.clone(),
+            sub: said.subject,
+            aud: self.issuer.to_owned(),
+            exp: until.as_second(),
+            iat: now.as_second(),
+            jti: said.jti,
+            scope: said.scope,
+            pinfold_tenant: said.tenant.to_string(),
+            who: said.who,
+        };
+        jws::sign(token::TYPE, &signing.id, &signing.pair, &claims)
+    }
+}
+
 /// Why there is no token.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
@@ -113,14 +167,7 @@ pub async fn issue(maker: Maker<'_>, answer: Answer<'_>, now: Timestamp, random:
     let key = holder.as_ref().map_or(possession::NOBODYS, |h| h.public_key);
     let good = possession::verify(&key, &signed, answer.signature);
     let holder = holder.filter(|h| good && h.stands(now)).ok_or(Refused::Unproven)?;
-    let mut scopes = grantable(holder.tenant);
-    if let Some(asked) = &answer.scopes {
-        scopes.retain(|scope| asked.contains(scope));
-    }
-    if scopes.is_empty() {
-        return Err(Refused::Scope);
-    }
-    let scope = scopes.join(" ");
+    let scope = granted(grantable(holder.tenant), answer.scopes.as_deref())?;
     let signing = maker.keyring.signing(now).ok_or(Refused::NoKey)?;
 
     let jti = URL_SAFE_NO_PAD.encode(random);
@@ -139,20 +186,17 @@ pub async fn issue(maker: Maker<'_>, answer: Answer<'_>, now: Timestamp, random:
         return Err(Refused::Unproven);
     }
 
-    let until = now.checked_add(maker.lifetime).unwrap_or(Timestamp::MAX);
-    let claims = AgentClaims {
-        iss: maker.issuer.to_owned(),
-        sub: subject.agent.to_string(),
-        aud: maker.issuer.to_owned(),
-        exp: until.as_second(),
-        iat: now.as_second(),
+    let said = Said {
+        subject: subject.agent.to_string(),
+        tenant: holder.tenant,
         jti,
-        client_id: subject.agent.to_string(),
         scope: scope.clone(),
-        pinfold_tenant: holder.tenant.to_string(),
-        pinfold_owner: holder.owner.to_string(),
-        pinfold_key: subject.key.to_string(),
+        who: Who::Agent {
+            pinfold_owner: holder.owner.to_string(),
+            pinfold_key: Some(subject.key.to_string()),
+            pinfold_pod: None,
+        },
     };
-    let token = jws::sign(token::TYPE, &signing.id, &signing.pair, &claims);
+    let token = maker.sign(&signing, said, now);
     Ok(Issued { token, scope })
 }

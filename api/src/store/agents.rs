@@ -107,6 +107,127 @@ pub async fn insert(tx: &mut TenantTransaction, new: &NewAgent) -> Result<(), St
     Ok(())
 }
 
+/// A new agent that is a resource's.
+#[derive(Debug, Clone, Copy)]
+pub struct OfResource<'a> {
+    /// The resource's UID.
+    pub id: AgentId,
+    /// Who owns it.
+    pub owner: OverseerId,
+    /// The resource's name.
+    pub name: &'a str,
+    /// Now.
+    pub at: Timestamp,
+}
+
+/// Stores a resource's agent; false if it is there.
+pub async fn insert_of_resource(tx: &mut TenantTransaction, new: &OfResource<'_>) -> Result<bool, StoreError> {
+    let stored = sqlx::query!(
+        r#"
+        INSERT INTO agents (tenant_id, id, owner_id, name, resource_name, created_at)
+        VALUES ($1, $2, $3, left($4, 100), $4, $5)
+        ON CONFLICT (id) DO NOTHING
+        "#,
+        tx.tenant.uuid(),
+        new.id.uuid(),
+        new.owner.uuid(),
+        new.name,
+        new.at.to_sqlx() as _,
+    )
+    .execute(&mut *tx.inner)
+    .await
+    .map_err(|source| StoreError::new("store a resource's agent", source))?;
+    Ok(stored.rows_affected() == 1)
+}
+
+/// The owner of the tenant's agent that is a resource's, whether or not it has ended.
+pub async fn owner_of_resource(tx: &mut TenantTransaction, id: AgentId) -> Result<Option<OverseerId>, StoreError> {
+    let owner = sqlx::query_scalar!(
+        "SELECT owner_id FROM agents WHERE id = $1 AND resource_name IS NOT NULL",
+        id.uuid()
+    )
+    .fetch_optional(&mut *tx.inner)
+    .await
+    .map_err(|source| StoreError::new("look for a resource's agent", source))?;
+    Ok(owner.map(OverseerId::of_uuid))
+}
+
+/// An agent that is a resource's, of any tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resource {
+    /// Its tenant.
+    pub tenant: TenantId,
+    /// The agent.
+    pub id: AgentId,
+    /// The resource's name.
+    pub name: String,
+}
+
+/// The agents of resources that have not ended, of all tenants.
+pub async fn of_resources(pool: &PgPool) -> Result<Vec<Resource>, StoreError> {
+    let rows = sqlx::query!(
+        r#"
+        SELECT tenant_id AS "tenant_id!", id AS "id!", resource_name AS "resource_name!"
+        FROM lookup.agents_of_resources()
+        "#
+    )
+    .fetch_all(pool)
+    .await
+    .map_err(|source| StoreError::new("read the agents of resources", source))?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Resource {
+            tenant: TenantId::of_uuid(row.tenant_id),
+            id: AgentId::of_uuid(row.id),
+            name: row.resource_name,
+        })
+        .collect())
+}
+
+/// Whose an agent is, by its id alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Its tenant.
+    pub tenant: TenantId,
+    /// Its owner.
+    pub owner: OverseerId,
+    /// When it goes.
+    pub expires_at: Option<Timestamp>,
+    /// Whether it has ended.
+    pub ended: bool,
+}
+
+impl Standing {
+    /// Whether the agent has not ended.
+    pub fn stands(&self, now: Timestamp) -> bool {
+        stands(self.ended, self.expires_at, now)
+    }
+}
+
+/// How an agent stands, before the tenant is known.
+pub async fn find_standing(pool: &PgPool, agent: AgentId) -> Result<Option<Standing>, StoreError> {
+    let row = sqlx::query!(
+        r#"
+        SELECT
+            tenant_id AS "tenant_id!",
+            owner_id AS "owner_id!",
+            expires_at AS "expires_at: jiff_sqlx::Timestamp",
+            ended_at IS NOT NULL AS "ended!"
+        FROM lookup.agent_of_id($1)
+        "#,
+        agent.uuid(),
+    )
+    .fetch_optional(pool)
+    .await
+    .map_err(|source| StoreError::new("look for an agent", source))?;
+    Ok(row.map(|row| Standing {
+        tenant: TenantId::of_uuid(row.tenant_id),
+        owner: OverseerId::of_uuid(row.owner_id),
+        expires_at: row.expires_at.map(jiff_sqlx::Timestamp::to_jiff),
+        ended: row.ended,
+    }))
+}
+
 /// The agent of the tenant that has a key.
 pub async fn find_by_thumbprint(
     tx: &mut TenantTransaction,

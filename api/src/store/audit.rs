@@ -2,7 +2,7 @@
 
 use std::{fmt, slice};
 
-use domain::{AgentId, OverseerId};
+use domain::{AgentId, OverseerId, RunId};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
 use serde_json::Value;
@@ -17,6 +17,8 @@ pub enum Actor {
     Agent(AgentId),
     /// A person.
     Overseer(OverseerId),
+    /// What runs in a sandbox.
+    Run(RunId),
     /// The platform.
     System,
 }
@@ -26,6 +28,7 @@ impl fmt::Display for Actor {
         match self {
             Self::Agent(id) => write!(f, "agent/{id}"),
             Self::Overseer(id) => write!(f, "overseer/{id}"),
+            Self::Run(id) => write!(f, "run/{id}"),
             Self::System => f.write_str("system"),
         }
     }
@@ -104,6 +107,7 @@ impl<'a> Columns<'a> {
         let (kind, actor) = match event.actor {
             Actor::Agent(id) => ("agent", Some(id.uuid())),
             Actor::Overseer(id) => ("overseer", Some(id.uuid())),
+            Actor::Run(id) => ("run", Some(id.uuid())),
             Actor::System => ("system", None),
         };
         self.at.push(event.at.to_sqlx());

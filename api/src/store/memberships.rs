@@ -79,6 +79,17 @@ pub async fn list(tx: &mut TenantTransaction) -> Result<Vec<Member>, StoreError>
         .collect()
 }
 
+/// The owner of the tenant who joined first.
+pub async fn first_owner(tx: &mut TenantTransaction) -> Result<Option<OverseerId>, StoreError> {
+    let owner = sqlx::query_scalar!(
+        "SELECT overseer_id FROM memberships WHERE role = 'owner' ORDER BY created_at, overseer_id LIMIT 1"
+    )
+    .fetch_optional(tx.connection())
+    .await
+    .map_err(|source| StoreError::new("read a tenant's owner", source))?;
+    Ok(owner.map(OverseerId::of_uuid))
+}
+
 /// Changes what a member is.
 pub async fn set_role(tx: &mut TenantTransaction, overseer: OverseerId, role: Role) -> Result<bool, StoreError> {
     let changed = sqlx::query!(

@@ -340,7 +340,9 @@ async fn the_ways_around_the_tenant_are_these() {
     .await
     .unwrap();
     let wanted = [
+        "lookup.agent_of_id(uuid)",
         "lookup.agent_of_key(uuid,uuid)",
+        "lookup.agents_of_resources()",
         "lookup.api_key_of_hash(bytea)",
         "lookup.audit_chains()",
         "lookup.audit_chains_unsealed()",

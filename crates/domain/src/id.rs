@@ -27,6 +27,13 @@ macro_rules! id {
                 Self(uuid::Builder::from_unix_timestamp_millis(milliseconds, &random).into_uuid())
             }
 
+            /// The id that follows from a digest (RFC 9562, version 8).
+            pub fn of_digest(digest: &[u8; 32]) -> Self {
+                let mut bytes = [0; 16];
+                bytes.copy_from_slice(&digest[..16]);
+                Self(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+            }
+
             /// The UUID, for where it is stored.
             pub const fn uuid(&self) -> Uuid {
                 self.0
@@ -78,6 +85,10 @@ id!(
     AgentKeyId
 );
 id!(
+    /// A run: the UID of its resource.
+    RunId
+);
+id!(
     /// A person's login.
     SessionId
 );
@@ -118,6 +129,12 @@ mod tests {
         ] {
             assert_eq!(bad.parse::<AgentId>(), Err(IdError), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_digest_has_one_id() {
+        let id = AgentKeyId::of_digest(&[0xff; 32]);
+        assert_eq!(id.to_string(), "ffffffff-ffff-8fff-bfff-ffffffffffff");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Names of the environment variables that carry a run's input, and the kubelet's expansion of env values.
 
-/// Names that begin so belong to Pinfold: refused in user env, and hidden from the program.
+/// Names that begin so belong to Pinfold: refused in user env, and hidden from the program but for [`TOLD`].
 pub const RESERVED_PREFIX: &str = "PINFOLD_";
 
 /// Base64 of the JSON [`crate::RunSpec`].
@@ -13,6 +13,13 @@ pub const CODE: &str = "PINFOLD_CODE";
 pub const STDIN: &str = "PINFOLD_STDIN";
 /// Path of the file that receives the result, [`DEFAULT_RESULT_FILE`] when absent.
 pub const RESULT_FILE: &str = "PINFOLD_RESULT_FILE";
+
+/// Where a program finds the token that proves to the control-plane API what it is.
+pub const WORKLOAD_TOKEN_FILE: &str = "PINFOLD_WORKLOAD_TOKEN_FILE";
+/// What the control-plane API calls itself.
+pub const ISSUER: &str = "PINFOLD_ISSUER";
+/// What is not hidden from the program: it is meant for it.
+pub const TOLD: [&str; 2] = [WORKLOAD_TOKEN_FILE, ISSUER];
 
 /// Where the kubelet mounts the container's termination message unless the pod says otherwise.
 pub const DEFAULT_RESULT_FILE: &str = "/dev/termination-log";

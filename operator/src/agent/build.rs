@@ -115,6 +115,7 @@ resources: {requests: {cpu: 0.25, memory: 1024Mi}, limits: {memory: 2Gi}}
         Identity {
             status: AgentIdentityStatus {
                 public_key: "key".into(),
+                thumbprint: "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k".into(),
                 secret_name: "pinfold-identity-greeter".into(),
                 secret_uid: "uid-of-secret".into(),
             },
@@ -130,6 +131,36 @@ resources: {requests: {cpu: 0.25, memory: 1024Mi}, limits: {memory: 2Gi}}
         assert_yaml_snapshot!("full-service", built.service);
         assert_yaml_snapshot!("full-service-account", built.service_account);
         assert_yaml_snapshot!("full-disruption-budget", built.disruption_budget);
+    }
+
+    #[test]
+    fn an_agent_that_proves_itself_has_a_token_and_is_told_so() {
+        let spec = "{image: x, workloadIdentity: true, env: [{name: PLAIN, value: a}]}";
+        let agent = validated_agent(spec, "{}").unwrap();
+        let template = build(&agent, &identity()).deployment.spec.unwrap().template;
+        let labels = template.metadata.unwrap().labels.unwrap();
+        assert_eq!(labels[labels::WORKLOAD_IDENTITY], "enabled");
+        let spec = template.spec.unwrap();
+        assert_eq!(spec.automount_service_account_token, Some(false));
+        assert_yaml_snapshot!("workload-volumes", spec.volumes);
+        assert_yaml_snapshot!("workload-environment", spec.containers[0].env);
+        assert_yaml_snapshot!("workload-mounts", spec.containers[0].volume_mounts);
+    }
+
+    #[test]
+    fn where_there_is_no_api_nobody_proves_themselves() {
+        let fetched = crate::testing::fetched_agent("{image: x, workloadIdentity: true}", "{}");
+        let mut platform = crate::config::Platform::for_tests();
+        platform.workload_identity = None;
+        let refusal = crate::agent::validate::validate(&fetched.agent, &fetched, &platform).unwrap_err();
+        assert_eq!(
+            (refusal.reason, refusal.message.as_str()),
+            (
+                crds::agent::reason::INVALID_SPEC,
+                "spec.workloadIdentity: this installation runs no control-plane API (api.enabled of the chart), so nobody \
+                 could be shown the token; leave it out"
+            )
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use aws_lc_rs::{
+    digest::{SHA256, digest},
     encoding::{AsDer, Pkcs8V1Der},
     signature::{Ed25519KeyPair, KeyPair},
 };
@@ -13,6 +14,7 @@ use crds::{
     agent::{AgentIdentityStatus, reason},
     labels::{REPLACE_IDENTITY, RESERVED_SECRET_PREFIX, component},
 };
+use domain::AgentKeyId;
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::{Api, ResourceExt, api::PostParams};
 use tracing::info;
@@ -36,6 +38,14 @@ pub struct Identity {
     pub status: AgentIdentityStatus,
     /// Whether its owner brought it.
     pub provided: bool,
+}
+
+impl Identity {
+    /// What the control-plane API calls the key.
+    pub fn key_id(&self) -> Option<AgentKeyId> {
+        let digest = URL_SAFE_NO_PAD.decode(&self.status.thumbprint).ok()?;
+        Some(AgentKeyId::of_digest(&digest.try_into().ok()?))
+    }
 }
 
 /// Why there is none.
@@ -170,6 +180,13 @@ async fn generate(secrets: &Api<Secret>, agent: &Agent, name: &str) -> Result<Re
     }
 }
 
+/// RFC 7638, section 3, over the members of RFC 8037, section 2.
+fn thumbprint(public_key: &[u8]) -> String {
+    let x = URL_SAFE_NO_PAD.encode(public_key);
+    let text = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#);
+    URL_SAFE_NO_PAD.encode(digest(&SHA256, text.as_bytes()))
+}
+
 fn read(secret: &Secret, provided: bool) -> Result<Identity, Trouble> {
     let invalid = |what: &str| Trouble {
         reason: reason::SECRET_INVALID,
@@ -192,9 +209,24 @@ fn read(secret: &Secret, provided: bool) -> Result<Identity, Trouble> {
     Ok(Identity {
         status: AgentIdentityStatus {
             public_key: URL_SAFE_NO_PAD.encode(pair.public_key().as_ref()),
+            thumbprint: thumbprint(pair.public_key().as_ref()),
             secret_name: secret.name_any(),
             secret_uid: secret.uid().unwrap_or_default(),
         },
         provided,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 8037, appendix A.3.
+    #[test]
+    fn the_thumbprint_is_the_rfcs() {
+        let key = URL_SAFE_NO_PAD
+            .decode("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo")
+            .unwrap();
+        assert_eq!(thumbprint(&key), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+    }
 }

@@ -150,6 +150,7 @@ pub async fn write(
         new.selector = Some(pairs.join(","));
         new.address = service::address(validated);
         new.identity = Some(identity.status.clone());
+        new.service_account_uid = applied.service_account.uid();
     } else if let Some(status) = fetched.deployment.as_ref().and_then(|d| d.status.as_ref()) {
         new.replicas = status.replicas.unwrap_or(0);
         new.ready_replicas = status.ready_replicas.unwrap_or(0);

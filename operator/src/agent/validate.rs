@@ -8,6 +8,7 @@ use crate::{
     config::Platform,
     resources::{Amounts, Resolved, resolve},
     tenant::validate::readiness,
+    workload_identity::{Grant, WorkloadIdentity},
 };
 
 /// An Agent that can be built.
@@ -29,6 +30,8 @@ pub struct ValidatedAgent {
     pub requests: Amounts,
     /// What each replica may use.
     pub limits: Amounts,
+    /// What its pods prove themselves with, if they are to.
+    pub workload: Option<Grant>,
 }
 
 /// Why an Agent is not built. What was built before keeps running.
@@ -61,6 +64,12 @@ pub fn validate(agent: &Agent, fetched: &Fetched, platform: &Platform) -> Result
             reason: reason::INVALID_SPEC,
             message,
         })?;
+    let invalid = |message: String| Refusal {
+        reason: reason::INVALID_SPEC,
+        message: format!("spec.{message}"),
+    };
+    let workload =
+        WorkloadIdentity::grant(agent.spec.workload_identity, platform.workload_identity.as_ref()).map_err(invalid)?;
     Ok(ValidatedAgent {
         name: agent.name_any(),
         namespace: agent.namespace().unwrap_or_default(),
@@ -69,6 +78,7 @@ pub fn validate(agent: &Agent, fetched: &Fetched, platform: &Platform) -> Result
         suspended,
         requests,
         limits,
+        workload,
         agent: agent.clone(),
     })
 }

@@ -6,6 +6,8 @@ use domain::Quantity;
 use ipnet::IpNet;
 use serde::Deserialize;
 
+use crate::workload_identity::WorkloadIdentity;
+
 /// The platform file as it is used: parsed and checked.
 #[derive(Debug, Clone)]
 pub struct Platform {
@@ -23,6 +25,8 @@ pub struct Platform {
     pub templates_namespace: String,
     /// The control-plane API's service account, which reads the logs of tenants' pods.
     pub api_service_account: Option<String>,
+    /// The control-plane API as pods prove themselves to it, if there is one.
+    pub workload_identity: Option<WorkloadIdentity>,
     /// Where cluster DNS runs.
     pub dns: Dns,
     /// What a container gets where nobody says.
@@ -151,6 +155,8 @@ struct File {
     templates_namespace: String,
     #[serde(default)]
     api_service_account: Option<String>,
+    #[serde(default)]
+    workload_identity: Option<WorkloadIdentity>,
     #[serde(default)]
     dns: Dns,
     #[serde(default)]
@@ -326,6 +332,7 @@ impl Platform {
             injection: file.sandboxd.injection,
             templates_namespace: file.templates_namespace,
             api_service_account: file.api_service_account,
+            workload_identity: file.workload_identity,
             dns: file.dns,
             defaults,
         })
@@ -347,6 +354,11 @@ plans:
   small: {cpu: "1", memory: 1Gi, storage: 5Gi, pods: 5, concurrentRuns: 1, maxRunDurationSeconds: 60}
 deniedCidrs: [10.0.0.0/16, "fd00::/64"]
 sandboxd: {image: "pinfold.dev/sandboxd:test", injection: imageVolume}
+workloadIdentity:
+  audience: https://pinfold.example
+  namespace: pinfold-system
+  podLabels: {app.kubernetes.io/component: api}
+  port: 8080
 "#;
         let Ok(platform) = Self::parse(text) else {
             panic!("the test platform file is valid")

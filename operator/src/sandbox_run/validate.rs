@@ -14,6 +14,7 @@ use crate::{
     config::{Plan, Platform},
     resources::{Amounts, Resolved, field, resolve},
     sandbox_run::{GRACE_SECONDS, refusal::Refusal},
+    workload_identity::{Grant, WorkloadIdentity},
 };
 
 /// The user that a program runs as where nobody says.
@@ -44,6 +45,8 @@ pub struct ValidatedRun {
     pub runtime_class: Option<String>,
     /// Whether the sandbox may share the node's user namespace.
     pub host_users: bool,
+    /// What its programs prove themselves with, if they are to.
+    pub workload: Option<Grant>,
     /// Whether the sandbox says when it is ready.
     pub has_ready_probe: bool,
     /// How long the sandbox may take to be ready.
@@ -107,6 +110,13 @@ pub fn validate(
     .map_err(Refusal::invalid)?;
     within_tenant(&resolved, limits)?;
     let runtime_class = runtime_class(run, template, tenant, class_exists)?;
+    let wanted = shape.is_some_and(|t| t.workload_identity);
+    let workload = WorkloadIdentity::grant(wanted, platform.workload_identity.as_ref()).map_err(|message| {
+        Refusal::wait(
+            reason::TEMPLATE_NOT_FOUND,
+            format!("the template's {message}; the run starts when the template is mended"),
+        )
+    })?;
     let deadline =
         i64::from(spec.start_timeout_seconds) + i64::from(spec.timeout_seconds) + i64::from(GRACE_SECONDS) + 10;
     Ok(ValidatedRun {
@@ -124,6 +134,7 @@ pub fn validate(
         limits: resolved.limits,
         runtime_class,
         host_users: shape.is_none_or(|t| t.host_users),
+        workload,
         has_ready_probe: shape.is_some_and(|t| t.ready_probe.is_some()),
         start_timeout_seconds: spec.start_timeout_seconds,
         active_deadline_seconds: deadline,

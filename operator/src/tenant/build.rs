@@ -60,7 +60,7 @@ pub fn build(tenant: &ValidatedTenant, platform: &Platform, installation: &Insta
         quota: quota::build(tenant),
         counts: quota::build_counts(tenant),
         limit_range: limit_range::build(tenant, &platform.defaults),
-        network_policies: network_policy::build(tenant, &platform.dns),
+        network_policies: network_policy::build(tenant, platform),
         service_accounts: service_account::build(tenant),
         role_bindings: role_binding::build(tenant, installation),
         state: PhantomData,

@@ -20,7 +20,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 /// Fields that differ from run to run: identities and times.
-const VARYING: [&str; 20] = [
+const VARYING: [&str; 21] = [
     "uid",
     "resourceVersion",
     "creationTimestamp",
@@ -33,6 +33,7 @@ const VARYING: [&str; 20] = [
     "finishedAt",
     "duration",
     "publicKey",
+    "thumbprint",
     "secretUid",
     "namespaceUid",
     "podUid",

@@ -18,7 +18,7 @@ use kube::{
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use crate::{cluster, wait};
+use crate::{cluster, scene::ISSUER, wait};
 
 /// Where the operator belongs.
 pub const SYSTEM_NAMESPACE: &str = "pinfold-system";
@@ -147,6 +147,8 @@ fn chart(version: &str) -> Result<Vec<Value>> {
             SYSTEM_NAMESPACE,
             "--kube-version",
             version,
+            "--set",
+            &format!("api.enabled=true,api.serviceURL={ISSUER}"),
         ])
         .arg(cluster::top().join("charts/pinfold"))
         .output()

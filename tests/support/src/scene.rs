@@ -35,7 +35,15 @@ plans:
   small: {cpu: "2", memory: 2Gi, storage: 8Gi, pods: 3, concurrentRuns: 2, maxRunDurationSeconds: 600, agents: 1, templates: 1, secrets: 3}
 deniedCidrs: [10.0.0.0/16, "fd00::/64"]
 sandboxd: {image: "pinfold.dev/sandboxd:test", injection: imageVolume}
+workloadIdentity:
+  audience: https://pinfold.test
+  namespace: pinfold-system
+  podLabels: {app.kubernetes.io/component: api}
+  port: 8080
 "#;
+
+/// What the control-plane API calls itself that this cluster's pods prove themselves to.
+pub const ISSUER: &str = "https://pinfold.test";
 
 /// Long, so that no operator loses its lease because the machine is busy; one that is started again has the same name
 /// and need not wait for the end of the term.

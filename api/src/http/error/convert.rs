@@ -10,7 +10,7 @@ use crate::{
     cluster::ClusterError,
     http::error::ApiError,
     issuers::NoKeys,
-    service::{hashing::HashingError, limiter::TooOften},
+    service::{hashing::HashingError, limiter::TooOften, namespaces::NamespaceError},
     store::StoreError,
 };
 
@@ -107,6 +107,16 @@ fn snake_case(name: &str) -> String {
         snake.push(c.to_ascii_lowercase());
     }
     snake
+}
+
+impl From<NamespaceError> for ApiError {
+    fn from(error: NamespaceError) -> Self {
+        match error {
+            NamespaceError::NoTenant => Self::NotFound,
+            NamespaceError::Store(error) => error.into(),
+            NamespaceError::Cluster(error) => error.into(),
+        }
+    }
 }
 
 impl From<StoreError> for ApiError {

@@ -4,7 +4,9 @@ use axum::{
     body::Body,
     http::{Method, Request, header},
 };
+use domain::TenantId;
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::{
     auth::rights::{Right, Role},
@@ -112,7 +114,8 @@ fn address(caller: Caller) -> String {
         Caller::Admin => 3,
         Caller::Agent => 4,
         Caller::Key => 5,
-        Caller::Member(role) => 6 + role as u8,
+        Caller::Run => 6,
+        Caller::Member(role) => 7 + role as u8,
     };
     format!("203.0.113.{last}")
 }
@@ -120,7 +123,18 @@ fn address(caller: Caller) -> String {
 #[tokio::test]
 async fn who_may_call_what_is_what_the_page_says() {
     let app = TestApp::start().await;
-    let callers = callers(&app).await;
+    let mut callers = callers(&app).await;
+    let acme: Uuid = sqlx::query_scalar("SELECT id FROM tenants WHERE name = 'acme'")
+        .fetch_one(&app.owner)
+        .await
+        .unwrap();
+    // Where there is a cluster, there are streams that go on until the service stops.
+    let beside = app.replica();
+    beside.refresh_keys().await;
+    let (beside, run) = beside.beside_a_run(TenantId::of_uuid(acme));
+    beside.state.stop.send_replace(true);
+    // Before the owner, who ends the tenant.
+    callers.insert(0, (Caller::Run, Proof::Token(run)));
     let is_end = |entry: &Entry| ENDS.contains(&(entry.method.as_str(), entry.path.as_str()));
     let (mut ends, others): (Vec<Entry>, Vec<Entry>) = access::entries().into_iter().partition(is_end);
     assert_eq!(ends.len(), ENDS.len());
@@ -128,7 +142,8 @@ async fn who_may_call_what_is_what_the_page_says() {
     let mut wrong = Vec::new();
     for entry in others.iter().chain(&ends) {
         for (caller, proof) in &callers {
-            let answer = app.send(request(entry, *caller, proof)).await;
+            let to = if *caller == Caller::Run { &beside } else { &app };
+            let answer = to.send(request(entry, *caller, proof)).await;
             let verdict = match (answer.status.as_u16(), answer.body["code"].as_str()) {
                 (401, Some("unauthenticated")) => Verdict::Unknown,
                 (403, Some("forbidden")) => Verdict::Forbidden,

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::{
     app::AppState,
-    auth::csrf,
+    auth::{csrf, token::AgentProof},
     http::{
         caller::{Caller, Cookied, Proof},
         error::ApiError,
@@ -26,10 +26,32 @@ pub enum Me {
         tenant_id: String,
         /// Its owner.
         owner_id: String,
-        /// The key that it proved.
-        key_id: String,
+        /// The key that it proved; none if it proved its pod.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        key_id: Option<String>,
+        /// The pod that it proved.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(example = "greeter-5d9c8f7b6-x2x4v")]
+        pod: Option<String>,
         /// What the token may be used for.
         #[schema(example = json!(["self"]))]
+        scopes: Vec<String>,
+        /// The token's end (RFC 3339).
+        expires_at: String,
+    },
+    /// What runs in a sandbox, by an access token.
+    Run {
+        /// The run: the UID of its resource.
+        id: String,
+        /// Its name.
+        #[schema(example = "answer")]
+        name: String,
+        /// Its tenant.
+        tenant_id: String,
+        /// The pod that it proved.
+        pod: String,
+        /// What the token may be used for.
+        #[schema(example = json!(["runs:read"]))]
         scopes: Vec<String>,
         /// The token's end (RFC 3339).
         expires_at: String,
@@ -77,13 +99,28 @@ pub enum Me {
 )]
 pub async fn get(State(state): State<AppState>, caller: Caller) -> Result<axum::Json<Me>, ApiError> {
     let me = match caller {
-        Caller::Agent(agent) => Me::Agent {
-            id: agent.agent.to_string(),
-            tenant_id: agent.tenant.to_string(),
-            owner_id: agent.owner.to_string(),
-            key_id: agent.key.to_string(),
-            scopes: agent.scopes,
-            expires_at: agent.expires_at.to_string(),
+        Caller::Agent(agent) => {
+            let (key_id, pod) = match agent.proof {
+                AgentProof::Key(key) => (Some(key.to_string()), None),
+                AgentProof::Pod(pod) => (None, Some(pod.name)),
+            };
+            Me::Agent {
+                id: agent.agent.to_string(),
+                tenant_id: agent.tenant.to_string(),
+                owner_id: agent.owner.to_string(),
+                key_id,
+                pod,
+                scopes: agent.scopes,
+                expires_at: agent.expires_at.to_string(),
+            }
+        }
+        Caller::Run(run) => Me::Run {
+            id: run.run.to_string(),
+            name: run.name,
+            tenant_id: run.tenant.to_string(),
+            pod: run.pod.name,
+            scopes: run.scopes,
+            expires_at: run.expires_at.to_string(),
         },
         Caller::Person(login) => {
             let mut tx = state.database.platform().await?;

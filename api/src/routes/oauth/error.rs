@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use crate::{
     http::error::{ApiError, RETRY_AFTER},
-    service::tokens::Refused,
+    service::{tokens::Refused, workloads},
 };
 
 /// Why there is no token.
@@ -20,6 +20,8 @@ pub struct OAuthError {
     status: StatusCode,
     code: &'static str,
     description: String,
+    /// In how many seconds it is worth coming again.
+    retry_after: Option<u64>,
 }
 
 /// The body of an error.
@@ -40,6 +42,7 @@ impl OAuthError {
             status: StatusCode::BAD_REQUEST,
             code,
             description: description.into(),
+            retry_after: None,
         }
     }
 }
@@ -69,18 +72,58 @@ impl From<Refused> for OAuthError {
                     status: StatusCode::INTERNAL_SERVER_ERROR,
                     code: "server_error",
                     description: "something went wrong on our side; the request id helps to find it".to_owned(),
+                    retry_after: None,
                 }
             }
         }
     }
 }
 
+impl From<workloads::Refused> for OAuthError {
+    fn from(refused: workloads::Refused) -> Self {
+        match refused {
+            workloads::Refused::Unproven => Self::new(
+                "invalid_grant",
+                "assertion: it proves nothing; send the token that the pod finds at /var/run/pinfold/workload/token, read anew",
+            ),
+            workloads::Refused::NoTenant => Self::new(
+                "invalid_grant",
+                "the Tenant of this pod belongs to nobody here; who runs the platform links it to a person (docs/auth.md)",
+            ),
+            workloads::Refused::Ended => Self::new(
+                "invalid_grant",
+                "the agent was deleted here, and its Agent resource is still there; delete that, and make another",
+            ),
+            workloads::Refused::TooOften(error) => Self {
+                status: StatusCode::TOO_MANY_REQUESTS,
+                code: "temporarily_unavailable",
+                description: "this pod asks too often; use the token that it has until that ends".to_owned(),
+                retry_after: Some(error.0.as_secs().max(1)),
+            },
+            workloads::Refused::Cluster(error) => {
+                warn!(error = chain(&error), "a pod's token was not judged");
+                Self::unavailable()
+            }
+            workloads::Refused::Token(refused) => refused.into(),
+        }
+    }
+}
+
 impl OAuthError {
+    /// Pods prove themselves where there is a cluster.
+    pub fn no_cluster() -> Self {
+        Self {
+            description: "this service has no cluster, and so no pods; use another grant".to_owned(),
+            ..Self::unavailable()
+        }
+    }
+
     fn unavailable() -> Self {
         Self {
             status: StatusCode::SERVICE_UNAVAILABLE,
             code: "temporarily_unavailable",
             description: "the service cannot answer at the moment; come again".to_owned(),
+            retry_after: Some(RETRY_AFTER),
         }
     }
 }
@@ -96,6 +139,7 @@ impl From<ApiError> for OAuthError {
             status,
             code: "invalid_request",
             description: error.to_string(),
+            retry_after: None,
         }
     }
 }
@@ -108,10 +152,8 @@ impl IntoResponse for OAuthError {
         };
         let headers = [(header::CACHE_CONTROL, "no-store")];
         let mut response = (self.status, headers, axum::Json(body)).into_response();
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, header::HeaderValue::from_static(RETRY_AFTER));
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
         response
     }

@@ -15,27 +15,35 @@ use crate::{
     auth::{challenge::Subject, possession, random::random},
     http::{error::Problem, json, request_id::RequestId},
     routes::oauth::error::{ErrorBody, OAuthError},
-    service::tokens::{self, Answer},
+    service::{
+        tokens::{self, Answer},
+        workloads::{self, Assertion},
+    },
 };
 
 /// The grant type of a signed challenge (RFC 6749, section 4.5: an extension grant's name is a URI).
 pub const GRANT: &str = "urn:pinfold:params:oauth:grant-type:agent-challenge";
 
+/// The grant type of a pod's own token (RFC 7523, section 2.1).
+pub const WORKLOAD: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+
 /// What the endpoint reads, as a form.
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "it describes the form, whose members are read one by one")]
 pub struct TokenRequest {
-    /// `urn:pinfold:params:oauth:grant-type:agent-challenge`.
+    /// `urn:pinfold:params:oauth:grant-type:agent-challenge`, or `urn:ietf:params:oauth:grant-type:jwt-bearer`.
     #[schema(example = "urn:pinfold:params:oauth:grant-type:agent-challenge")]
     grant_type: String,
-    /// The agent.
-    agent_id: String,
-    /// The key that signed.
-    key_id: String,
-    /// The challenge, as it was given.
-    challenge: String,
-    /// The signature: 64 bytes in base64url without padding.
-    signature: String,
+    /// Of a challenge: the agent.
+    agent_id: Option<String>,
+    /// Of a challenge: the key that signed.
+    key_id: Option<String>,
+    /// Of a challenge: the challenge, as it was given.
+    challenge: Option<String>,
+    /// Of a challenge: the signature, 64 bytes in base64url without padding.
+    signature: Option<String>,
+    /// Of `jwt-bearer`: the token that the pod finds at `/var/run/pinfold/workload/token`.
+    assertion: Option<String>,
     /// What the token is to be used for (RFC 6749, section 3.3); without, all that the agent may have.
     scope: Option<String>,
     /// For which resource (RFC 8707); the issuer is all there is.
@@ -80,16 +88,17 @@ pub async fn token(
     request: Request,
 ) -> Result<impl IntoResponse, OAuthError> {
     let form = form(request, &state).await?;
-    match form.get("grant_type").map(String::as_str) {
-        Some(GRANT) => {}
+    let grant = match form.get("grant_type").map(String::as_str) {
+        Some(GRANT) => Grant::Challenge,
+        Some(WORKLOAD) => Grant::Workload,
         Some(_) => {
             return Err(OAuthError::new(
                 "unsupported_grant_type",
-                format!("grant_type: write {GRANT}"),
+                format!("grant_type: write {GRANT} or {WORKLOAD}"),
             ));
         }
         None => return Err(missing("grant_type")),
-    }
+    };
     let scopes: Option<Vec<&str>> = form.get("scope").map(|text| text.split(' ').collect());
     if let Some(unknown) = scopes.iter().flatten().find(|name| !tokens::is_scope(name)) {
         return Err(OAuthError::new(
@@ -106,24 +115,32 @@ pub async fn token(
             format!("resource: leave it out, or write {}", state.issuer),
         ));
     }
-    let field = |name: &'static str| form.get(name).map(String::as_str).ok_or_else(|| missing(name));
-    let id =
-        |name: &'static str, error: domain::IdError| OAuthError::new("invalid_request", format!("{name}: {error}"));
-    let subject = Subject {
-        agent: field("agent_id")?.parse().map_err(|e| id("agent_id", e))?,
-        key: field("key_id")?.parse().map_err(|e| id("key_id", e))?,
-    };
-    let signature = possession::signature(field("signature")?)
-        .map_err(|error| OAuthError::new("invalid_request", error.to_string()))?;
-    let answer = Answer {
-        subject,
-        challenge: field("challenge")?,
-        signature: &signature,
-        scopes,
-        request_id: &request_id,
-    };
     let random = random().map_err(|_| tokens::Refused::NoKey)?;
-    let made = tokens::issue(state.tokens(), answer, state.clock.now(), random).await?;
+    let made = match grant {
+        Grant::Challenge => {
+            let subject = subject(&form)?;
+            let signature = possession::signature(field(&form, "signature")?)
+                .map_err(|error| OAuthError::new("invalid_request", error.to_string()))?;
+            let answer = Answer {
+                subject,
+                challenge: field(&form, "challenge")?,
+                signature: &signature,
+                scopes,
+                request_id: &request_id,
+            };
+            tokens::issue(state.tokens(), answer, state.clock.now(), random).await?
+        }
+        Grant::Workload => {
+            let assertion = Assertion {
+                token: field(&form, "assertion")?,
+                scopes,
+                request_id: &request_id,
+            };
+            let cluster = state.cluster.as_ref().ok_or_else(OAuthError::no_cluster)?;
+            let now = state.clock.now();
+            workloads::exchange(state.tokens(), cluster, &state.throttle, assertion, now, random).await?
+        }
+    };
     let issued = Issued {
         access_token: made.token,
         token_type: "Bearer",
@@ -131,6 +148,29 @@ pub async fn token(
         scope: made.scope,
     };
     Ok(([(header::CACHE_CONTROL, "no-store")], axum::Json(issued)))
+}
+
+/// What is shown for the token.
+#[derive(Debug, Clone, Copy)]
+enum Grant {
+    /// A signed challenge.
+    Challenge,
+    /// A pod's own token.
+    Workload,
+}
+
+/// Who answers a challenge.
+fn subject(form: &BTreeMap<String, String>) -> Result<Subject, OAuthError> {
+    let id =
+        |name: &'static str, error: domain::IdError| OAuthError::new("invalid_request", format!("{name}: {error}"));
+    Ok(Subject {
+        agent: field(form, "agent_id")?.parse().map_err(|e| id("agent_id", e))?,
+        key: field(form, "key_id")?.parse().map_err(|e| id("key_id", e))?,
+    })
+}
+
+fn field<'a>(form: &'a BTreeMap<String, String>, name: &'static str) -> Result<&'a str, OAuthError> {
+    form.get(name).map(String::as_str).ok_or_else(|| missing(name))
 }
 
 /// The form. Parameters without a value count as left out, and none may come twice (RFC 6749, section 3.2).

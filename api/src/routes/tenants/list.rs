@@ -71,6 +71,7 @@ pub async fn list(State(state): State<AppState>, caller: Caller) -> Result<axum:
             Some(tenant) => own(&state, tenant).await?,
         },
         Caller::Agent(agent) => own(&state, agent.tenant).await?,
+        Caller::Run(run) => own(&state, run.tenant).await?,
     };
     Ok(axum::Json(Seats { tenants }))
 }

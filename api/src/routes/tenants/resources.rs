@@ -6,30 +6,16 @@ use serde_json::{Map, Value, json};
 use crate::{
     app::AppState,
     auth::rights::Needs,
-    cluster::{Cluster, ClusterError, Kind, Namespace, OnBehalf},
+    cluster::{Cluster, Kind, Namespace, OnBehalf},
     http::{access::In, error::ApiError, etag::IfMatch, json, merge::merge, once::Claim},
-    store::{
-        audit::{self, Event},
-        tenants,
-    },
+    service::namespaces,
+    store::audit::{self, Event},
 };
 
 /// The cluster, and the tenant's namespace in it.
 pub async fn place<'a, R: Needs>(state: &'a AppState, access: &In<R>) -> Result<(&'a Cluster, Namespace), ApiError> {
     let cluster = state.cluster()?;
-    if let Some(namespace) = cluster.known(access.tenant) {
-        return Ok((cluster, namespace));
-    }
-    let mut tx = state.database.tenant(access.tenant).await?;
-    let row = tenants::find(&mut tx, false).await?.ok_or(ApiError::NotFound)?;
-    drop(tx);
-    let resource = match (row.resource, row.resource_error) {
-        (Some(resource), _) => resource,
-        (None, Some(_)) => return Err(ClusterError::Foreign.into()),
-        (None, None) => return Err(ClusterError::NoNamespace.into()),
-    };
-    let namespace = cluster.namespace(&row.name, resource).await?;
-    cluster.remember(access.tenant, namespace.clone());
+    let namespace = namespaces::find(&state.database, cluster, access.tenant).await?;
     Ok((cluster, namespace))
 }
 

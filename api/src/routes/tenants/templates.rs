@@ -51,6 +51,10 @@ pub struct Shape {
     /// Whether the sandbox shares the node's user namespace; `false` demands one of its own. Default: true.
     #[serde(default = "default_host_users")]
     host_users: bool,
+    /// Whether programs in the sandbox prove here which run they are, by a token that they find at
+    /// `/var/run/pinfold/workload/token`. Default: false.
+    #[serde(default)]
+    workload_identity: bool,
     /// A service that is started in the background before the run's own command: program and arguments, not run by a shell.
     #[serde(default)]
     #[schema(max_items = 32)]
@@ -93,6 +97,7 @@ impl Shape {
             env: sandbox::variables(self.env)?,
             runtime_class_name: self.runtime_class_name,
             host_users: self.host_users,
+            workload_identity: self.workload_identity,
             start_command: self.start_command,
             ready_probe: self.ready_probe.map(|command| ReadyProbe { command }),
         };
@@ -111,6 +116,7 @@ impl Shape {
             env: spec.env.into_iter().map(Variable::from).collect(),
             runtime_class_name: spec.runtime_class_name,
             host_users: spec.host_users,
+            workload_identity: spec.workload_identity,
             start_command: spec.start_command,
             ready_probe: spec.ready_probe.map(|probe| probe.command),
         }
@@ -152,6 +158,7 @@ mod tests {
             "env": [{"name": "A", "value": "1"}, {"name": "B", "secret": {"name": "s", "key": "k"}}],
             "runtime_class_name": "gvisor",
             "host_users": false,
+            "workload_identity": true,
             "start_command": ["serve", "--port=1"],
             "ready_probe": ["curl", "localhost:1"],
         });

@@ -24,9 +24,12 @@ pub(crate) struct Environment {
 }
 
 impl Environment {
-    /// Parts the reserved variables, which no program sees, from the others, which all programs get byte for byte.
+    /// Parts the reserved variables, which no program sees, from the others, which all programs get byte for byte: what users
+    /// set, and what is told to programs.
     pub(crate) fn split(variables: impl Iterator<Item = (OsString, OsString)>) -> Self {
-        let is_reserved = |name: &OsStr| name.as_bytes().starts_with(names::RESERVED_PREFIX.as_bytes());
+        let is_told = |name: &OsStr| names::TOLD.iter().any(|told| *told == name);
+        let is_reserved =
+            |name: &OsStr| name.as_bytes().starts_with(names::RESERVED_PREFIX.as_bytes()) && !is_told(name);
         let (reserved, programs) = variables.partition(|(name, _)| is_reserved(name));
         Self { reserved, programs }
     }
@@ -91,4 +94,23 @@ fn find<'a>(variables: &'a Variables, name: &str) -> Option<&'a OsStr> {
         .iter()
         .find(|(candidate, _)| candidate == name)
         .map(|(_, value)| value.as_os_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_see_what_users_set_and_what_is_meant_for_them() {
+        let given = [
+            "PINFOLD_RUN",
+            "PINFOLD_ISSUER",
+            "A",
+            "PINFOLD_WORKLOAD_TOKEN_FILE",
+            "PINFOLD_STDIN",
+        ];
+        let environment = Environment::split(given.into_iter().map(|name| (name.into(), "x".into())));
+        let seen: Vec<_> = environment.programs().map(|(name, _)| name).collect();
+        assert_eq!(seen, ["PINFOLD_ISSUER", "A", "PINFOLD_WORKLOAD_TOKEN_FILE"]);
+    }
 }

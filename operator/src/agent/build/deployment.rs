@@ -1,15 +1,18 @@
 //! What runs.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::{
     api::{
         apps::v1::{Deployment, DeploymentSpec},
         core::v1::{
-            Container, ContainerPort, PodSecurityContext, PodSpec, PodTemplateSpec, ResourceRequirements,
+            Container, ContainerPort, EnvVar, PodSecurityContext, PodSpec, PodTemplateSpec, ResourceRequirements,
             SeccompProfile, SecretVolumeSource, Volume, VolumeMount,
         },
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
+use kube::ResourceExt;
 use sandbox_protocol::env::escape_expansion;
 
 use crate::{
@@ -22,6 +25,7 @@ use crate::{
         injection::security_context,
         pod::{amounts, pod_env},
     },
+    workload_identity::{self, Grant},
 };
 
 /// Where the agent finds its private key.
@@ -41,12 +45,12 @@ pub fn build(agent: &ValidatedAgent, identity: &Identity) -> Deployment {
             selector: label_selector(agent),
             template: PodTemplateSpec {
                 metadata: Some(ObjectMeta {
-                    labels: Some(pod_labels(agent)),
+                    labels: Some(labels(agent)),
                     ..ObjectMeta::default()
                 }),
                 spec: Some(PodSpec {
                     automount_service_account_token: Some(false),
-                    containers: vec![container(agent)],
+                    containers: vec![container(agent, identity)],
                     enable_service_links: Some(false),
                     security_context: Some(PodSecurityContext {
                         fs_group: Some(spec.run_as_user),
@@ -59,7 +63,7 @@ pub fn build(agent: &ValidatedAgent, identity: &Identity) -> Deployment {
                         ..PodSecurityContext::default()
                     }),
                     service_account_name: Some(service_account::name(&agent.name)),
-                    volumes: Some(vec![identity_volume(identity)]),
+                    volumes: Some(volumes(agent, identity)),
                     ..PodSpec::default()
                 }),
             },
@@ -69,7 +73,49 @@ pub fn build(agent: &ValidatedAgent, identity: &Identity) -> Deployment {
     }
 }
 
-fn container(agent: &ValidatedAgent) -> Container {
+fn labels(agent: &ValidatedAgent) -> BTreeMap<String, String> {
+    let mut all = pod_labels(agent);
+    all.extend(agent.workload.is_some().then(workload_identity::label));
+    all
+}
+
+fn volumes(agent: &ValidatedAgent, identity: &Identity) -> Vec<Volume> {
+    let workload = agent.workload.as_ref().map(Grant::volume);
+    [identity_volume(identity)].into_iter().chain(workload).collect()
+}
+
+/// What the agent's program is told: who it is to the control-plane API, and what its spec says.
+fn environment(agent: &ValidatedAgent, identity: &Identity) -> Vec<EnvVar> {
+    let mut told = agent.workload.as_ref().map(Grant::environment).unwrap_or_default();
+    if agent.workload.is_some() {
+        told.extend(
+            [
+                ("PINFOLD_AGENT_ID", agent.agent.uid()),
+                ("PINFOLD_AGENT_KEY_ID", identity.key_id().map(|id| id.to_string())),
+            ]
+            .map(|(name, value)| EnvVar {
+                name: name.to_owned(),
+                value,
+                value_from: None,
+            }),
+        );
+    }
+    told.extend(agent.agent.spec.env.iter().map(pod_env));
+    told
+}
+
+fn mounts(agent: &ValidatedAgent) -> Vec<VolumeMount> {
+    let identity = VolumeMount {
+        name: IDENTITY.to_owned(),
+        mount_path: IDENTITY_MOUNT.to_owned(),
+        read_only: Some(true),
+        ..VolumeMount::default()
+    };
+    let workload = agent.workload.is_some().then(workload_identity::mount);
+    [identity].into_iter().chain(workload).collect()
+}
+
+fn container(agent: &ValidatedAgent, identity: &Identity) -> Container {
     let spec = &agent.agent.spec;
     let words = |list: &[String]| -> Option<Vec<String>> {
         (!list.is_empty()).then(|| list.iter().map(|word| escape_expansion(word)).collect())
@@ -85,7 +131,7 @@ fn container(agent: &ValidatedAgent) -> Container {
         image: Some(spec.image.clone()),
         command: words(&spec.command),
         args: words(&spec.args),
-        env: (!spec.env.is_empty()).then(|| spec.env.iter().map(pod_env).collect()),
+        env: Some(environment(agent, identity)).filter(|told| !told.is_empty()),
         ports: (!spec.ports.is_empty()).then(|| ports.collect()),
         liveness_probe: spec.liveness_probe.as_ref().map(probe::build),
         readiness_probe: spec.readiness_probe.as_ref().map(probe::build),
@@ -96,12 +142,7 @@ fn container(agent: &ValidatedAgent) -> Container {
             ..ResourceRequirements::default()
         }),
         security_context: Some(security_context(spec.run_as_user)),
-        volume_mounts: Some(vec![VolumeMount {
-            name: IDENTITY.to_owned(),
-            mount_path: IDENTITY_MOUNT.to_owned(),
-            read_only: Some(true),
-            ..VolumeMount::default()
-        }]),
+        volume_mounts: Some(mounts(agent)),
         ..Container::default()
     }
 }

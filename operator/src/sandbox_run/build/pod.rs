@@ -25,6 +25,7 @@ use crate::{
         validate::{Program, ValidatedRun},
     },
     tenant::build::service_account::SANDBOX,
+    workload_identity::{self, Grant},
 };
 
 /// Name of the sandbox's container.
@@ -41,6 +42,7 @@ pub fn build(run: &ValidatedRun, program: &Program, injected: Injected, platform
     if host_users.is_some() {
         labels.insert(labels::USER_NAMESPACE.to_owned(), labels::REQUIRED.to_owned());
     }
+    labels.extend(run.workload.is_some().then(workload_identity::label));
     let injected = injection::within(run.host_users, injected);
     let mut metadata = meta::child(
         meta::run_pod_name(&run.uid),
@@ -74,7 +76,7 @@ pub fn build(run: &ValidatedRun, program: &Program, injected: Injected, platform
             service_account_name: Some(SANDBOX.to_owned()),
             // sandboxd ends what is left and writes the result down after the program's own grace.
             termination_grace_period_seconds: Some(i64::from(GRACE_SECONDS + FINISH_SECONDS)),
-            volumes: Some(vec![injection::volume(injected, platform), scratch()]),
+            volumes: Some(volumes(run, injected, platform)),
             ..PodSpec::default()
         }),
         status: None,
@@ -86,7 +88,7 @@ fn container(run: &ValidatedRun, program: &Program) -> Container {
         name: CONTAINER.to_owned(),
         image: Some(run.image.clone()),
         command: Some(vec![injection::SANDBOXD.to_owned(), "run".to_owned()]),
-        env: Some(environment(program)),
+        env: Some(environment(run, program)),
         resources: Some(ResourceRequirements {
             limits: Some(amounts(&run.limits)),
             requests: Some(amounts(&run.requests)),
@@ -95,27 +97,40 @@ fn container(run: &ValidatedRun, program: &Program) -> Container {
         security_context: Some(injection::security_context(run.run_as_user)),
         startup_probe: run.has_ready_probe.then(|| ready_probe(run.start_timeout_seconds)),
         termination_message_policy: Some("File".to_owned()),
-        volume_mounts: Some(vec![
-            injection::mount(),
-            VolumeMount {
-                name: SCRATCH.to_owned(),
-                mount_path: "/tmp".to_owned(),
-                ..VolumeMount::default()
-            },
-        ]),
+        volume_mounts: Some(mounts(run)),
         ..Container::default()
     }
 }
 
-/// The user's environment, escaped so that the kubelet's expansion gives it back unchanged, then the input.
-fn environment(program: &Program) -> Vec<PodEnvVar> {
+fn volumes(run: &ValidatedRun, injected: Injected, platform: &Platform) -> Vec<Volume> {
+    let workload = run.workload.as_ref().map(Grant::volume);
+    [injection::volume(injected, platform), scratch()]
+        .into_iter()
+        .chain(workload)
+        .collect()
+}
+
+fn mounts(run: &ValidatedRun) -> Vec<VolumeMount> {
+    let scratch = VolumeMount {
+        name: SCRATCH.to_owned(),
+        mount_path: "/tmp".to_owned(),
+        ..VolumeMount::default()
+    };
+    let workload = run.workload.is_some().then(workload_identity::mount);
+    [injection::mount(), scratch].into_iter().chain(workload).collect()
+}
+
+/// Who the program is to the control-plane API, the user's environment, escaped so that the kubelet's expansion gives it back
+/// unchanged, then the input.
+fn environment(run: &ValidatedRun, program: &Program) -> Vec<PodEnvVar> {
+    let told = run.workload.as_ref().map(Grant::environment).unwrap_or_default();
     let user = program.env.iter().map(pod_env);
     let input = program.input.iter().map(|(name, value)| PodEnvVar {
         name: (*name).to_owned(),
         value: Some(value.clone()),
         value_from: None,
     });
-    user.chain(input).collect()
+    told.into_iter().chain(user).chain(input).collect()
 }
 
 /// An environment variable as the kubelet has to see it.
@@ -230,6 +245,33 @@ resources: {requests: {cpu: 100m}}
             spec.volumes.unwrap()[0].empty_dir.is_some(),
             "injected by an init container"
         );
+    }
+
+    #[test]
+    fn the_pod_of_a_run_that_proves_itself() {
+        let template = "{image: busybox, workloadIdentity: true}";
+        let pod = built("{template: python}", Some(template), Injected::ImageVolume);
+        assert_eq!(
+            pod.metadata.labels.as_ref().unwrap()[labels::WORKLOAD_IDENTITY],
+            "enabled"
+        );
+        let spec = pod.spec.unwrap();
+        assert_eq!(spec.automount_service_account_token, Some(false));
+        let container = &spec.containers[0];
+        let told: Vec<(&str, Option<&str>)> = container.env.as_ref().unwrap()[..2]
+            .iter()
+            .map(|variable| (variable.name.as_str(), variable.value.as_deref()))
+            .collect();
+        let file = Some("/var/run/pinfold/workload/token");
+        assert_eq!(
+            told,
+            [
+                ("PINFOLD_WORKLOAD_TOKEN_FILE", file),
+                ("PINFOLD_ISSUER", Some("https://pinfold.example"))
+            ]
+        );
+        assert_yaml_snapshot!("workload-volume", spec.volumes.unwrap().last());
+        assert_yaml_snapshot!("workload-mount", container.volume_mounts.as_ref().unwrap().last());
     }
 
     #[test]

@@ -17,11 +17,12 @@ use k8s_openapi::{
 };
 
 use crate::{
-    config::platform::Dns,
+    config::{Platform, platform::Dns},
     tenant::{
         build::object_meta,
         validate::{Egress, ValidatedTenant},
     },
+    workload_identity::WorkloadIdentity,
 };
 
 const INGRESS: &str = "Ingress";
@@ -29,13 +30,14 @@ const EGRESS: &str = "Egress";
 const ALLOW_EGRESS: &str = "pinfold-allow-egress";
 
 /// Every policy of a tenant.
-pub fn build(tenant: &ValidatedTenant, dns: &Dns) -> Vec<NetworkPolicy> {
+pub fn build(tenant: &ValidatedTenant, platform: &Platform) -> Vec<NetworkPolicy> {
     let mut policies = vec![
         deny_all(tenant),
-        allow_dns(tenant, dns),
+        allow_dns(tenant, &platform.dns),
         agents_accept(tenant),
         reach_agents(tenant),
     ];
+    policies.extend(platform.workload_identity.as_ref().map(|api| reach_api(tenant, api)));
     if !tenant.egress.is_empty() {
         policies.push(allow_egress(tenant));
     }
@@ -116,6 +118,27 @@ fn reach_agents(tenant: &ValidatedTenant) -> NetworkPolicy {
         tenant,
         "pinfold-reach-agents",
         egress(LabelSelector::default(), vec![rule]),
+    )
+}
+
+/// Pods that prove themselves to the control-plane API reach its pods, whatever else is allowed.
+fn reach_api(tenant: &ValidatedTenant, api: &WorkloadIdentity) -> NetworkPolicy {
+    let to = NetworkPolicyPeer {
+        namespace_selector: Some(selector("kubernetes.io/metadata.name", &api.namespace)),
+        pod_selector: Some(LabelSelector {
+            match_labels: Some(api.pod_labels.clone()),
+            ..LabelSelector::default()
+        }),
+        ..NetworkPolicyPeer::default()
+    };
+    let rule = NetworkPolicyEgressRule {
+        to: Some(vec![to]),
+        ports: Some(vec![port("TCP", api.port, None)]),
+    };
+    policy(
+        tenant,
+        "pinfold-reach-api",
+        egress(selector(labels::WORKLOAD_IDENTITY, labels::ENABLED), vec![rule]),
     )
 }
 

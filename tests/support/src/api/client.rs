@@ -17,7 +17,7 @@ use hyper_util::{
 };
 use rustls::{
     ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, pem::PemObject as _},
+    pki_types::{CertificateDer, PrivatePkcs8KeyDer, pem::PemObject as _},
 };
 use serde_json::{Value, json};
 
@@ -189,9 +189,22 @@ pub struct Agent {
     pair: Ed25519KeyPair,
     pub id: String,
     pub key_id: String,
+    /// What the API calls itself that it proves itself to.
+    issuer: String,
 }
 
 impl Agent {
+    /// An agent that is there, with its private key in PEM (RFC 8410).
+    pub fn of_key(pem: &[u8], issuer: &str, id: &str, key_id: &str) -> Self {
+        let key = PrivatePkcs8KeyDer::from_pem_slice(pem).expect("a private key");
+        Self {
+            pair: Ed25519KeyPair::from_pkcs8_maybe_unchecked(key.secret_pkcs8_der()).expect("a key"),
+            id: id.to_owned(),
+            key_id: key_id.to_owned(),
+            issuer: issuer.to_owned(),
+        }
+    }
+
     /// Makes a key and registers it.
     pub async fn register(client: &Client, name: &str) -> Self {
         let (pair, body) = registration(name);
@@ -211,6 +224,7 @@ impl Agent {
         Self {
             id: text("agent_id"),
             key_id: text("key_id"),
+            issuer: ISSUER.to_owned(),
             pair,
         }
     }
@@ -236,8 +250,8 @@ impl Agent {
     pub async fn answer(&self, client: &Client, asked: &Value) -> Answer {
         let challenge = asked["challenge"].as_str().unwrap_or_default();
         let message = format!(
-            "pinfold-agent-challenge-v1\0{ISSUER}\0{}\0{}\0{challenge}\0{}",
-            self.id, self.key_id, asked["expires_at"]
+            "pinfold-agent-challenge-v1\0{}\0{}\0{}\0{challenge}\0{}",
+            self.issuer, self.id, self.key_id, asked["expires_at"]
         );
         let signature = URL_SAFE_NO_PAD.encode(self.pair.sign(message.as_bytes()));
         client

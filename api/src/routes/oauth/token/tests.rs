@@ -199,7 +199,7 @@ async fn what_is_no_request_is_told_so() {
         (
             with("grant_type", "password"),
             "unsupported_grant_type",
-            "grant_type: write urn:pinfold:params:oauth:grant-type:agent-challenge",
+            "grant_type: write urn:pinfold:params:oauth:grant-type:agent-challenge or urn:ietf:params:oauth:grant-type:jwt-bearer",
         ),
         (
             with("scope", "admin"),
@@ -229,6 +229,20 @@ async fn what_is_no_request_is_told_so() {
         let wanted = json!({"error": error, "error_description": description});
         assert_eq!(answer.told(), (400, &wanted));
     }
+    let workload = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+    let answer = app.form("/oauth/token", &[("grant_type", workload)]).await;
+    let wanted = json!({"error": "invalid_request", "error_description": "assertion is missing"});
+    assert_eq!(answer.told(), (400, &wanted));
+    let pod = [("grant_type", workload), ("assertion", "a.b.c")];
+    let answer = app.form("/oauth/token", &pod).await;
+    let wanted = json!({
+        "error": "temporarily_unavailable",
+        "error_description": "this service has no cluster, and so no pods; use another grant",
+    });
+    assert_eq!(
+        (answer.told(), answer.header("retry-after")),
+        ((503, &wanted), Some("1"))
+    );
     let mut twice = good.clone();
     twice.push(("key_id", agent.key_id.clone()));
     let answer = app.form("/oauth/token", &borrowed(&twice)).await;
