@@ -4,7 +4,7 @@
 use std::{marker::PhantomData, time::Duration};
 
 use axum::{
-    extract::{FromRef, FromRequestParts, RawPathParams},
+    extract::{FromRef, FromRequestParts},
     http::request::Parts,
 };
 use domain::{TenantId, TenantName};
@@ -17,7 +17,7 @@ use crate::{
         token::{AgentToken, RunToken},
     },
     http::{
-        caller::Caller,
+        caller::{self, Beside, Caller},
         error::{ApiError, Forbidden},
     },
     store::{
@@ -54,19 +54,13 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let caller = Caller::from_request_parts(parts, state).await?;
-        let params = RawPathParams::from_request_parts(parts, state)
-            .await
-            .map_err(|_| ApiError::NotFound)?;
-        let named = params
-            .iter()
-            .find(|(name, _)| *name == "tenant")
-            .map(|(_, value)| value);
-        // A name that cannot be one is no tenant's.
-        let name = named
-            .and_then(|text| TenantName::parse(text).ok())
-            .ok_or(ApiError::NotFound)?;
         let app = AppState::from_ref(state);
-        let (named, role) = seat(&app, &caller, name.as_str()).await?;
+        let name = caller::named(parts, &app).await.ok_or(ApiError::NotFound)?;
+        let beside = parts.extensions.get::<Beside>().copied().unwrap_or_default();
+        let (named, role) = match (&caller, beside) {
+            (Caller::Agent(agent), Beside::Asked(named)) => (own(named, agent.tenant)?, None),
+            _ => seat(&app, &caller, name.as_str()).await?,
+        };
         if !has(&caller, role, R::RIGHT) {
             return Err(ApiError::Forbidden(Forbidden::Right(R::RIGHT)));
         }
@@ -121,6 +115,11 @@ impl<R: Needs> In<R> {
             Err(ApiError::Forbidden(Forbidden::Right(right)))
         }
     }
+}
+
+/// The tenant that was named, if it is this one.
+fn own(named: Option<Named>, tenant: TenantId) -> Result<Named, ApiError> {
+    named.filter(|named| named.tenant == tenant).ok_or(ApiError::NotFound)
 }
 
 /// The tenant of this name, if the caller belongs to it, and as what. To everybody else there is none.

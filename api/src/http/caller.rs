@@ -1,10 +1,10 @@
 //! Who asks.
 
 use axum::{
-    extract::{FromRef, FromRequestParts},
+    extract::{FromRef, FromRequestParts, RawPathParams},
     http::{HeaderMap, HeaderName, Method, header, request::Parts},
 };
-use domain::{OverseerId, TenantId};
+use domain::{AgentKeyId, OverseerId, TenantId, TenantName};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
@@ -28,10 +28,12 @@ use crate::{
         outside, tokens,
     },
     store::{
-        Scope as _, accounts, agents,
+        Scope as _, StoreError, accounts,
+        agents::{self, Holder},
         api_keys::{self, Presented},
         audit::Actor,
         sessions::{self, Session},
+        tenants::Named,
     },
 };
 
@@ -151,10 +153,7 @@ impl Caller {
         let (pool, now) = (state.database.pool(), state.clock.now());
         Ok(match self {
             Self::Agent(agent) => match &agent.proof {
-                AgentProof::Key(key) => {
-                    let holder = agents::find_holder(pool, agent.agent, *key).await?;
-                    holder.is_some_and(|h| h.stands(now) && h.tenant == agent.tenant && h.owner == agent.owner)
-                }
+                AgentProof::Key(key) => holder(state, agent, *key, None, now).await?.is_some(),
                 AgentProof::Pod(pod) => {
                     let standing = agents::find_standing(pool, agent.agent).await?;
                     standing.is_some_and(|s| s.stands(now) && s.tenant == agent.tenant && s.owner == agent.owner)
@@ -170,6 +169,18 @@ impl Caller {
             Self::Key(key) => api_keys::find(pool, &key.hash, now).await?.is_some(),
         })
     }
+}
+
+/// The holder of the key that an agent's token names, if the agent still is who the token says.
+async fn holder(
+    state: &AppState,
+    agent: &AgentToken,
+    key: AgentKeyId,
+    beside: Option<&str>,
+    now: Timestamp,
+) -> Result<Option<Holder>, StoreError> {
+    let holder = agents::find_holder(state.database.pool(), agent.agent, key, beside).await?;
+    Ok(holder.filter(|h| h.stands(now) && h.tenant == agent.tenant && h.owner == agent.owner))
 }
 
 /// Whether a pod of a tenant's is there. Where the tenant is no more, it is not.
@@ -220,13 +231,18 @@ where
         let state = AppState::from_ref(state);
         let now = state.clock.now();
         let Ok(RequestId(request_id)) = RequestId::from_request_parts(parts, &state).await;
-        let caller = match presented(&parts.headers)? {
+        let named = named(parts, &state).await;
+        let (caller, beside) = match presented(&parts.headers)? {
             Some(text) => match ApiKey::parse(text) {
-                Some(key) => by_key(&state, &key, now).await?,
-                None => by_token(&state, text, &request_id, now).await?,
+                Some(key) => (by_key(&state, &key, now).await?, Beside::NotAsked),
+                None => by_token(&state, text, named.as_ref(), &request_id, now).await?,
             },
-            None => by_cookie(&state, &parts.method, &parts.headers, now).await?,
+            None => (
+                by_cookie(&state, &parts.method, &parts.headers, now).await?,
+                Beside::NotAsked,
+            ),
         };
+        parts.extensions.insert(beside);
         let standing = state.throttle.call(caller.id()).await;
         if let Some(tally) = parts.extensions.get::<Tally>() {
             tally.note(standing);
@@ -309,18 +325,49 @@ fn presented(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
     }
 }
 
-async fn by_token(state: &AppState, text: &str, request_id: &str, now: Timestamp) -> Result<Caller, ApiError> {
+/// The tenant of the name that the path has, where it was read together with who the caller is.
+#[derive(Debug, Clone, Copy, Default)]
+pub enum Beside {
+    /// It was not.
+    #[default]
+    NotAsked,
+    /// There it is, if there is one.
+    Asked(Option<Named>),
+}
+
+/// The name of a tenant that the path has; a name that cannot be one is no tenant's.
+pub async fn named(parts: &mut Parts, state: &AppState) -> Option<TenantName> {
+    let params = RawPathParams::from_request_parts(parts, state).await.ok()?;
+    let (_, text) = params.iter().find(|(name, _)| *name == "tenant")?;
+    TenantName::parse(text).ok()
+}
+
+async fn by_token(
+    state: &AppState,
+    text: &str,
+    named: Option<&TenantName>,
+    request_id: &str,
+    now: Timestamp,
+) -> Result<(Caller, Beside), ApiError> {
     let parsed = jws::parse(text).ok_or(REFUSED)?;
     if let Some(issuer) = state.issuers.of(&parsed) {
-        return by_outside(state, issuer, &parsed, request_id, now).await;
+        let caller = by_outside(state, issuer, &parsed, request_id, now).await?;
+        return Ok((caller, Beside::NotAsked));
     }
+    // Asked every time: a key that is revoked is revoked for the next request.
     let caller = match verified(state, &parsed, now).ok_or(REFUSED)? {
-        Token::Agent(agent) => Caller::Agent(agent),
+        Token::Agent(agent) => {
+            if let (AgentProof::Key(key), Some(name)) = (&agent.proof, named) {
+                let holder = holder(state, &agent, *key, Some(name.as_str()), now).await?;
+                let beside = Beside::Asked(holder.ok_or(REFUSED)?.beside);
+                return Ok((Caller::Agent(agent), beside));
+            }
+            Caller::Agent(agent)
+        }
         Token::Run(run) => Caller::Run(run),
     };
-    // Asked every time: a key that is revoked is revoked for the next request.
     if caller.stands(state).await? {
-        Ok(caller)
+        Ok((caller, Beside::NotAsked))
     } else {
         Err(REFUSED)
     }

@@ -161,7 +161,7 @@ pub enum Refused {
 pub async fn issue(maker: Maker<'_>, answer: Answer<'_>, now: Timestamp, random: [u8; 16]) -> Result<Issued, Refused> {
     let subject = answer.subject;
     let returned = challenge::read(maker.challenge_key, subject, answer.challenge, now).ok_or(Refused::Unproven)?;
-    let holder = agents::find_holder(maker.database.pool(), subject.agent, subject.key).await?;
+    let holder = agents::find_holder(maker.database.pool(), subject.agent, subject.key, None).await?;
     let signed = challenge::signed_bytes(maker.issuer, subject, answer.challenge, returned.expires_at);
     // An unknown key costs a verification like a known one.
     let key = holder.as_ref().map_or(possession::NOBODYS, |h| h.public_key);

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
 use sqlx::PgPool;
 
-use crate::store::{StoreError, TenantTransaction};
+use crate::store::{StoreError, TenantTransaction, tenants::Named};
 
 /// A new agent.
 #[derive(Debug, Clone)]
@@ -50,6 +50,8 @@ pub struct Holder {
     pub expires_at: Option<Timestamp>,
     /// Whether the key was revoked.
     pub revoked: bool,
+    /// The tenant whose name was asked for besides, if it has not ended.
+    pub beside: Option<Named>,
 }
 
 impl Registered {
@@ -349,8 +351,13 @@ pub async fn list(tx: &mut TenantTransaction, after: Option<AgentId>, most: i64)
         .collect())
 }
 
-/// Whose a key is, before the tenant is known.
-pub async fn find_holder(pool: &PgPool, agent: AgentId, key: AgentKeyId) -> Result<Option<Holder>, StoreError> {
+/// Whose a key is, before the tenant is known, and besides, in the same question, whose a name is that a request has.
+pub async fn find_holder(
+    pool: &PgPool,
+    agent: AgentId,
+    key: AgentKeyId,
+    beside: Option<&str>,
+) -> Result<Option<Holder>, StoreError> {
     let row = sqlx::query!(
         r#"
         SELECT
@@ -358,11 +365,14 @@ pub async fn find_holder(pool: &PgPool, agent: AgentId, key: AgentKeyId) -> Resu
             owner_id AS "owner_id!",
             public_key AS "public_key!",
             expires_at AS "expires_at: jiff_sqlx::Timestamp",
-            revoked_at IS NOT NULL AS "revoked!"
-        FROM lookup.agent_of_key($1, $2)
+            revoked_at IS NOT NULL AS "revoked!",
+            named_id,
+            runs_version
+        FROM lookup.agent_of_key_beside_tenant($1, $2, $3)
         "#,
         agent.uuid(),
         key.uuid(),
+        beside,
     )
     .fetch_optional(pool)
     .await
@@ -374,5 +384,9 @@ pub async fn find_holder(pool: &PgPool, agent: AgentId, key: AgentKeyId) -> Resu
         public_key: row.public_key.try_into().map_err(|_| StoreError::Row("agent_keys"))?,
         expires_at: row.expires_at.map(jiff_sqlx::Timestamp::to_jiff),
         revoked: row.revoked,
+        beside: row.named_id.zip(row.runs_version).map(|(id, version)| Named {
+            tenant: TenantId::of_uuid(id),
+            runs_version: version.cast_unsigned(),
+        }),
     }))
 }

@@ -341,7 +341,7 @@ async fn the_ways_around_the_tenant_are_these() {
     .unwrap();
     let wanted = [
         "lookup.agent_of_id(uuid)",
-        "lookup.agent_of_key(uuid,uuid)",
+        "lookup.agent_of_key_beside_tenant(uuid,uuid,text)",
         "lookup.agents_of_resources()",
         "lookup.api_key_of_hash(bytea)",
         "lookup.audit_chains()",
