@@ -1,6 +1,6 @@
 //! The composition root: makes every part from the configuration and joins them.
 
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
 use anyhow::{Context as _, Result};
 use aws_lc_rs::hmac;
@@ -24,9 +24,22 @@ use crate::{
     store::Database,
 };
 
-/// What every handler may ask for.
+/// What every handler may ask for. Each extractor has a copy of its own, so one costs nothing.
 #[derive(Debug, Clone)]
-pub struct AppState {
+pub struct AppState(Arc<Services>);
+
+impl Deref for AppState {
+    type Target = Services;
+
+    fn deref(&self) -> &Services {
+        &self.0
+    }
+}
+
+/// The parts of the service.
+#[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
+pub struct Services {
     /// The database.
     pub database: Database,
     /// The cluster, if there is one.
@@ -130,7 +143,7 @@ impl AppState {
             redis: redis.clone(),
         };
         let secure = config.http.environment == Environment::Production || config.http.issuer.starts_with("https://");
-        Ok(Self {
+        Ok(Self(Arc::new(Services {
             replay: Replay::new(database.clone(), redis.clone()),
             database,
             cluster,
@@ -153,7 +166,16 @@ impl AppState {
             access_token: config.auth.access_token,
             stop: Arc::new(watch::channel(false).0),
             bell: Arc::default(),
-        })
+        })))
+    }
+
+    /// The same beside a cluster.
+    #[cfg(test)]
+    pub fn beside(&self, cluster: Cluster) -> Self {
+        Self(Arc::new(Services {
+            cluster: Some(cluster),
+            ..(*self.0).clone()
+        }))
     }
 
     /// What accounts are opened and changed with.

@@ -196,6 +196,10 @@ pub async fn serve(config: &Config, jobs: bool) -> Result<()> {
         if let Some(certificate) = certificate {
             answer(TlsListener::new(listener, certificate)?, router, stop).await
         } else {
+            let listener = listener.tap_io(|stream| {
+                // Lines of a stream do not wait for the client to acknowledge those before. Without it they are late, and no more.
+                let _ = stream.set_nodelay(true);
+            });
             answer(listener, router, stop).await
         }
     };

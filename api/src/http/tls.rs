@@ -156,6 +156,8 @@ async fn accept(
                 continue;
             }
         };
+        // Lines of a stream do not wait for the client to acknowledge those before. Without it they are late, and no more.
+        let _ = stream.set_nodelay(true);
         let (acceptor, done) = (TlsAcceptor::from(certificate.current()), done.clone());
         tokio::spawn(async move {
             match timeout(HANDSHAKE, acceptor.accept(stream)).await {

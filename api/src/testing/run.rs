@@ -21,7 +21,7 @@ impl TestApp {
             name: "pf-answer".to_owned(),
             uid: Uuid::from_u128(21),
         };
-        self.state.cluster = Some(Cluster::unreachable(tenant, pod.uid));
+        self.state = self.state.beside(Cluster::unreachable(tenant, pod.uid));
         self.router = router::router(self.state.clone()).layer(MockConnectInfo(SocketAddr::from(([10, 0, 0, 1], 1))));
         let said = Said {
             subject: RunId::from_u128(20).to_string(),

@@ -98,6 +98,7 @@ async fn counted(client: &Client) -> Result<()> {
         // It counts a quota when it first sees it, and one that it has counted already only after minutes.
         drop(quotas.delete("counts", &DeleteParams::default()).await);
         drop(quotas.create(&PostParams::default(), &quota).await);
+        // Nothing tells that it was counted without our kinds, but that it was counted.
         tokio::time::sleep(Duration::from_secs(1)).await;
         let found = quotas.get("counts").await.ok().and_then(|q| q.status?.used);
         found.is_some_and(|used| counts.iter().all(|count| used.contains_key(count)))

@@ -212,6 +212,7 @@ async fn beat(client: Client, node: String) {
         let _ = leases
             .patch(&node, &PatchParams::apply("suite").force(), &Patch::Apply(&lease))
             .await;
+        // As kubelets do: a quarter of the lease.
         tokio::time::sleep(Duration::from_secs(10)).await;
     }
 }
