@@ -6,7 +6,7 @@ use crds::agent::Agent;
 use domain::{AgentId, TenantId};
 use futures::{Stream, StreamExt as _};
 use kube::{
-    Api, ResourceExt as _,
+    Api, ResourceExt,
     core::DeserializeGuard,
     runtime::{
         WatchStreamExt as _,
@@ -64,47 +64,39 @@ impl Cluster {
 
     /// The rows that Tenants stand for, by the namespaces that they have.
     pub async fn tenants_of_namespaces(&self) -> Result<HashMap<String, (TenantId, Uuid)>, ClusterError> {
-        let (mut all, mut next) = (HashMap::new(), None);
-        loop {
-            let page = self.list_tenants(PAGE, next.as_deref()).await?;
-            for tenant in &page.items {
-                let namespace = tenant.status.as_ref().and_then(|status| status.namespace.clone());
-                if let (Some(namespace), Some(account), Ok(uid)) =
-                    (namespace, tenants::account(tenant), tenants::uid(tenant))
-                {
-                    all.insert(namespace, (account, uid));
-                }
+        let mut all = HashMap::new();
+        self.each_tenant(|tenant| {
+            let namespace = tenant.status.as_ref().and_then(|status| status.namespace.clone());
+            if let (Some(namespace), Some(account), Ok(uid)) =
+                (namespace, tenants::account(tenant), tenants::uid(tenant))
+            {
+                all.insert(namespace, (account, uid));
             }
-            match page.next {
-                Some(token) => next = Some(token),
-                None => return Ok(all),
-            }
-        }
+        })
+        .await?;
+        Ok(all)
     }
 }
 
-fn id_of(agent: &Agent) -> Option<AgentId> {
+/// The id of an Agent: its UID.
+pub(super) fn id_of(agent: &impl ResourceExt) -> Option<AgentId> {
     Some(AgentId::of_uuid(Uuid::try_parse(&agent.uid()?).ok()?))
 }
 
 /// What an event tells; the ids of a list gather in `filling` until it is whole.
 fn of(event: Event<Guarded>, filling: &mut HashSet<AgentId>) -> Vec<Seen> {
-    let id = |agent: &Guarded| {
-        let uid = agent.uid()?;
-        Some(AgentId::of_uuid(Uuid::try_parse(&uid).ok()?))
-    };
     match event {
         Event::Init => {
             filling.clear();
             Vec::new()
         }
         Event::InitApply(agent) => {
-            filling.extend(id(&agent));
+            filling.extend(id_of(&agent));
             shown(agent).into_iter().collect()
         }
         Event::InitDone => vec![Seen::All(std::mem::take(filling))],
         Event::Apply(agent) => shown(agent).into_iter().collect(),
-        Event::Delete(agent) => id(&agent).map(Seen::Gone).into_iter().collect(),
+        Event::Delete(agent) => id_of(&agent).map(Seen::Gone).into_iter().collect(),
     }
 }
 

@@ -83,17 +83,21 @@ impl Cluster {
 
     /// The ends of audits that are written on Tenants.
     pub async fn audit_heads(&self) -> Result<Vec<String>, ClusterError> {
-        let (mut heads, mut next) = (Vec::new(), None);
+        let mut heads = Vec::new();
+        self.each_tenant(|tenant| heads.extend(tenant.annotations().get(labels::AUDIT_HEAD).cloned()))
+            .await?;
+        Ok(heads)
+    }
+
+    /// Shows every Tenant of the cluster, page by page.
+    pub(super) async fn each_tenant(&self, mut show: impl FnMut(&Tenant)) -> Result<(), ClusterError> {
+        let mut next = None;
         loop {
             let page = self.list_tenants(PAGE, next.as_deref()).await?;
-            heads.extend(
-                page.items
-                    .iter()
-                    .filter_map(|t| t.annotations().get(labels::AUDIT_HEAD).cloned()),
-            );
+            page.items.iter().for_each(&mut show);
             match page.next {
                 Some(token) => next = Some(token),
-                None => return Ok(heads),
+                None => return Ok(()),
             }
         }
     }

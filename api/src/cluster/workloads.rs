@@ -26,7 +26,7 @@ use uuid::Uuid;
 
 use crate::{
     auth::token::PodRef,
-    cluster::{Cluster, ClusterError, Namespace, tenants, within},
+    cluster::{Cluster, ClusterError, Namespace, agents::id_of, tenants, within},
 };
 
 /// How long a pod is taken to be there without asking. What was proved by its token ends no later than this after it.
@@ -255,7 +255,7 @@ impl AgentResource {
     pub(super) fn of(agent: &Agent) -> Option<Self> {
         let identity = agent.status.as_ref().and_then(|status| status.identity.as_ref());
         Some(Self {
-            id: AgentId::of_uuid(Uuid::try_parse(&agent.uid()?).ok()?),
+            id: id_of(agent)?,
             namespace: agent.namespace()?,
             name: agent.name_any(),
             public_key: identity.map(|identity| identity.public_key.clone()),

@@ -131,11 +131,7 @@ async fn seat(app: &AppState, caller: &Caller, name: &str) -> Result<(Named, Opt
         | Caller::Key(Presented {
             tenant: Some(tenant), ..
         }) => {
-            let named = tenants::find_by_name(pool, name).await?;
-            let named = named
-                .filter(|named| named.tenant == *tenant)
-                .ok_or(ApiError::NotFound)?;
-            return Ok((named, None));
+            return Ok((own(tenants::find_by_name(pool, name).await?, *tenant)?, None));
         }
         Caller::Person(login) => login.overseer(),
         Caller::Key(key) => key.overseer,
