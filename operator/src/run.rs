@@ -194,6 +194,7 @@ async fn lead(
         () = candidate.hold() => {}
     }
     controllers.abort_all();
+    injection::withdraw(&shared).await;
     metrics.leading(false);
     candidate.release().await;
     Ok(())

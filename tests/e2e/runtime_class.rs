@@ -1,13 +1,16 @@
 //! RuntimeClasses: a run under gVisor reads a gVisor kernel, and no run is ever given a weaker runtime instead.
 
 use crds::SandboxRun;
-use k8s_openapi::api::{core::v1::Pod, node::v1::RuntimeClass};
+use k8s_openapi::api::{
+    core::v1::{ConfigMap, Pod},
+    node::v1::RuntimeClass,
+};
 use kube::{
     Api,
     api::{DeleteParams, ListParams, PostParams},
 };
 use serde_json::json;
-use support::scene::unique;
+use support::{scene::unique, wait};
 
 use crate::world::{World, end};
 
@@ -30,6 +33,38 @@ async fn a_run_under_gvisor_reads_a_gvisor_kernel() {
     let end = end(&run);
     assert_eq!(end.reason, "Completed", "{end:?}");
     assert!(end.stdout.contains("gvisor"), "{end:?}");
+}
+
+#[tokio::test]
+async fn each_runtime_has_a_canary_of_its_own() {
+    let world = World::with(json!({"runtimeClasses": {"allowed": ["gvisor"]}})).await;
+    let classes: Api<RuntimeClass> = Api::all(world.client.clone());
+    let handler = classes.get("gvisor").await.unwrap().handler;
+    let spec = json!({"template": "base", "command": ["true"], "runtimeClassName": "gvisor"});
+    world.run(spec.clone()).await;
+    let maps: Api<ConfigMap> = Api::namespaced(world.client.clone(), "pinfold-system");
+    let known = wait::until(
+        &maps,
+        "pinfold-injection",
+        "gVisor's canary has shown something",
+        |map| {
+            map.and_then(|map| map.data.as_ref())
+                .is_some_and(|data| data.contains_key(&format!("injection.{handler}")))
+        },
+    )
+    .await
+    .unwrap()
+    .data
+    .unwrap();
+    // Both runtimes of this cluster execute from image volumes.
+    assert_eq!(known["injection"], "imageVolume");
+    assert_eq!(known[&format!("injection.{handler}")], "imageVolume");
+
+    world.start("second", spec).await;
+    let second = world.finished("second").await;
+    assert_eq!(end(&second).reason, "Completed");
+    let pod = world.pod_of(&second).await;
+    assert_eq!(pod.spec.unwrap().init_containers, None);
 }
 
 #[tokio::test]

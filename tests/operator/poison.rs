@@ -1,6 +1,6 @@
 //! OP-17 and OP-18: one bad object keeps no other waiting.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crds::{Agent, SandboxRun};
 use fault_proxy::{Rule, Verb};
@@ -21,19 +21,22 @@ async fn an_object_that_always_fails_slows_nobody_down() {
     // With the bad one as many as a tenant's quota has room for: each agent has a Secret.
     let others = if support::full() { 499 } else { 40 };
     let scene = Scene::with_tenant().await;
-    scene.proxy.add(
-        Rule::on(Verb::Patch, "deployments")
-            .named("poison")
-            .refuse(500, "poison"),
-    );
     let agent = json!({"image": "example.test/any:1", "replicas": 0});
-    scene.make_agent("poison", agent.clone()).await;
     for n in 0..others {
         scene.make_agent(&format!("agent-{n}"), agent.clone()).await;
     }
     for n in 0..others {
         scene.agent_is(&format!("agent-{n}"), "Ready").await;
     }
+    let before = edit_each(&scene, others, 2).await;
+    scene.proxy.add(
+        Rule::on(Verb::Patch, "deployments")
+            .named("poison")
+            .refuse(500, "poison"),
+    );
+    scene.make_agent("poison", agent.clone()).await;
+    let beside = edit_each(&scene, others, 3).await;
+    eprintln!("an edit of one of {others} to its status, median and p99: {before:?}, beside the poison {beside:?}");
     let failed = "pinfold_operator_reconcile_total{kind=\"Agent\",outcome=\"transient\"}";
     wait::until_true("the poison fails again and again", async || {
         scene.metric(failed).await.is_some_and(|n| n >= 5.0)
@@ -59,6 +62,22 @@ async fn an_object_that_always_fails_slows_nobody_down() {
     scene.proxy.clear_rules();
     scene.agent_is("poison", "Ready").await;
     scene.settle().await;
+}
+
+/// Gives each of the others another image, one after the other; how long until their status told of it: median and p99.
+async fn edit_each(scene: &Scene, others: usize, version: u32) -> (Duration, Duration) {
+    let agents: Api<Agent> = scene.api();
+    let mut took = Vec::with_capacity(others);
+    for n in 0..others {
+        let name = format!("agent-{n}");
+        let begun = Instant::now();
+        let image = json!({"spec": {"image": format!("example.test/any:{version}")}});
+        scene.patch(&agents, &name, image).await;
+        scene.agent_is(&name, "Ready").await;
+        took.push(begun.elapsed());
+    }
+    took.sort();
+    (took[others / 2], took[(others * 99).div_ceil(100) - 1])
 }
 
 /// Loosens the stored schema of runs for as long as it takes to write one that the types of this release cannot read,

@@ -131,6 +131,7 @@ pub fn start(shared: &Arc<Shared>, tasks: &mut JoinSet<()>) {
         caches.runtime_classes.clone(),
         keep,
         |shared, _| {
+            shared.injection.classes_changed();
             for tenant in shared.caches.tenants.all() {
                 shared.runs_changed(&namespace_of(&tenant));
             }

@@ -73,6 +73,7 @@ pub async fn fetch(shared: &Shared, key: &Key) -> Result<Option<Fetched>, Failur
         (PodState::NotMade, false) => plan(shared, &run, &key.scope, tenant.as_deref()),
         _ => Err(Refusal::not_needed()),
     };
+    let injected = plan.as_ref().ok().and_then(|plan| injected(shared, plan));
     let trouble = match &pod {
         PodState::There(pod) => trouble::of(shared, pod).await?,
         _ => None,
@@ -82,11 +83,18 @@ pub async fn fetch(shared: &Shared, key: &Key) -> Result<Option<Fetched>, Failur
         suspended,
         plan,
         concurrent_runs: limits.map_or(0, |l| usize::try_from(l.concurrent_runs).unwrap_or(0)),
-        injected: shared.injection.current(),
+        injected,
         trouble,
         run,
         stop: false,
     }))
+}
+
+/// How `sandboxd` comes into the run's sandbox, as far as that is known.
+fn injected(shared: &Shared, plan: &ValidatedRun) -> Option<Injected> {
+    let classes = &shared.caches.runtime_classes;
+    let class = plan.runtime_class.as_ref().and_then(|class| classes.get("", class));
+    shared.injection.under(class.as_deref())
 }
 
 async fn find_pod(shared: &Shared, run: &SandboxRun, namespace: &str, uid: &str) -> Result<PodState, Failure> {

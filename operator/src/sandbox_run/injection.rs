@@ -1,93 +1,233 @@
-//! Finds out how `sandboxd` comes into sandboxes on this cluster.
+//! Finds out how `sandboxd` comes into sandboxes on this cluster, runtime by runtime.
 //!
 //! Image volumes are specified as not executable, yet some runtimes execute from them. So a canary pod tries, in
-//! the operator's own namespace, and what it shows is kept in a ConfigMap until the image changes.
+//! the operator's own namespace: under the nodes' own runtime at the start, under another as soon as a run asks for
+//! its RuntimeClass. What it shows is kept in a ConfigMap until the image changes.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+mod canary;
+mod known;
 
-use crds::labels::component;
-use k8s_openapi::{
-    api::core::v1::{ConfigMap, Container, ContainerState, Pod, PodSpec, ResourceRequirements},
-    apimachinery::pkg::api::resource::Quantity,
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
-use kube::{
-    Api, ResourceExt,
-    api::{DeleteParams, PostParams},
-};
-use serde_json::json;
+
+use k8s_openapi::api::node::v1::RuntimeClass;
+use kube::ResourceExt;
 use telemetry::logging::chain;
-use tokio::sync::watch;
+use tokio::{sync::Notify, time::Instant};
 use tracing::{info, warn};
 
-use crate::{
-    cluster::{apply::failure, meta, server_side},
-    config::InjectionMode,
-    runtime::Failure,
-    sandbox_run::{
-        MANAGER,
-        build::{Injected, injection},
-    },
-    shared::Shared,
-};
+pub use canary::withdraw;
 
-const CONFIG_MAP: &str = "pinfold-injection";
-const CANARY: &str = "pinfold-canary";
+use crate::{config::InjectionMode, sandbox_run::build::Injected, shared::Shared};
 
-/// How long a canary may take, an image pull included.
-const PATIENCE: Duration = Duration::from_mins(2);
+/// The nodes' own runtime, among the handlers of RuntimeClasses.
+const OWN: &str = "";
 
-/// What was found out; nothing until then.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_mins(5);
+
+/// What was found out.
 #[derive(Debug)]
 pub struct Injection {
-    found: watch::Sender<Option<Injected>>,
+    /// What the platform file says for all runtimes.
+    decided: Option<Injected>,
+    state: Mutex<State>,
+    /// There is another runtime to try, or a RuntimeClass is another.
+    changed: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    /// By handler.
+    found: BTreeMap<String, Injected>,
+    /// What a canary is to try yet, by handler.
+    open: BTreeMap<String, Open>,
+    /// Whether a canary is under way.
+    trying: bool,
+}
+
+#[derive(Debug)]
+struct Open {
+    /// The RuntimeClass that leads to this runtime; none leads to the nodes' own.
+    class: Option<String>,
+    due: Instant,
+    wait: Duration,
+}
+
+impl Open {
+    fn new(class: Option<String>) -> Self {
+        Self {
+            class,
+            due: Instant::now(),
+            wait: FIRST_WAIT,
+        }
+    }
 }
 
 impl Injection {
     /// Takes what the platform file says; `auto` is found out later.
     pub fn new(mode: InjectionMode) -> Self {
-        let found = match mode {
-            InjectionMode::Auto => None,
-            InjectionMode::ImageVolume => Some(Injected::ImageVolume),
-            InjectionMode::InitContainer => Some(Injected::InitContainer),
-        };
         Self {
-            found: watch::Sender::new(found),
+            decided: match mode {
+                InjectionMode::Auto => None,
+                InjectionMode::ImageVolume => Some(Injected::ImageVolume),
+                InjectionMode::InitContainer => Some(Injected::InitContainer),
+            },
+            state: Mutex::new(State {
+                found: BTreeMap::new(),
+                open: BTreeMap::from([(OWN.to_owned(), Open::new(None))]),
+                trying: false,
+            }),
+            changed: Notify::new(),
         }
     }
 
-    /// What was found out.
-    pub fn current(&self) -> Option<Injected> {
-        *self.found.borrow()
+    /// How `sandboxd` comes into a sandbox of this RuntimeClass; nothing while the nodes' own runtime is being tried.
+    /// The init container works everywhere, so no run waits for the trial of another runtime, which may have no node.
+    pub fn under(&self, class: Option<&RuntimeClass>) -> Option<Injected> {
+        if self.decided.is_some() {
+            return self.decided;
+        }
+        let mut state = self.state();
+        if let Some(found) = state.found.get(class.map_or(OWN, |class| &class.handler)) {
+            return Some(*found);
+        }
+        let class = class?;
+        state
+            .open
+            .entry(class.handler.clone())
+            .or_insert_with(|| Open::new(Some(class.name_any())));
+        self.changed.notify_one();
+        Some(Injected::InitContainer)
+    }
+
+    /// A RuntimeClass has come, gone or changed.
+    pub fn classes_changed(&self) {
+        self.changed.notify_one();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the next trial: its handler and its RuntimeClass.
+    async fn due(&self) -> (String, Option<String>) {
+        loop {
+            let next = {
+                let state = self.state();
+                let next = state.open.iter().min_by_key(|(_, open)| open.due);
+                next.map(|(handler, open)| (open.due, handler.clone(), open.class.clone()))
+            };
+            match next {
+                Some((due, handler, class)) if due <= Instant::now() => return (handler, class),
+                Some((due, ..)) => {
+                    tokio::select! {
+                        () = tokio::time::sleep_until(due) => {}
+                        () = self.changed.notified() => {}
+                    }
+                }
+                None => self.changed.notified().await,
+            }
+        }
+    }
+
+    fn take(&self, handler: String, found: Injected) {
+        let mut state = self.state();
+        state.open.remove(&handler);
+        state.found.insert(handler, found);
+    }
+
+    fn forget(&self, handler: &str) {
+        let mut state = self.state();
+        state.open.remove(handler);
+        state.found.remove(handler);
+    }
+
+    fn postpone(&self, handler: &str) {
+        if let Some(open) = self.state().open.get_mut(handler) {
+            open.due = Instant::now() + open.wait;
+            open.wait = (open.wait * 2).min(LONGEST_WAIT);
+        }
     }
 }
 
 /// Finds out, if the platform file leaves it open. Runs while this process leads.
 pub async fn find_out(shared: Arc<Shared>) {
-    let mut wait = Duration::from_secs(1);
-    if shared.injection.current().is_some() {
+    let injection = &shared.injection;
+    if injection.decided.is_some() {
         return;
     }
+    while let Err(error) = known::recall(&shared).await {
+        warn!(error = %chain(&error), "what earlier canaries showed could not be read; it is tried again");
+        tokio::time::sleep(FIRST_WAIT).await;
+    }
+    wake(&shared);
     loop {
-        match attempt(&shared).await {
-            Ok(Some(found)) => {
-                info!(?found, "how sandboxd comes into sandboxes is known");
-                take(&shared, found);
-                return;
-            }
-            // The init container works everywhere: runs need not wait for a verdict that takes so long.
-            Ok(None) => {
-                warn!("the canary pod did not get to run; init containers are used until one has");
-                take(&shared, Injected::InitContainer);
-            }
-            Err(error) => warn!(error = %chain(&error), "the canary pod could not be used; it is tried again"),
+        let (handler, class) = injection.due().await;
+        if !leads_to(&shared, class.as_deref(), &handler) {
+            injection.forget(&handler);
+            continue;
         }
-        tokio::time::sleep(wait).await;
-        wait = (wait * 2).min(Duration::from_mins(5));
+        injection.state().trying = true;
+        let shown = tokio::select! {
+            shown = canary::executes(&shared, class.as_deref()) => Some(shown),
+            () = gone(&shared, class.as_deref(), &handler) => None,
+        };
+        if shown.is_none() {
+            withdraw(&shared).await;
+        }
+        injection.state().trying = false;
+        match shown {
+            None => continue,
+            Some(Ok(Some(executed))) => {
+                let found = if executed {
+                    Injected::ImageVolume
+                } else {
+                    Injected::InitContainer
+                };
+                info!(class, ?found, "how sandboxd comes into sandboxes is known");
+                injection.take(handler, found);
+                wake(&shared);
+                if let Err(error) = known::remember(&shared).await {
+                    warn!(error = %chain(&error), "what the canary showed could not be kept; the next leader tries anew");
+                }
+                continue;
+            }
+            Some(Ok(None)) => {
+                warn!(
+                    class,
+                    "the canary pod did not get to run; init containers are used until one has"
+                );
+                injection.state().found.insert(handler.clone(), Injected::InitContainer);
+                wake(&shared);
+            }
+            Some(Err(error)) => {
+                warn!(class, error = %chain(&error), "the canary pod could not be used; it is tried again");
+            }
+        }
+        injection.postpone(&handler);
     }
 }
 
-fn take(shared: &Shared, found: Injected) {
-    shared.injection.found.send_replace(Some(found));
+fn leads_to(shared: &Shared, class: Option<&str>, handler: &str) -> bool {
+    class.is_none_or(|class| {
+        let class = shared.caches.runtime_classes.get("", class);
+        class.is_some_and(|class| class.handler == handler)
+    })
+}
+
+/// Waits until the RuntimeClass leads to this runtime no more.
+async fn gone(shared: &Shared, class: Option<&str>, handler: &str) {
+    while leads_to(shared, class, handler) {
+        shared.injection.changed.notified().await;
+    }
+}
+
+/// Runs that waited for the first verdict go on.
+fn wake(shared: &Shared) {
     for run in shared.caches.runs.all() {
         if !super::is_finished(&run) {
             shared.queues.runs.add(super::key(&run));
@@ -95,146 +235,81 @@ fn take(shared: &Shared, found: Injected) {
     }
 }
 
-/// What is known or a canary shows; nothing if it did not get to run.
-async fn attempt(shared: &Shared) -> Result<Option<Injected>, Failure> {
-    let namespace = &shared.installation.namespace;
-    let image = &shared.platform.sandboxd_image;
-    let maps: Api<ConfigMap> = Api::namespaced(shared.client.clone(), namespace);
-    let known = maps
-        .get_opt(CONFIG_MAP)
-        .await
-        .map_err(|e| failure(format!("read ConfigMap {CONFIG_MAP}"), e))?;
-    let data = known.and_then(|m| m.data).unwrap_or_default();
-    if data.get("image") == Some(image) {
-        match data.get("injection").map(String::as_str) {
-            Some("imageVolume") => return Ok(Some(Injected::ImageVolume)),
-            Some("initContainer") => return Ok(Some(Injected::InitContainer)),
-            _ => {}
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn class(name: &str, handler: &str) -> RuntimeClass {
+        serde_json::from_value(serde_json::json!({"metadata": {"name": name}, "handler": handler})).unwrap()
+    }
+
+    fn open(injection: &Injection) -> Vec<(String, Option<String>)> {
+        let state = injection.state();
+        let open = state.open.iter();
+        open.map(|(handler, open)| (handler.clone(), open.class.clone()))
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn what_the_platform_file_says_holds_for_every_runtime() {
+        let injection = Injection::new(InjectionMode::ImageVolume);
+        assert_eq!(injection.under(None), Some(Injected::ImageVolume));
+        assert_eq!(injection.under(Some(&class("k", "kata"))), Some(Injected::ImageVolume));
+    }
+
+    #[tokio::test]
+    async fn a_runtime_that_was_not_tried_copies_and_is_tried_once() {
+        let injection = Injection::new(InjectionMode::Auto);
+        assert_eq!(injection.under(None), None, "the nodes' own is waited for");
+        assert_eq!(
+            injection.under(Some(&class("k", "kata"))),
+            Some(Injected::InitContainer)
+        );
+        assert_eq!(
+            injection.under(Some(&class("other", "kata"))),
+            Some(Injected::InitContainer)
+        );
+        let own = (OWN.to_owned(), None);
+        assert_eq!(
+            open(&injection),
+            [own.clone(), ("kata".to_owned(), Some("k".to_owned()))]
+        );
+        assert_eq!(injection.due().await, own, "it was there first");
+
+        injection.take(OWN.to_owned(), Injected::ImageVolume);
+        assert_eq!(injection.under(None), Some(Injected::ImageVolume));
+        assert_eq!(
+            injection.under(Some(&class("k", "kata"))),
+            Some(Injected::InitContainer)
+        );
+        injection.take("kata".to_owned(), Injected::ImageVolume);
+        assert_eq!(injection.under(Some(&class("k", "kata"))), Some(Injected::ImageVolume));
+        assert_eq!(open(&injection), []);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_trial_that_showed_nothing_comes_again_later_and_later() {
+        let injection = Injection::new(InjectionMode::Auto);
+        for wait in [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300] {
+            injection.due().await;
+            let before = Instant::now();
+            injection.postpone(OWN);
+            injection.due().await;
+            assert_eq!(before.elapsed(), Duration::from_secs(wait));
         }
     }
-    let (found, value) = match canary_executes(shared).await? {
-        Some(true) => (Injected::ImageVolume, "imageVolume"),
-        Some(false) => (Injected::InitContainer, "initContainer"),
-        None => return Ok(None),
-    };
-    let body = json!({
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": meta::child(CONFIG_MAP, Some(namespace), meta::labels(component::SANDBOX, ""), None),
-        "data": {"image": image, "injection": value},
-    });
-    server_side::apply::<ConfigMap>(&shared.client, maps.resource_url(), CONFIG_MAP, None, MANAGER, &body)
-        .await
-        .map_err(|e| failure(format!("write ConfigMap {CONFIG_MAP}"), e))?;
-    Ok(Some(found))
-}
 
-/// Whether the canary could execute; nothing if it did not get to try.
-async fn canary_executes(shared: &Shared) -> Result<Option<bool>, Failure> {
-    let pods: Api<Pod> = Api::namespaced(shared.client.clone(), &shared.installation.namespace);
-    let gone = |result: Result<_, kube::Error>| match result {
-        Err(kube::Error::Api(answer)) if answer.code == 404 => Ok(()),
-        Err(error) => Err(failure(format!("delete pod {CANARY}"), error)),
-        Ok(_) => Ok(()),
-    };
-    // One left over by a process that was killed must not be taken for ours.
-    gone(pods.delete(CANARY, &DeleteParams::default().grace_period(0)).await)?;
-    let made = match pods.create(&PostParams::default(), &canary(shared)).await {
-        Ok(made) => made,
-        Err(kube::Error::Api(answer)) if answer.code == 422 || answer.code == 400 => {
-            info!(answer = answer.message, "the API server knows no image volumes");
-            return Ok(Some(false));
-        }
-        Err(error) => return Err(failure(format!("create pod {CANARY}"), error)),
-    };
-    let uid = made.uid().unwrap_or_default();
-    let ended = kube::runtime::wait::await_condition(pods.clone(), CANARY, |pod: Option<&Pod>| {
-        let phase = pod
-            .filter(|p| p.uid().as_deref() == Some(&uid))
-            .and_then(|p| p.status.as_ref()?.phase.as_deref());
-        matches!(phase, Some("Succeeded" | "Failed"))
-    });
-    let executed = match tokio::time::timeout(PATIENCE, ended).await {
-        Ok(Ok(pod)) => verdict(pod.as_ref()),
-        Ok(Err(error)) => {
-            return Err(Failure {
-                attempt: format!("wait for pod {CANARY}"),
-                class: crate::runtime::FailureClass::Transient,
-                source: Box::new(error),
-            });
-        }
-        // Waiting for a node, or for its image: that says nothing. A container that cannot be made does.
-        Err(_) => {
-            let pod = pods.get_opt(CANARY).await.ok().flatten();
-            pod.as_ref().is_some_and(cannot_start).then_some(false)
-        }
-    };
-    gone(pods.delete(CANARY, &DeleteParams::default().grace_period(0)).await)?;
-    Ok(executed)
-}
-
-/// The pod's own deadline ends it with a phase, too, but without a container that ran.
-fn verdict(pod: Option<&Pod>) -> Option<bool> {
-    let status = pod?.status.as_ref()?;
-    if status.phase.as_deref() == Some("Succeeded") {
-        return Some(true);
-    }
-    state_of(pod?)?.terminated.as_ref().map(|_| false)
-}
-
-fn cannot_start(pod: &Pod) -> bool {
-    let reason = state_of(pod).and_then(|state| state.waiting.as_ref()?.reason.as_deref());
-    matches!(
-        reason,
-        Some("CreateContainerError" | "RunContainerError" | "StartError")
-    )
-}
-
-fn state_of(pod: &Pod) -> Option<&ContainerState> {
-    pod.status
-        .as_ref()?
-        .container_statuses
-        .as_ref()?
-        .first()?
-        .state
-        .as_ref()
-}
-
-fn canary(shared: &Shared) -> Pod {
-    const USER: i64 = 65532;
-    let platform = &shared.platform;
-    let amounts: BTreeMap<String, Quantity> = [("cpu", "50m"), ("memory", "32Mi")]
-        .into_iter()
-        .map(|(name, amount)| (name.to_owned(), Quantity(amount.to_owned())))
-        .collect();
-    Pod {
-        metadata: meta::child(
-            CANARY,
-            Some(&shared.installation.namespace),
-            meta::labels(component::SANDBOX, ""),
-            None,
-        ),
-        spec: Some(PodSpec {
-            active_deadline_seconds: Some(i64::try_from(PATIENCE.as_secs()).unwrap_or(120)),
-            automount_service_account_token: Some(false),
-            containers: vec![Container {
-                name: "canary".to_owned(),
-                image: Some(platform.sandboxd_image.clone()),
-                image_pull_policy: platform.sandboxd_pull_policy.clone(),
-                command: Some(vec![injection::SANDBOXD.to_owned(), "canary".to_owned()]),
-                resources: Some(ResourceRequirements {
-                    limits: Some(amounts.clone()),
-                    requests: Some(amounts),
-                    ..ResourceRequirements::default()
-                }),
-                security_context: Some(injection::security_context(USER)),
-                volume_mounts: Some(vec![injection::mount()]),
-                ..Container::default()
-            }],
-            restart_policy: Some("Never".to_owned()),
-            volumes: Some(vec![injection::volume(Injected::ImageVolume, platform)]),
-            ..PodSpec::default()
-        }),
-        status: None,
+    #[tokio::test]
+    async fn a_class_that_went_takes_what_was_assumed_with_it() {
+        let injection = Injection::new(InjectionMode::Auto);
+        injection.under(Some(&class("k", "kata")));
+        injection
+            .state()
+            .found
+            .insert("kata".to_owned(), Injected::InitContainer);
+        injection.forget("kata");
+        assert_eq!(open(&injection), [(OWN.to_owned(), None)]);
+        injection.under(Some(&class("k", "kata")));
+        assert_eq!(open(&injection).len(), 2);
     }
 }
