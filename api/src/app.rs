@@ -19,7 +19,7 @@ use crate::{
     redis::Redis,
     service::{
         bell::Bell, hashing::Hashing, keyring::Keyring, limiter::Counting, replay::Replay, second_factor,
-        sign_up::Place, throttle::Throttle, tokens::Maker,
+        sign_up::Place, standing::Standing, throttle::Throttle, tokens::Maker,
     },
     store::Database,
 };
@@ -48,6 +48,8 @@ pub struct Services {
     pub redis: Option<Arc<Redis>>,
     /// Where what counts once is judged.
     pub replay: Replay,
+    /// What is remembered of who is who.
+    pub standing: Arc<Standing>,
     /// Issuers outside whose word on people counts.
     pub issuers: Arc<Issuers>,
     /// The signing keys.
@@ -145,6 +147,12 @@ impl AppState {
         let secure = config.http.environment == Environment::Production || config.http.issuer.starts_with("https://");
         Ok(Self(Arc::new(Services {
             replay: Replay::new(database.clone(), redis.clone()),
+            standing: Arc::new(Standing::new(
+                database.clone(),
+                redis.clone(),
+                &config.http.issuer,
+                metrics.standing_remembered.clone(),
+            )),
             database,
             cluster,
             redis,
@@ -217,6 +225,7 @@ impl AppState {
     pub fn tokens(&self) -> Maker<'_> {
         Maker {
             database: &self.database,
+            standing: &self.standing,
             replay: &self.replay,
             keyring: &self.keyring,
             challenge_key: &self.keys.challenge,

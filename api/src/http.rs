@@ -12,6 +12,7 @@ pub mod json;
 pub mod layers;
 pub mod limits;
 pub mod merge;
+pub mod named;
 pub mod once;
 pub mod parse;
 pub mod query;

@@ -63,6 +63,8 @@ pub struct Metrics {
     connections: Family<StateLabels, Gauge>,
     /// Counted where Redis is asked.
     pub redis_unanswered: Counter,
+    /// Counted where it is remembered.
+    pub standing_remembered: Counter,
     numbered: Counter,
     broken: Gauge,
 }
@@ -84,6 +86,7 @@ impl Default for Metrics {
             jobs: Family::default(),
             connections: Family::default(),
             redis_unanswered: Counter::default(),
+            standing_remembered: Counter::default(),
             numbered: Counter::default(),
             broken: Gauge::default(),
         }
@@ -117,6 +120,11 @@ impl Metrics {
             "redis_unanswered",
             "Questions that Redis did not answer and this process answered for itself",
             self.redis_unanswered.clone(),
+        );
+        registry.register(
+            "standing_remembered",
+            "Questions whose an agent's key is that were answered from memory",
+            self.standing_remembered.clone(),
         );
         registry.register(
             "audit_events_numbered",

@@ -17,6 +17,8 @@ use telemetry::logging::chain;
 use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 
+mod channel;
+
 /// What one question may take: a request waits for it.
 const PATIENCE: Duration = Duration::from_millis(100);
 
@@ -43,8 +45,18 @@ pub struct Spending {
     pub remember: Duration,
 }
 
+/// What was taken from a bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Taken {
+    /// How many, at least one.
+    pub taken: u32,
+    /// How many are left in it.
+    pub left: u32,
+}
+
 /// The server, as this replica reaches it.
 pub struct Redis {
+    client: Client,
     connection: ConnectionManager,
     bucket: Script,
     epoch: Script,
@@ -67,8 +79,8 @@ pub enum RedisError {
     #[error("Redis does not answer")]
     Away(#[source] ::redis::RedisError),
     /// It did not answer in time.
-    #[error("Redis did not answer within {FIRST:?}")]
-    Late,
+    #[error("Redis did not answer within {0:?}")]
+    Late(Duration),
     /// It forgets what it was told when it is full, and with that what somebody has used up.
     #[error("Redis runs with maxmemory-policy {0}; it must be {KEEPS}")]
     Evicts(String),
@@ -82,10 +94,10 @@ impl Redis {
             .set_number_of_retries(0)
             .set_connection_timeout(Some(FIRST))
             .set_response_timeout(Some(FIRST));
-        let connection = Client::open(url.expose_secret())
-            .and_then(|client| ConnectionManager::new_lazy_with_config(client, config))
-            .map_err(RedisError::Away)?;
+        let client = Client::open(url.expose_secret()).map_err(RedisError::Away)?;
+        let connection = ConnectionManager::new_lazy_with_config(client.clone(), config).map_err(RedisError::Away)?;
         Ok(Self {
+            client,
             connection,
             bucket: Script::new(include_str!("redis/gcra.lua")),
             epoch: Script::new(include_str!("redis/epoch.lua")),
@@ -101,7 +113,7 @@ impl Redis {
         let mut question = ::redis::cmd("INFO");
         let answer: RedisResult<String> = timeout(FIRST, question.arg("memory").query_async(&mut connection))
             .await
-            .map_err(|_| RedisError::Late)?;
+            .map_err(|_| RedisError::Late(FIRST))?;
         let answer = answer.map_err(RedisError::Away)?;
         let policy = answer.lines().find_map(|line| line.strip_prefix("maxmemory_policy:"));
         match policy.map(str::trim) {
@@ -110,22 +122,27 @@ impl Redis {
         }
     }
 
-    /// Takes one from a bucket that all replicas share, which holds `count` and fills within `window`: how many are left,
-    /// or how long until there is one. None if the server does not say.
+    /// Takes up to `most` from a bucket that all replicas share, which holds `count` and fills within `window`: what was taken, or how
+    /// long until there is one. None if the server does not say.
     pub async fn take(
         &self,
         bucket: &'static str,
         key: &[u8; 32],
         count: NonZeroU32,
         window: Duration,
-    ) -> Option<Result<u32, Duration>> {
+        most: NonZeroU32,
+    ) -> Option<Result<Taken, Duration>> {
         let interval = (window / count.get()).as_micros();
         let mut connection = self.connection.clone();
         let mut call = self.bucket.key(name(bucket, key));
         call.arg(u64::try_from(interval).unwrap_or(u64::MAX));
         call.arg(u64::try_from(interval * u128::from(count.get())).unwrap_or(u64::MAX));
-        let (left, wait): (i64, u64) = self.ask(call.invoke_async(&mut connection)).await?;
-        Some(u32::try_from(left).map_err(|_| Duration::from_micros(wait)))
+        call.arg(most.get());
+        let (left, taken, wait): (u32, u32, u64) = self.ask(call.invoke_async(&mut connection)).await?;
+        Some(match taken {
+            0 => Err(Duration::from_micros(wait)),
+            taken => Ok(Taken { taken, left }),
+        })
     }
 
     /// The epoch of what the server has used up, `fresh` making a new one if it lost that. None if the server does not say.

@@ -82,10 +82,12 @@ fn callers() -> OpenApiRouter<AppState> {
     let runs = runs()
         .route_layer(DefaultBodyLimit::max(layers::RUN))
         .route_layer(middleware::from_fn(layers::patient));
-    open()
-        .merge(account())
+    let changing = account()
         .merge(admin())
         .merge(tenants())
+        .route_layer(middleware::from_fn(layers::told));
+    open()
+        .merge(changing)
         .route_layer(middleware::from_fn(layers::timely))
         .merge(runs)
         .route_layer(middleware::from_fn(limits::tell))
@@ -239,6 +241,7 @@ fn pages(state: &AppState) -> Router<AppState> {
         .route("/invitations", post(pages::invitations::send))
         .route("/claim", post(pages::claim::look))
         .route("/claim/{tenant}", post(pages::claim::take))
+        .route_layer(middleware::from_fn(layers::told))
         .route_layer(middleware::from_fn_with_state(state.clone(), form::layer))
         .route_layer(middleware::from_fn_with_state(Group::Logins, limits::layer))
         .route_layer(middleware::from_fn(layers::timely));
@@ -269,9 +272,15 @@ pub fn router(state: AppState) -> Router {
     let callers = layers::refusing(callers).layer(cors::of(&state.allowed_origins));
     let well_known = layers::refusing(well_known).layer(cors::public());
     let (limits, metrics) = (Extension(state.limits.clone()), state.metrics.clone());
+    let standing = Extension(state.standing.clone());
     let pages = layers::refusing(pages(&state));
     layers::wrap(
-        callers.merge(well_known).merge(pages).with_state(state).layer(limits),
+        callers
+            .merge(well_known)
+            .merge(pages)
+            .with_state(state)
+            .layer(limits)
+            .layer(standing),
         metrics,
     )
 }

@@ -36,7 +36,7 @@ use crate::{
     mail::Mailer,
     redis::RedisError,
     router,
-    store::{idempotency, mail_links, replay, sessions},
+    store::{changes, idempotency, mail_links, replay, sessions},
     work,
 };
 
@@ -165,6 +165,8 @@ pub async fn serve(config: &Config, jobs: bool) -> Result<()> {
     background.spawn(async move { kept.keyring.keep(&kept.database, &kept.master, &*kept.clock).await });
     let forgetting = state.clone();
     background.spawn(async move { forget(&forgetting).await });
+    let standing = state.standing.clone();
+    background.spawn(async move { standing.follow().await });
     let announcing = state.clone();
     background.spawn(async move { announcing.bell.announce(&announcing.database).await });
     if let Some(cluster) = state.cluster.clone() {
@@ -180,6 +182,7 @@ pub async fn serve(config: &Config, jobs: bool) -> Result<()> {
         issuer = config.http.issuer,
         "serving"
     );
+    let standing = state.standing.clone();
     let (told, asked) = tokio::sync::oneshot::channel();
     let router = router::router(state.clone()).layer(middleware::from_fn_with_state(state.clone(), last_answers));
     let stop = async move {
@@ -209,6 +212,7 @@ pub async fn serve(config: &Config, jobs: bool) -> Result<()> {
             info!("requests were still under way and are cut off");
         }
     }
+    standing.leave().await;
     Ok(())
 }
 
@@ -304,7 +308,8 @@ async fn forget(state: &AppState) {
             replay::forget(pool, now).await?;
             sessions::forget(pool, now).await?;
             idempotency::forget(pool, now).await?;
-            mail_links::forget(pool, now).await
+            mail_links::forget(pool, now).await?;
+            changes::forget(pool).await
         };
         if let Err(error) = gone.await {
             warn!(error = chain(&error), "what has ended was not forgotten");

@@ -24,6 +24,7 @@ pub mod resource_agents;
 pub mod second_factor;
 pub mod sessions;
 pub mod sign_up;
+pub mod standing;
 pub mod tenants;
 pub mod throttle;
 pub mod tokens;

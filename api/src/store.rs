@@ -17,6 +17,7 @@ pub mod agents;
 pub mod api_keys;
 pub mod audit;
 pub mod audit_chain;
+pub mod changes;
 pub mod claims;
 mod error;
 pub mod idempotency;

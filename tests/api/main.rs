@@ -1,7 +1,6 @@
 //! The control-plane API as its clients meet it: the program that is shipped, over a socket, on a real database.
 
 mod audit;
-mod cable;
 mod identity;
 mod metrics;
 mod serving;

@@ -1,19 +1,15 @@
 //! How the program starts, ends, and goes on without its database.
 
 use std::{
-    os::unix::net::UnixStream,
-    process::Stdio,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
 use serde_json::json;
 use support::{
-    api::{Agent, Service, database, migrate, run, settings},
+    api::{Agent, Cable, Redis, Service, database, migrate, run, settings},
     wait,
 };
-
-use crate::cable::Cable;
 
 #[tokio::test]
 async fn it_does_not_start_on_a_schema_that_it_does_not_know() {
@@ -154,24 +150,11 @@ async fn without_its_database_it_says_so_at_once_and_comes_back() {
 /// What clients have used up would be given back to them.
 #[tokio::test]
 async fn it_does_not_start_with_a_redis_that_forgets() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let socket = folder.path().join("socket");
-    // The tools of Debian's package are the server as well, by another name.
-    let _redis = tokio::process::Command::new("redis-check-rdb")
-        .arg0("redis-server")
-        .args(["--port", "0", "--save", "", "--maxmemory-policy", "allkeys-lru"])
-        .arg("--unixsocket")
-        .arg(&socket)
-        .current_dir(folder.path())
-        .stdout(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("start redis; apt-get install redis-tools has it");
-    wait::until_true("redis listens", async || UnixStream::connect(&socket).is_ok()).await;
+    let redis = Redis::start("allkeys-lru").await;
     let database = database().await;
     migrate(&database).await;
     let mut settings = settings(&database);
-    settings.insert("REDIS_URL", format!("unix://{}", socket.display()));
+    settings.insert("REDIS_URL", redis.url());
     let refused = run(&["serve"], &settings).await;
     let told = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert_eq!(refused.status.code(), Some(1));

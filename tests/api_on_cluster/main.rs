@@ -7,4 +7,5 @@ mod linked;
 mod resources;
 mod runs;
 mod stage;
+mod standing;
 mod workloads;

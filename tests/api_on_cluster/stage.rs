@@ -15,7 +15,7 @@ use kube::{Api, api::PostParams, config::Kubeconfig};
 use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
 use support::{
-    api::{Answer, Person, Service, database, migrate, run, settings},
+    api::{Answer, Cable, Person, Service, database, migrate, run, settings},
     cluster, wait,
 };
 use tempfile::TempDir;
@@ -33,6 +33,11 @@ pub struct Stage {
 
 impl Stage {
     pub async fn start() -> Self {
+        Self::with([]).await
+    }
+
+    /// The same with these settings besides.
+    pub async fn with<const N: usize>(more: [(&'static str, String); N]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let admin = cluster::client("admin").await;
         let database = database().await;
@@ -49,6 +54,7 @@ impl Stage {
             ("PINFOLD_MAIL_DIRECTORY", path("mail")),
             ("PINFOLD_LOGIN_MILLISECONDS", "0".to_owned()),
         ]);
+        settings.extend(more);
         Self {
             one: Service::start(&settings).await,
             two: Service::start(&settings).await,
@@ -57,6 +63,14 @@ impl Stage {
             database,
             settings,
         }
+    }
+
+    /// Another replica, which reaches the database by a cable.
+    pub async fn by_cable(&self) -> (Service, Cable) {
+        let cable = Cable::to(&self.database);
+        let mut settings = self.settings.clone();
+        settings.insert("DATABASE_URL", cable.url.to_string());
+        (Service::start(&settings).await, cable)
     }
 
     /// What a command of the API's program says, with the settings of the replicas.

@@ -122,13 +122,6 @@ fn any_probe(rng: &mut StdRng) -> Value {
     probe
 }
 
-/// A random generator, and the seed that makes it again.
-fn seeded() -> (u64, StdRng) {
-    let seed = rand::rng().random();
-    println!("seed {seed}");
-    (seed, StdRng::seed_from_u64(seed))
-}
-
 /// A tenant with room for thousands.
 async fn roomy() -> Scene {
     let scene = Scene::start().await;
@@ -142,7 +135,9 @@ async fn roomy() -> Scene {
 #[tokio::test]
 async fn every_valid_run_gets_a_pod() {
     let count = if full() { 10_000 } else { 150 };
-    let (seed, mut rng) = seeded();
+    let seed: u64 = rand::rng().random();
+    eprintln!("seed {seed}");
+    let mut rng = StdRng::seed_from_u64(seed);
     let scene = roomy().await;
     let runs: Api<SandboxRun> = scene.api();
     let specs: Vec<(String, Value)> = (0..count).map(|n| (format!("r{n}"), any_run(&mut rng))).collect();
@@ -182,7 +177,9 @@ async fn every_valid_run_gets_a_pod() {
 async fn every_valid_agent_gets_its_pods() {
     // As many as a tenant may have.
     let count = if full() { 500 } else { 40 };
-    let (_, mut rng) = seeded();
+    let seed: u64 = rand::rng().random();
+    eprintln!("seed {seed}");
+    let mut rng = StdRng::seed_from_u64(seed);
     let scene = roomy().await;
     let agents: Api<Agent> = scene.api();
     let specs: Vec<(String, Value)> = (0..count).map(|n| (format!("a{n}"), any_agent(&mut rng))).collect();

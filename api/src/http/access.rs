@@ -17,8 +17,9 @@ use crate::{
         token::{AgentToken, RunToken},
     },
     http::{
-        caller::{self, Beside, Caller},
+        caller::Caller,
         error::{ApiError, Forbidden},
+        named::{Beside, named as name_of},
     },
     store::{
         api_keys::Presented,
@@ -27,7 +28,7 @@ use crate::{
 };
 
 /// How often somebody whose request goes on for long is asked again who they are.
-const ASK: Duration = Duration::from_secs(2);
+const ASK: Duration = Duration::from_millis(800);
 
 /// A caller who has the right `R` in a tenant.
 #[derive(Debug, Clone)]
@@ -55,7 +56,7 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let caller = Caller::from_request_parts(parts, state).await?;
         let app = AppState::from_ref(state);
-        let name = caller::named(parts, &app).await.ok_or(ApiError::NotFound)?;
+        let name = name_of(parts, &app).await.ok_or(ApiError::NotFound)?;
         let beside = parts.extensions.get::<Beside>().copied().unwrap_or_default();
         let (named, role) = match (&caller, beside) {
             (Caller::Agent(agent), Beside::Asked(named)) => (own(named, agent.tenant)?, None),
@@ -88,12 +89,16 @@ impl<R: Needs> In<R> {
         }
     }
 
-    /// Ends when the caller is nobody any more or may no more. A database that is away says neither.
+    /// Ends when the caller is nobody any more or may no more. A database that is away says neither, but another replica may have
+    /// told that something of the caller has changed.
     pub async fn lost(&self, app: &AppState) {
+        let since = app.standing.now();
         loop {
             tokio::time::sleep(ASK).await;
-            if matches!(self.stands(app).await, Ok(false)) {
-                return;
+            match self.stands(app).await {
+                Ok(false) => return,
+                Err(_) if app.standing.has_changed(since, &self.caller.subjects()) => return,
+                Ok(true) | Err(_) => {}
             }
         }
     }

@@ -1,11 +1,12 @@
 //! Who asks.
 
 use axum::{
-    extract::{FromRef, FromRequestParts, RawPathParams},
+    extract::{FromRef, FromRequestParts},
     http::{HeaderMap, HeaderName, Method, header, request::Parts},
 };
 use domain::{AgentKeyId, OverseerId, TenantId, TenantName};
 use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
 
 use crate::{
     app::AppState,
@@ -21,6 +22,7 @@ use crate::{
         cookies::Cookie,
         error::{ApiError, Forbidden},
         limits::Tally,
+        named::{Beside, named},
         request_id::RequestId,
     },
     service::{
@@ -33,7 +35,6 @@ use crate::{
         api_keys::{self, Presented},
         audit::Actor,
         sessions::{self, Session},
-        tenants::Named,
     },
 };
 
@@ -139,6 +140,15 @@ impl Caller {
         }
     }
 
+    /// What the caller's standing depends on, of what replicas tell one another.
+    pub fn subjects(&self) -> Vec<Uuid> {
+        match self {
+            Self::Agent(agent) => vec![agent.agent.uuid(), agent.tenant.uuid()],
+            Self::Run(run) => vec![run.tenant.uuid()],
+            Self::Person(_) | Self::Key(_) => Vec::new(),
+        }
+    }
+
     /// The person who asks, or for whom a key does.
     pub fn overseer(&self) -> Result<OverseerId, ApiError> {
         match self {
@@ -179,7 +189,7 @@ async fn holder(
     beside: Option<&str>,
     now: Timestamp,
 ) -> Result<Option<Holder>, StoreError> {
-    let holder = agents::find_holder(state.database.pool(), agent.agent, key, beside).await?;
+    let holder = state.standing.find_holder(agent.agent, key, beside).await?;
     Ok(holder.filter(|h| h.stands(now) && h.tenant == agent.tenant && h.owner == agent.owner))
 }
 
@@ -325,23 +335,6 @@ fn presented(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
     }
 }
 
-/// The tenant of the name that the path has, where it was read together with who the caller is.
-#[derive(Debug, Clone, Copy, Default)]
-pub enum Beside {
-    /// It was not.
-    #[default]
-    NotAsked,
-    /// There it is, if there is one.
-    Asked(Option<Named>),
-}
-
-/// The name of a tenant that the path has; a name that cannot be one is no tenant's.
-pub async fn named(parts: &mut Parts, state: &AppState) -> Option<TenantName> {
-    let params = RawPathParams::from_request_parts(parts, state).await.ok()?;
-    let (_, text) = params.iter().find(|(name, _)| *name == "tenant")?;
-    TenantName::parse(text).ok()
-}
-
 async fn by_token(
     state: &AppState,
     text: &str,
@@ -354,7 +347,7 @@ async fn by_token(
         let caller = by_outside(state, issuer, &parsed, request_id, now).await?;
         return Ok((caller, Beside::NotAsked));
     }
-    // Asked every time: a key that is revoked is revoked for the next request.
+    // A key that is revoked is revoked for the next request.
     let caller = match verified(state, &parsed, now).ok_or(REFUSED)? {
         Token::Agent(agent) => {
             if let (AgentProof::Key(key), Some(name)) = (&agent.proof, named) {

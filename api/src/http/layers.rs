@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::{DefaultBodyLimit, Request},
     http::{HeaderName, HeaderValue, header},
     middleware::{self, Next},
@@ -13,6 +13,7 @@ use axum::{
 use crate::{
     http::{error::ApiError, request_id},
     metrics::{self, Metrics},
+    service::standing::Standing,
 };
 
 /// How long an answer may take.
@@ -50,6 +51,16 @@ pub async fn timely(request: Request, next: Next) -> Response {
 /// For routes that may be asked to wait.
 pub async fn patient(request: Request, next: Next) -> Response {
     answered(PATIENCE, request, next).await
+}
+
+/// For routes that may change who may do what: before the answer leaves, every replica knows.
+pub async fn told(Extension(standing): Extension<Arc<Standing>>, request: Request, next: Next) -> Response {
+    let changes = !request.method().is_safe();
+    let response = next.run(request).await;
+    if changes && (response.status().is_success() || response.status().is_redirection()) {
+        standing.catch_up().await;
+    }
+    response
 }
 
 async fn answered(time: Duration, request: Request, next: Next) -> Response {

@@ -1,5 +1,6 @@
 use std::{num::NonZeroU32, time::Duration};
 
+use futures::StreamExt as _;
 use prometheus_client::metrics::counter::Counter;
 use secrecy::SecretString;
 
@@ -15,9 +16,9 @@ fn client(server: &TestRedis) -> (Redis, Counter) {
 }
 
 async fn take(redis: &Redis, key: u8, count: u32, window: Duration) -> Option<Result<u32, Duration>> {
-    redis
-        .take("tests", &[key; 32], NonZeroU32::new(count).unwrap(), window)
-        .await
+    let count = NonZeroU32::new(count).unwrap();
+    let taken = redis.take("tests", &[key; 32], count, window, NonZeroU32::MIN).await?;
+    Some(taken.map(|taken| taken.left))
 }
 
 #[tokio::test]
@@ -186,7 +187,7 @@ async fn what_was_minted_before_a_loss_is_refused() {
 /// What docs/operations/api.md says that a user needs.
 #[tokio::test]
 async fn a_user_with_the_documented_rights_will_do() {
-    const RIGHTS: &str = "~pinfold:* +get +set +time +evalsha +script|load +info";
+    const RIGHTS: &str = "~pinfold:* &pinfold:* +get +set +time +evalsha +script|load +info +publish +subscribe";
     let docs = include_str!("../../../docs/operations/api.md");
     assert!(docs.contains(&format!("`{RIGHTS}`")));
     let server = TestRedis::start().await;
@@ -204,6 +205,9 @@ async fn a_user_with_the_documented_rights_will_do() {
     assert_eq!(take(&redis, 1, 3, MINUTE).await, Some(Ok(2)));
     let epoch = redis.epoch([1; 16]).await.expect("it may begin an epoch");
     assert_eq!(redis.spend(&[spending(1, epoch)]).await, Some(vec![true]));
+    let mut heard = redis.listen("pinfold:tests").await.expect("it may listen");
+    redis.publish("pinfold:tests", b"hello").await.expect("it may tell");
+    assert_eq!(heard.next().await.as_deref(), Some(b"hello".as_slice()));
 }
 
 /// The address has a password in it.

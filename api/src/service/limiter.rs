@@ -1,14 +1,25 @@
 //! How much somebody may do in which time. All replicas count together in Redis; while it is away, and where there is none,
-//! each counts for itself.
+//! each counts for itself. Of a large bucket a replica takes a share at once and gives out of that, so that few requests ask
+//! Redis: whoever asks one replica after the other may find that up to a share's rest lies with another.
 
-use std::{num::NonZeroU32, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    num::NonZeroU32,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use domain::Clock;
 use governor::{
     Quota, RateLimiter, clock, middleware::StateInformationMiddleware, nanos::Nanos, state::keyed::DashMapStateStore,
 };
 
-use crate::redis::Redis;
+use tokio::time::Instant;
+
+use crate::redis::{Redis, Taken};
+
+/// The part of a bucket that is taken at once: small ones are counted one by one.
+const SHARE: u32 = 64;
 
 type Here = RateLimiter<[u8; 32], DashMapStateStore<[u8; 32]>, Time, StateInformationMiddleware>;
 
@@ -61,6 +72,17 @@ pub struct Limiter {
     here: Here,
     time: Time,
     redis: Option<Arc<Redis>>,
+    shares: Mutex<HashMap<[u8; 32], Share>>,
+}
+
+/// What was taken from a bucket and not given out yet.
+#[derive(Debug)]
+struct Share {
+    here: u32,
+    /// How many were left in the bucket.
+    there: u32,
+    /// When the bucket is full again whatever was taken.
+    until: Instant,
 }
 
 impl Limiter {
@@ -78,6 +100,7 @@ impl Limiter {
             here: Here::new(quota, DashMapStateStore::default(), time.clone()),
             time,
             redis: counting.redis.clone(),
+            shares: Mutex::default(),
         }
     }
 
@@ -92,10 +115,16 @@ impl Limiter {
     }
 
     async fn left(&self, key: &[u8; 32]) -> Result<u32, TooOften> {
-        if let Some(redis) = &self.redis
-            && let Some(answer) = redis.take(self.name, key, self.count, self.window).await
-        {
-            return answer.map_err(TooOften);
+        if let Some(redis) = &self.redis {
+            if let Some(left) = self.spend_share(key) {
+                return Ok(left);
+            }
+            let most = NonZeroU32::new(self.count.get() / SHARE).unwrap_or(NonZeroU32::MIN);
+            match redis.take(self.name, key, self.count, self.window, most).await {
+                Some(Ok(taken)) => return Ok(self.share(key, taken)),
+                Some(Err(wait)) => return Err(TooOften(wait)),
+                None => {}
+            }
         }
         match self.here.check_key(key) {
             Ok(state) => Ok(state.remaining_burst_capacity()),
@@ -103,8 +132,48 @@ impl Limiter {
         }
     }
 
+    /// Gives one out of this replica's share, if there is any: how many are left.
+    fn spend_share(&self, key: &[u8; 32]) -> Option<u32> {
+        let mut shares = self.shares();
+        let share = shares
+            .get_mut(key)
+            .filter(|share| share.here > 0 && Instant::now() < share.until)?;
+        share.here -= 1;
+        Some(share.here + share.there)
+    }
+
+    /// Gives one out of what was taken and keeps the rest: how many are left.
+    fn share(&self, key: &[u8; 32], Taken { taken, left }: Taken) -> u32 {
+        if taken > 1 {
+            let now = Instant::now();
+            let mut shares = self.shares();
+            let share = shares.entry(*key).or_insert(Share {
+                here: 0,
+                there: 0,
+                until: now,
+            });
+            // Others may have taken one at the same time.
+            let rest = if now < share.until { share.here } else { 0 };
+            *share = Share {
+                here: rest + taken - 1,
+                there: left,
+                until: now + self.window,
+            };
+        }
+        left + taken - 1
+    }
+
+    fn shares(&self) -> MutexGuard<'_, HashMap<[u8; 32], Share>> {
+        self.shares.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Forgets the buckets of this replica that are full again.
     pub fn forget(&self) {
         self.here.retain_recent();
+        let now = Instant::now();
+        self.shares().retain(|_, share| share.here > 0 && now < share.until);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,8 +17,9 @@ use crate::{
     service::{
         keyring::{Keyring, SigningKey},
         replay::{Issue, Replay},
+        standing::Standing,
     },
-    store::{Database, StoreError, agents, tenants},
+    store::{Database, StoreError, tenants},
 };
 
 /// What lets an agent see and change what is its own: its keys and its claim code.
@@ -93,6 +94,8 @@ pub struct Issued {
 pub struct Maker<'a> {
     /// The database.
     pub database: &'a Database,
+    /// Whose keys are whose.
+    pub standing: &'a Standing,
     /// Where a challenge counts once.
     pub replay: &'a Replay,
     /// The signing keys.
@@ -161,7 +164,7 @@ pub enum Refused {
 pub async fn issue(maker: Maker<'_>, answer: Answer<'_>, now: Timestamp, random: [u8; 16]) -> Result<Issued, Refused> {
     let subject = answer.subject;
     let returned = challenge::read(maker.challenge_key, subject, answer.challenge, now).ok_or(Refused::Unproven)?;
-    let holder = agents::find_holder(maker.database.pool(), subject.agent, subject.key, None).await?;
+    let holder = maker.standing.find_holder(subject.agent, subject.key, None).await?;
     let signed = challenge::signed_bytes(maker.issuer, subject, answer.challenge, returned.expires_at);
     // An unknown key costs a verification like a known one.
     let key = holder.as_ref().map_or(possession::NOBODYS, |h| h.public_key);

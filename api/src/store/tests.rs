@@ -310,6 +310,7 @@ async fn every_table_is_a_tenants_or_known_to_be_nobodys() {
     let known = [
         "_sqlx_migrations",
         "authenticators",
+        "changes",
         "idempotency_keys",
         "identities",
         "jobs",
@@ -347,6 +348,8 @@ async fn the_ways_around_the_tenant_are_these() {
         "lookup.audit_chains()",
         "lookup.audit_chains_unsealed()",
         "lookup.claim_agent(bytea,uuid,uuid,timestamp with time zone)",
+        "lookup.newest_runs_version()",
+        "lookup.note_change()",
         "lookup.seat_of_overseer(uuid,text)",
         "lookup.tenant_named(text)",
         "lookup.tenant_of_invitation(uuid)",

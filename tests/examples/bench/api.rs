@@ -1,4 +1,4 @@
-//! The control-plane API: one replica on a core of its own; load, PostgreSQL and the cluster on the other.
+//! The control-plane API: one replica on a core of its own; load, PostgreSQL, Redis and the cluster on the other.
 
 use std::{
     collections::BTreeMap,
@@ -15,7 +15,7 @@ use futures::{StreamExt as _, TryStreamExt as _, future, stream};
 use kube::{Api, api::ListParams};
 use serde_json::json;
 use support::{
-    api::{Agent, Client, Person, Service, database, migrate, settings},
+    api::{Agent, Client, Person, Redis, Service, database, migrate, settings},
     cluster,
 };
 use tempfile::TempDir;
@@ -50,12 +50,17 @@ pub(crate) async fn measure(bench: &Bench, rows: &mut Vec<Row>) -> Result<()> {
 /// What the service stands on.
 pub(crate) struct Stage {
     folder: TempDir,
+    _redis: Redis,
     settings: BTreeMap<&'static str, String>,
 }
 
 impl Stage {
     async fn new() -> Result<Self> {
         cores::pin_processes("postgres", "", REST)?;
+        // It stays where it is started.
+        cores::pin_this_thread(REST)?;
+        let redis = Redis::start("noeviction").await;
+        cores::release_this_thread()?;
         let folder = tempfile::tempdir()?;
         let database = database().await;
         migrate(&database).await;
@@ -69,8 +74,13 @@ impl Stage {
             ("PINFOLD_REGISTRATIONS_PER_HOUR", most()),
             ("PINFOLD_REQUESTS_PER_MINUTE", most()),
             ("PINFOLD_CALLS_PER_MINUTE", most()),
+            ("REDIS_URL", redis.url()),
         ]);
-        Ok(Self { folder, settings })
+        Ok(Self {
+            folder,
+            _redis: redis,
+            settings,
+        })
     }
 
     /// Where mail is written.
@@ -145,7 +155,7 @@ async fn tokens(client: &Client, rows: &mut Vec<Row>) -> Result<()> {
         )
         .at_least(2000.0)
         .note(format!(
-            "two requests each; {AGENTS} agents; server on one core, load and PostgreSQL on the other"
+            "two requests each; {AGENTS} agents; server on one core; load, PostgreSQL and Redis on the other"
         )),
     );
     Ok(())

@@ -16,8 +16,8 @@ use super::{
 
 const ROUNDS: usize = 5;
 
-/// What is promised without Redis; nothing of this goes through Redis.
-const LIMIT: f64 = 5000.0;
+/// What is promised with Redis.
+const LIMIT: f64 = 1000.0;
 
 pub(crate) async fn measure(
     stage: &Stage,

@@ -1,9 +1,13 @@
 //! The control-plane API: its program on a database of the test's own, and what sends requests to it.
 
+mod cable;
 mod client;
 mod people;
+mod redis;
 mod service;
 
+pub use cable::Cable;
 pub use client::{Agent, Answer, Client};
 pub use people::{PASSWORD, Person, secret};
+pub use redis::Redis;
 pub use service::{ISSUER, Service, database, migrate, run, settings};

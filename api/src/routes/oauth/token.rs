@@ -138,7 +138,10 @@ pub async fn token(
             };
             let cluster = state.cluster.as_ref().ok_or_else(OAuthError::no_cluster)?;
             let now = state.clock.now();
-            workloads::exchange(state.tokens(), cluster, &state.throttle, assertion, now, random).await?
+            let made = workloads::exchange(state.tokens(), cluster, &state.throttle, assertion, now, random).await?;
+            // A key that was published takes the place of the one before.
+            state.standing.catch_up().await;
+            made
         }
     };
     let issued = Issued {

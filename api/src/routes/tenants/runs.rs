@@ -212,5 +212,7 @@ pub async fn read<R: Needs>(
 pub async fn wrote<R: Needs>(state: &AppState, access: &In<R>, version: u64) -> Result<(), ApiError> {
     let mut tx = state.database.tenant(access.tenant).await?;
     tenants::note_runs_version(&mut tx, version).await?;
-    Ok(tx.commit().await?)
+    tx.commit().await?;
+    state.standing.wrote(access.tenant, version).await;
+    Ok(())
 }

@@ -79,7 +79,8 @@ pub(crate) fn program(name: &str, optimised: Optimised) -> PathBuf {
 
 /// Runs a suite that needs more than the machine; its filters follow.
 pub(crate) fn suite(stage: &Stage, name: &str) -> Run {
-    cargo(stage, "test").args(["--test", name, "--"])
+    // What a test measured is in the log, though it passed.
+    cargo(stage, "test").args(["--test", name, "--", "--show-output"])
 }
 
 /// A command of cargo over the whole workspace.

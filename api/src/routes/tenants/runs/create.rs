@@ -81,5 +81,7 @@ pub async fn create(
     let run = get::waited(&state, &access, cluster, &namespace, made, wait).await?;
     let mut tx = state.database.tenant(access.tenant).await?;
     tenants::note_runs_version(&mut tx, version).await?;
-    claim.commit(tx, StatusCode::CREATED, &Run::from(run)).await
+    let answer = claim.commit(tx, StatusCode::CREATED, &Run::from(run)).await?;
+    state.standing.wrote(access.tenant, version).await;
+    Ok(answer)
 }

@@ -2,7 +2,6 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use support::wait;
 use tempfile::TempDir;
 use tokio::{
     io::copy_bidirectional,
@@ -10,6 +9,8 @@ use tokio::{
     sync::watch,
 };
 use url::Url;
+
+use crate::wait;
 
 /// A socket of our own before the server's.
 pub struct Cable {
