@@ -70,7 +70,7 @@ pub struct Standing {
     tenants: Answers<String, TenantId>,
     /// The newest version of a run that a write through the API gave, by tenant.
     versions: Highest,
-    /// The same of all tenants, when the replica began to listen.
+    /// The same of all tenants, at the last reading.
     version: AtomicU64,
     /// Whether the others are still to be told that anything may have changed.
     owed: AtomicBool,
@@ -78,8 +78,7 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// Nothing is remembered yet; without Redis nothing ever is.
-    /// What is answered from memory is counted.
+    /// Nothing is remembered yet; without Redis nothing ever is. What is answered from memory is counted.
     pub fn new(database: Database, redis: Option<Arc<Redis>>, issuer: &str, remembered: Counter) -> Self {
         Self {
             database,
