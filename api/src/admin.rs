@@ -20,7 +20,7 @@ pub async fn create(config: &Config, email: &str, name: &str, chosen: String) ->
     let email = EmailAddress::parse(email).with_context(|| format!("--email {email:?}"))?;
     password::check(&chosen, email.key()).context("the password will not do")?;
     let hash = password::hash(&chosen, random()?)?;
-    let database = Database::open(&config.database)?;
+    let database = Database::open_for_command(&config.database)?;
     database.check().await.context("check the database")?;
     let now = Timestamp::now();
     let id = OverseerId::new(now, random()?);

@@ -108,7 +108,7 @@ type People = BTreeMap<String, Option<OverseerId>>;
 pub async fn run(config: &Config, path: &Path, dry: bool) -> Result<String> {
     let text = fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
     let contents = file::read(&text)?;
-    let database = Database::open(&config.database)?;
+    let database = Database::open_for_command(&config.database)?;
     database.check().await.context("check the database")?;
     let job = Job {
         database: &database,

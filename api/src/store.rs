@@ -39,6 +39,9 @@ pub use error::StoreError;
 /// How long a request waits for a connection before it is told to come again.
 const ACQUIRE: Duration = Duration::from_millis(500);
 
+/// How long a command that somebody typed waits for one.
+const COMMAND: Duration = Duration::from_secs(10);
+
 /// A connection that was used a shorter time ago is taken for a live one. Of one that was not, a question more asks.
 const FRESH: Duration = Duration::from_secs(1);
 
@@ -138,6 +141,15 @@ impl Scope for AnyTransaction {
 impl Database {
     /// Makes the pool. Nothing is connected yet: a database that is away makes requests fail, not the start.
     pub fn open(config: &config::Database) -> Result<Self, StoreError> {
+        Self::with_patience(config, ACQUIRE)
+    }
+
+    /// The same for a command, which is not told to come again.
+    pub fn open_for_command(config: &config::Database) -> Result<Self, StoreError> {
+        Self::with_patience(config, COMMAND)
+    }
+
+    fn with_patience(config: &config::Database, patience: Duration) -> Result<Self, StoreError> {
         let options: PgConnectOptions = config
             .url
             .expose_secret()
@@ -149,7 +161,7 @@ impl Database {
         ]);
         let pool = PgPoolOptions::new()
             .max_connections(config.connections)
-            .acquire_timeout(ACQUIRE)
+            .acquire_timeout(patience)
             .test_before_acquire(false)
             .before_acquire(|connection, known| {
                 Box::pin(async move {

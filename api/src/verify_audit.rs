@@ -30,7 +30,7 @@ pub async fn run(config: &Config, heads: Option<&Path>) -> Result<String> {
         }
         None => Vec::new(),
     };
-    let database = Database::open(&config.database)?;
+    let database = Database::open_for_command(&config.database)?;
     database.check().await.context("check the database")?;
     let signer = Signer::new(&config.auth.master_key)?;
     if let Some(cluster) = Cluster::open(&config.cluster).await.context("find the cluster")? {

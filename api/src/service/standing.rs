@@ -23,7 +23,7 @@ use std::{
 use domain::{AgentId, AgentKeyId, TenantId};
 use prometheus_client::metrics::counter::Counter;
 use telemetry::logging::chain;
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 use tracing::{info, warn};
 use uuid::Uuid;
 
@@ -199,6 +199,7 @@ impl Standing {
 
     async fn poll(&self) {
         let mut ticks = tokio::time::interval(POLL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut failed = false;
         loop {
             ticks.tick().await;

@@ -16,7 +16,10 @@ use std::{
 use futures::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use telemetry::logging::chain;
-use tokio::{sync::Notify, time::Instant};
+use tokio::{
+    sync::Notify,
+    time::{Instant, MissedTickBehavior},
+};
 use tracing::{debug, info, warn};
 use uuid::Uuid;
 
@@ -207,6 +210,7 @@ impl Link {
     /// Until the channel breaks, or nothing comes through it.
     async fn attend(&self, mut messages: impl futures::Stream<Item = Vec<u8>> + Unpin, hear: &impl Hear) {
         let mut beats = tokio::time::interval(BEAT);
+        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let begun = Instant::now();
         let mut beat = 0;
         loop {
