@@ -19,3 +19,4 @@ pub mod query;
 pub mod request_id;
 pub mod sse;
 pub mod tls;
+pub mod used;

@@ -123,7 +123,7 @@ impl Metrics {
         );
         registry.register(
             "standing_remembered",
-            "Questions whose an agent's key is that were answered from memory",
+            "Questions who a caller is or what they may do that were answered from memory",
             self.standing_remembered.clone(),
         );
         registry.register(

@@ -113,6 +113,7 @@ fn open() -> OpenApiRouter<AppState> {
         .routes(routes!(routes::sign_ups::complete::complete))
         .routes(routes!(routes::password_resets::ask::ask))
         .routes(routes!(routes::password_resets::complete::complete))
+        .route_layer(middleware::from_fn(layers::told))
         .route_layer(middleware::from_fn_with_state(Group::Logins, limits::layer));
     OpenApiRouter::new()
         .routes(routes!(routes::agents::challenge::challenge))

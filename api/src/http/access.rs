@@ -21,6 +21,7 @@ use crate::{
         error::{ApiError, Forbidden},
         named::{Beside, named as name_of},
     },
+    service::standing::Moment,
     store::{
         api_keys::Presented,
         tenants::{self, Named},
@@ -43,6 +44,8 @@ pub struct In<R> {
     pub runs_version: u64,
     /// As what, if the caller is a person or acts for one.
     pub role: Option<Role>,
+    /// The moment before it was asked who the caller is.
+    since: Moment,
     right: PhantomData<fn() -> R>,
 }
 
@@ -57,6 +60,8 @@ where
         let caller = Caller::from_request_parts(parts, state).await?;
         let app = AppState::from_ref(state);
         let name = name_of(parts, &app).await.ok_or(ApiError::NotFound)?;
+        // The caller was found in this request, so it is there.
+        let since = parts.extensions.get().copied().unwrap_or_else(|| app.standing.now());
         let beside = parts.extensions.get::<Beside>().copied().unwrap_or_default();
         let (named, role) = match (&caller, beside) {
             (Caller::Agent(agent), Beside::Asked(named)) => (own(named, agent.tenant)?, None),
@@ -71,6 +76,7 @@ where
             caller,
             runs_version: named.runs_version,
             role,
+            since,
             right: PhantomData,
         })
     }
@@ -92,12 +98,13 @@ impl<R: Needs> In<R> {
     /// Ends when the caller is nobody any more or may no more. A database that is away says neither, but another replica may have
     /// told that something of the caller has changed.
     pub async fn lost(&self, app: &AppState) {
-        let since = app.standing.now();
+        let mut subjects = self.caller.subjects();
+        subjects.push(self.tenant.uuid());
         loop {
             tokio::time::sleep(ASK).await;
             match self.stands(app).await {
                 Ok(false) => return,
-                Err(_) if app.standing.has_changed(since, &self.caller.subjects()) => return,
+                Err(_) if app.standing.has_changed(self.since, &subjects) => return,
                 Ok(true) | Err(_) => {}
             }
         }
@@ -129,26 +136,25 @@ fn own(named: Option<Named>, tenant: TenantId) -> Result<Named, ApiError> {
 
 /// The tenant of this name, if the caller belongs to it, and as what. To everybody else there is none.
 async fn seat(app: &AppState, caller: &Caller, name: &str) -> Result<(Named, Option<Role>), ApiError> {
-    let pool = app.database.pool();
     let overseer = match caller {
         Caller::Agent(AgentToken { tenant, .. })
         | Caller::Run(RunToken { tenant, .. })
         | Caller::Key(Presented {
             tenant: Some(tenant), ..
         }) => {
-            return Ok((own(tenants::find_by_name(pool, name).await?, *tenant)?, None));
+            return Ok((own(app.standing.find_tenant(name).await?, *tenant)?, None));
         }
         Caller::Person(login) => login.overseer(),
         Caller::Key(key) => key.overseer,
     };
-    if let Some((named, role)) = tenants::find_seat(pool, overseer, name).await? {
+    if let Some((named, role)) = app.standing.find_seat(overseer, name).await? {
         return Ok((named, Some(role)));
     }
     let Caller::Person(login) = caller else {
         return Err(ApiError::NotFound);
     };
     let (issuer, organisation) = login.organisation().ok_or(ApiError::NotFound)?;
-    let found = tenants::of_organisation(pool, issuer, organisation).await?;
+    let found = tenants::of_organisation(app.database.pool(), issuer, organisation).await?;
     let (named, seat) = found.filter(|(_, seat)| seat.name == name).ok_or(ApiError::NotFound)?;
     Ok((named, Some(seat.role)))
 }

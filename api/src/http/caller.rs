@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderMap, HeaderName, Method, header, request::Parts},
 };
 use domain::{AgentKeyId, OverseerId, TenantId, TenantName};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::{
@@ -24,17 +24,18 @@ use crate::{
         limits::Tally,
         named::{Beside, named},
         request_id::RequestId,
+        used,
     },
     service::{
         namespaces::{self, NamespaceError},
         outside, tokens,
     },
     store::{
-        Scope as _, StoreError, accounts,
+        StoreError, accounts,
         agents::{self, Holder},
-        api_keys::{self, Presented},
+        api_keys::Presented,
         audit::Actor,
-        sessions::{self, Session},
+        sessions::Session,
     },
 };
 
@@ -43,9 +44,6 @@ pub const CSRF: HeaderName = HeaderName::from_static("x-csrf-token");
 
 /// Where an API key may stand instead of `Authorization`, as the E2B SDKs send it.
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
-
-/// How exactly it is remembered when something was last used.
-const USED: SignedDuration = SignedDuration::from_mins(1);
 
 /// Somebody who proved who they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,7 +143,14 @@ impl Caller {
         match self {
             Self::Agent(agent) => vec![agent.agent.uuid(), agent.tenant.uuid()],
             Self::Run(run) => vec![run.tenant.uuid()],
-            Self::Person(_) | Self::Key(_) => Vec::new(),
+            Self::Person(login) => match &login.proof {
+                Proof::Session(cookied) => vec![login.overseer.uuid(), cookied.session.id.uuid()],
+                Proof::Outside(_) => vec![login.overseer.uuid()],
+            },
+            Self::Key(key) => {
+                let tenant = key.tenant.map(|tenant| tenant.uuid());
+                [key.id.uuid(), key.overseer.uuid()].into_iter().chain(tenant).collect()
+            }
         }
     }
 
@@ -160,7 +165,7 @@ impl Caller {
 
     /// Whether the proof still holds: what goes on for long asks again.
     pub async fn stands(&self, state: &AppState) -> Result<bool, ApiError> {
-        let (pool, now) = (state.database.pool(), state.clock.now());
+        let (pool, standing, now) = (state.database.pool(), &state.standing, state.clock.now());
         Ok(match self {
             Self::Agent(agent) => match &agent.proof {
                 AgentProof::Key(key) => holder(state, agent, *key, None, now).await?.is_some(),
@@ -172,11 +177,11 @@ impl Caller {
             },
             Self::Run(run) => lives(state, run.tenant, &run.pod).await?,
             Self::Person(login) => match &login.proof {
-                Proof::Session(cookied) => sessions::find(pool, &cookied.token_hash, now).await?.is_some(),
+                Proof::Session(cookied) => standing.find_session(&cookied.token_hash, now).await?.is_some(),
                 // What goes on for long is not ended by a token that lives for a minute.
                 Proof::Outside(_) => accounts::is_open(pool, login.overseer).await?,
             },
-            Self::Key(key) => api_keys::find(pool, &key.hash, now).await?.is_some(),
+            Self::Key(key) => standing.find_key(&key.hash, now).await?.is_some(),
         })
     }
 }
@@ -240,6 +245,7 @@ where
         }
         let state = AppState::from_ref(state);
         let now = state.clock.now();
+        parts.extensions.insert(state.standing.now());
         let Ok(RequestId(request_id)) = RequestId::from_request_parts(parts, &state).await;
         let named = named(parts, &state).await;
         let (caller, beside) = match presented(&parts.headers)? {
@@ -392,22 +398,15 @@ async fn by_outside(
 }
 
 async fn by_key(state: &AppState, key: &ApiKey, now: Timestamp) -> Result<Caller, ApiError> {
-    let found = api_keys::find(state.database.pool(), &key.hash(), now)
-        .await?
-        .ok_or(REFUSED)?;
-    if found.used_at.is_none_or(|at| at.duration_until(now) > USED) {
-        let mut tx = state.database.any(found.tenant).await?;
-        api_keys::see(&mut tx, found.id, now).await?;
-        tx.commit().await?;
-    }
+    let found = state.standing.find_key(&key.hash(), now).await?.ok_or(REFUSED)?;
+    used::key(state, &found, now).await;
     Ok(Caller::Key(found))
 }
 
 async fn by_cookie(state: &AppState, method: &Method, headers: &HeaderMap, now: Timestamp) -> Result<Caller, ApiError> {
     let cookie = state.cookies.read(headers, Cookie::Session).ok_or(NOBODY)?;
     let token_hash = Opaque::parse(cookie).ok_or(NOBODY)?.hash();
-    let pool = state.database.pool();
-    let session = sessions::find(pool, &token_hash, now).await?.ok_or(NOBODY)?;
+    let session = state.standing.find_session(&token_hash, now).await?.ok_or(NOBODY)?;
     if !method.is_safe() {
         let token = headers
             .get(CSRF)
@@ -417,9 +416,7 @@ async fn by_cookie(state: &AppState, method: &Method, headers: &HeaderMap, now: 
             return Err(ApiError::Forbidden(Forbidden::Csrf));
         }
     }
-    if session.seen_at.duration_until(now) > USED {
-        sessions::see(pool, session.id, now).await?;
-    }
+    used::session(state, &session, &token_hash, now).await;
     Ok(Caller::Person(Login {
         overseer: session.overseer,
         proof: Proof::Session(Cookied { session, token_hash }),

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     Extension, Router,
     extract::{DefaultBodyLimit, Request},
-    http::{HeaderName, HeaderValue, header},
+    http::{HeaderName, HeaderValue, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
 };
@@ -57,7 +57,11 @@ pub async fn patient(request: Request, next: Next) -> Response {
 pub async fn told(Extension(standing): Extension<Arc<Standing>>, request: Request, next: Next) -> Response {
     let changes = !request.method().is_safe();
     let response = next.run(request).await;
-    if changes && (response.status().is_success() || response.status().is_redirection()) {
+    let status = response.status();
+    // What is refused for its form or its sender changed nothing; what could not be finished may have changed something.
+    if changes && status.is_server_error() {
+        standing.look_again().await;
+    } else if changes && (!status.is_client_error() || status == StatusCode::CONFLICT) {
         standing.catch_up().await;
     }
     response

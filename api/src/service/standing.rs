@@ -1,18 +1,16 @@
-//! What this replica remembers, so that a request need not ask PostgreSQL: whose a key is, which tenant has a name, and how new the runs
-//! are that a reader must be shown.
+//! What this replica remembers, so that a request need not ask PostgreSQL: who a caller is, which tenant has a name and who belongs to it, and
+//! how new the runs are that a reader must be shown.
 //!
 //! It is remembered while replicas hear one another through Redis, and only then. A change is read from PostgreSQL by every replica, several
 //! times a second and after each request that may have made one, and told to the others: one that PostgreSQL does not answer hears of it all the same.
 //! While Redis is away, and where there is none, PostgreSQL is asked each time, and who reaches neither is answered 503.
 
+mod answers;
 mod feed;
 mod link;
 mod memory;
 
 use std::{
-    borrow::Borrow,
-    collections::HashMap,
-    hash::Hash,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
@@ -20,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use domain::{AgentId, AgentKeyId, TenantId};
+use domain::TenantId;
 use prometheus_client::metrics::counter::Counter;
 use telemetry::logging::chain;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -30,6 +28,7 @@ use uuid::Uuid;
 pub use memory::Moment;
 
 use self::{
+    answers::Remembered,
     feed::{Feed, Told},
     link::{Hear, Link, News},
     memory::{Highest, Memory},
@@ -38,9 +37,7 @@ use crate::{
     redis::Redis,
     store::{
         Database, StoreError,
-        agents::{self, Holder},
         changes::{self, Reading},
-        tenants::Named,
     },
 };
 
@@ -53,9 +50,6 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// After this long without a reading anything may have changed.
 const SILENT: Duration = Duration::from_secs(5);
 
-/// So many answers of a kind are remembered. When there are more, all are asked for anew.
-const MOST: usize = 50_000;
-
 /// See the module's documentation.
 #[derive(Debug)]
 pub struct Standing {
@@ -66,8 +60,7 @@ pub struct Standing {
     asked: AtomicU64,
     answered: tokio::sync::Mutex<u64>,
     link: Option<Link>,
-    holders: Answers<(AgentId, AgentKeyId), Holder>,
-    tenants: Answers<String, TenantId>,
+    answers: Remembered,
     /// The newest version of a run that a write through the API gave, by tenant.
     versions: Highest,
     /// The same of all tenants, at the last reading.
@@ -87,58 +80,12 @@ impl Standing {
             asked: AtomicU64::new(0),
             answered: tokio::sync::Mutex::default(),
             link: redis.map(|redis| Link::new(redis, issuer)),
-            holders: Answers::default(),
-            tenants: Answers::default(),
+            answers: Remembered::default(),
             versions: Highest::default(),
             version: AtomicU64::new(0),
             owed: AtomicBool::new(false),
             remembered,
         }
-    }
-
-    /// The holder of a key, and beside it the tenant of a name: remembered, or asked for.
-    pub async fn find_holder(
-        &self,
-        agent: AgentId,
-        key: AgentKeyId,
-        beside: Option<&str>,
-    ) -> Result<Option<Holder>, StoreError> {
-        if self.in_touch()
-            && let Some(holder) = self.holder(agent, key, beside)
-        {
-            self.remembered.inc();
-            return Ok(Some(holder));
-        }
-        // What changes while the database answers has changed after this moment.
-        let since = self.memory.now();
-        let found = agents::find_holder(self.database.pool(), agent, key, beside).await?;
-        if let Some(holder) = found.as_ref().filter(|holder| self.in_touch() && !holder.revoked) {
-            self.holders.put((agent, key), since, holder.clone());
-            if let (Some(name), Some(named)) = (beside, holder.beside) {
-                self.tenants.put(name.to_owned(), since, named.tenant);
-            }
-        }
-        Ok(found)
-    }
-
-    fn holder(&self, agent: AgentId, key: AgentKeyId, beside: Option<&str>) -> Option<Holder> {
-        let (since, holder) = self.holders.get(&(agent, key))?;
-        if !self.memory.holds(since, &[agent.uuid(), holder.tenant.uuid()]) {
-            return None;
-        }
-        let beside = match beside {
-            Some(name) => Some(self.named(name)?),
-            None => None,
-        };
-        Some(Holder { beside, ..holder })
-    }
-
-    fn named(&self, name: &str) -> Option<Named> {
-        let (since, tenant) = self.tenants.get(name)?;
-        self.memory.holds(since, &[tenant.uuid()]).then(|| Named {
-            tenant,
-            runs_version: self.versions.of(tenant.uuid()).max(self.version.load(SeqCst)),
-        })
     }
 
     /// A run of a tenant was written: no replica shows older ones from now on.
@@ -156,17 +103,21 @@ impl Standing {
     /// After this every replica that is there knows what has changed until now. What cannot be read now is read a moment
     /// later, and nothing is remembered until then.
     pub async fn catch_up(self: &Arc<Self>) {
-        if self.link.is_none() {
-            return;
-        }
-        // A reading is for all who wait, so it does not end with one of them.
-        let all = self.clone();
-        let read = tokio::spawn(async move { all.read().await }).await;
-        if !matches!(read, Ok(Ok(()))) {
+        if !self.look_again().await {
             warn!("what has changed was not read; it is read again");
             self.memory.forget();
             self.owed.store(true, SeqCst);
         }
+    }
+
+    /// The same where perhaps nothing has changed; false: it could not be read.
+    pub async fn look_again(self: &Arc<Self>) -> bool {
+        if self.link.is_none() {
+            return true;
+        }
+        // A reading is for all who wait, so it does not end with one of them.
+        let all = self.clone();
+        matches!(tokio::spawn(async move { all.read().await }).await, Ok(Ok(())))
     }
 
     /// Whether something of what this depends on may have changed since a moment.
@@ -301,34 +252,6 @@ enum Unread {
     /// It did not answer.
     #[error("the database did not answer within {PATIENCE:?}")]
     Late,
-}
-
-/// Answers to questions of one kind, each with the moment before it was asked.
-#[derive(Debug)]
-struct Answers<K, V>(Mutex<HashMap<K, (Moment, V)>>);
-
-impl<K, V> Default for Answers<K, V> {
-    fn default() -> Self {
-        Self(Mutex::default())
-    }
-}
-
-impl<K: Eq + Hash, V: Clone> Answers<K, V> {
-    fn get<Q: Eq + Hash + ?Sized>(&self, question: &Q) -> Option<(Moment, V)>
-    where
-        K: Borrow<Q>,
-    {
-        let answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        answers.get(question).cloned()
-    }
-
-    fn put(&self, question: K, since: Moment, answer: V) {
-        let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if answers.len() >= MOST {
-            answers.clear();
-        }
-        answers.insert(question, (since, answer));
-    }
 }
 
 #[cfg(test)]

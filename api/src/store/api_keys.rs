@@ -46,6 +46,8 @@ pub struct Presented {
     pub overseer: OverseerId,
     /// What it may be used for.
     pub scopes: Vec<Right>,
+    /// When it ends.
+    pub expires_at: Option<Timestamp>,
     /// When it was last used, to the minute.
     pub used_at: Option<Timestamp>,
     /// What it is stored as.
@@ -153,6 +155,7 @@ pub async fn find(pool: &PgPool, hash: &[u8; 32], now: Timestamp) -> Result<Opti
             k.tenant_id,
             k.overseer_id AS "overseer_id!",
             k.scopes AS "scopes!",
+            k.expires_at AS "expires_at: jiff_sqlx::Timestamp",
             k.used_at AS "used_at: jiff_sqlx::Timestamp"
         FROM lookup.api_key_of_hash($1) AS k
         JOIN overseers AS o ON o.id = k.overseer_id
@@ -172,6 +175,7 @@ pub async fn find(pool: &PgPool, hash: &[u8; 32], now: Timestamp) -> Result<Opti
         tenant: row.tenant_id.map(TenantId::of_uuid),
         overseer: OverseerId::of_uuid(row.overseer_id),
         scopes: rights(&row.scopes),
+        expires_at: row.expires_at.map(jiff_sqlx::Timestamp::to_jiff),
         used_at: row.used_at.map(jiff_sqlx::Timestamp::to_jiff),
         hash: *hash,
     }))

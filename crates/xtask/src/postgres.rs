@@ -36,6 +36,7 @@ pub(crate) fn start(ui: &Ui) -> Result<Server> {
     let programs = postgres::ensure(ui)?;
     ui.stage("start postgres", "read the log beside this one", |stage| {
         ensure_user(stage)?;
+        sweep(&paths::clusters());
         // Sockets lie in it, whose paths end at 107 characters.
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let folder = paths::clusters().join(format!("postgres-{}-{number}", std::process::id()));
@@ -57,6 +58,19 @@ pub(crate) fn start(ui: &Ui) -> Result<Server> {
         }
         server
     })
+}
+
+/// Removes the folders of runs that were killed: their servers ended with them.
+fn sweep(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let run = name
+            .to_str()
+            .and_then(|name| name.strip_prefix("postgres-")?.split('-').next());
+        if run.is_some_and(|run| !Path::new("/proc").join(run).exists()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// Makes a cluster of databases in memory that only the server sees, and becomes the server. Each test has a database of hundreds
@@ -159,4 +173,23 @@ fn ensure_user(stage: &Stage) -> Result<()> {
 fn id(which: &str) -> Result<u32> {
     let text = Run::new("id").args([which, USER]).output()?;
     text.trim().parse().with_context(|| format!("{text:?} is no id"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_of_runs_that_have_ended_go() {
+        let folder = std::env::temp_dir().join(format!("pinfold-sweep-{}", std::process::id()));
+        // No process has the number 0.
+        let names: [&str; 3] = ["dev", "postgres-0-1", &format!("postgres-{}-0", std::process::id())];
+        for name in names {
+            fs::create_dir_all(folder.join(name).join("data")).unwrap();
+        }
+        sweep(&folder);
+        let left = names.map(|name| folder.join(name).exists());
+        fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(left, [true, false, true]);
+    }
 }

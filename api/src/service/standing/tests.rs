@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
 use domain::{AgentId, AgentKeyId};
+use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgPool};
 use tokio::{
     task::JoinHandle,
@@ -11,6 +12,7 @@ use uuid::Uuid;
 
 use super::{feed::Feed, feed::Told, *};
 use crate::{
+    auth::api_key::ApiKey,
     store::{changes::Change, tenants::SHADOW},
     testing::{TestAgent, TestApp, TestRedis},
 };
@@ -144,7 +146,7 @@ async fn what_is_changed_past_the_service_is_noticed() {
     let (agent, key) = ids(&two.agent);
     for app in [&two.here, &two.there] {
         until("it is forgotten", || {
-            app.state.standing.holder(agent, key, None).is_none()
+            app.state.standing.known_holder(agent, key, None).is_none()
         })
         .await;
     }
@@ -226,7 +228,7 @@ async fn what_was_written_in_silence_is_noticed() {
         .unwrap();
     stands(&two.there, &two.agent).await;
     let noticed = || {
-        let holder = two.there.state.standing.holder(agent, key, Some(NAME));
+        let holder = two.there.state.standing.known_holder(agent, key, Some(NAME));
         holder.is_some_and(|holder| holder.beside.unwrap().runs_version == 77)
     };
     until("the version is read", noticed).await;
@@ -305,12 +307,69 @@ fn after_a_silence_anything_may_have_changed() {
     assert_eq!(feed.from(), None);
 }
 
+fn key_of_ada() -> Value {
+    json!({"name": "ci", "scopes": ["runs:read", "tenant:read"]})
+}
+
+/// People and their programs are known without the database, until another replica tells of their end.
+#[tokio::test]
+async fn people_and_keys_are_remembered_too() {
+    let two = two().await;
+    let ada = two.here.person("ada@example.com").await;
+    let made = two
+        .here
+        .as_person(Method::POST, "/v1/me/api-keys", &ada, Some(&key_of_ada()))
+        .await;
+    let (secret, id) = (made.body["secret"].as_str().unwrap(), made.body["id"].as_str().unwrap());
+    let (key, now) = (ApiKey::parse(secret).unwrap().hash(), two.here.state.clock.now());
+    let overseer = ada.id.parse().unwrap();
+    let name: String =
+        sqlx::query_scalar("SELECT t.name FROM tenants AS t JOIN memberships AS m ON m.tenant_id = t.id")
+            .fetch_one(&two.here.owner)
+            .await
+            .unwrap();
+    let cookie = sqlx::query_scalar::<_, Vec<u8>>("SELECT token_hash FROM sessions");
+    let cookie: [u8; 32] = cookie.fetch_one(&two.here.owner).await.unwrap().try_into().unwrap();
+    let there = &two.there.state.standing;
+    let known = async || {
+        let session = there.find_session(&cookie, now).await.ok()?.is_some();
+        let key = there.find_key(&key, now).await.ok()?.is_some();
+        let seat = there.find_seat(overseer, &name).await.ok()?.is_some();
+        Some((session, key, seat))
+    };
+    assert_eq!(known().await, Some((true, true, true)));
+    cut(&two.there).await;
+    assert_eq!(known().await, Some((true, true, true)));
+    let later = now + jiff::SignedDuration::from_hours(24 * 365);
+    assert_eq!(
+        there.find_session(&cookie, later).await.unwrap(),
+        None,
+        "it has ended by itself"
+    );
+
+    let path = format!("/v1/me/api-keys/{id}");
+    let revoked = two.here.as_person(Method::DELETE, &path, &ada, None).await;
+    assert_eq!(revoked.status, StatusCode::NO_CONTENT);
+    assert!(there.find_key(&key, now).await.is_err(), "the database would say");
+    let out = two.here.as_person(Method::DELETE, "/v1/sessions", &ada, None).await;
+    assert_eq!(out.status, StatusCode::NO_CONTENT);
+    assert!(there.find_session(&cookie, now).await.is_err());
+}
+
 /// Everything that a remembered answer depends on leaves a change, and what is written all the time does not.
 #[tokio::test]
 async fn these_leave_a_change() {
     let app = TestApp::start().await;
     let agent = app.agent().await;
     let (agent, shadow) = (ids(&agent).0.uuid(), SHADOW.uuid());
+    let person = app.person("ada@example.com").await;
+    let made = app
+        .as_person(Method::POST, "/v1/me/api-keys", &person, Some(&key_of_ada()))
+        .await;
+    assert_eq!(made.status, StatusCode::CREATED, "{:?}", made.body);
+    let of = async |sql: &'static str| -> Uuid { sqlx::query_scalar(sql).fetch_one(&app.owner).await.unwrap() };
+    let (ada, key) = (person.id.parse().unwrap(), of("SELECT id FROM api_keys").await);
+    let session = of("SELECT id FROM sessions").await;
     let cases = [
         (
             "UPDATE agents SET expires_at = expires_at + interval '1 day'",
@@ -327,6 +386,30 @@ async fn these_leave_a_change() {
         ),
         ("UPDATE tenants SET name = 'other' WHERE name = 'shadow'", vec![shadow]),
         ("DELETE FROM agents", vec![agent, agent]),
+        ("UPDATE sessions SET seen_at = seen_at + interval '1 minute'", vec![]),
+        (
+            "UPDATE sessions SET expires_at = expires_at - interval '1 minute'",
+            vec![session],
+        ),
+        ("DELETE FROM sessions", vec![session]),
+        ("UPDATE api_keys SET used_at = now()", vec![]),
+        ("UPDATE api_keys SET scopes = '{runs:read}'", vec![key]),
+        ("UPDATE api_keys SET revoked_at = now()", vec![key]),
+        ("DELETE FROM api_keys", vec![key]),
+        ("UPDATE memberships SET role = 'viewer'", vec![ada]),
+        ("DELETE FROM memberships", vec![ada]),
+        (
+            "UPDATE overseers SET platform_admin = true WHERE kind = 'person'",
+            vec![],
+        ),
+        (
+            "UPDATE overseers SET blocked_at = now() WHERE kind = 'person'",
+            vec![ada],
+        ),
+        (
+            "UPDATE overseers SET deleted_at = now() WHERE kind = 'person'",
+            vec![ada],
+        ),
     ];
     for (sql, wanted) in cases {
         let before = changes::read(app.state.database.pool(), None).await.unwrap().horizon;

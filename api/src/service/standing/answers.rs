@@ -1,0 +1,218 @@
+//! What is remembered, question by question, and what each answer depends on.
+
+use std::{
+    borrow::Borrow,
+    collections::HashMap,
+    hash::Hash,
+    sync::{Mutex, MutexGuard, PoisonError, atomic::Ordering::SeqCst},
+};
+
+use domain::{AgentId, AgentKeyId, OverseerId, TenantId};
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::{Moment, Standing};
+use crate::{
+    auth::rights::Role,
+    store::{
+        StoreError,
+        agents::{self, Holder},
+        api_keys::{self, Presented},
+        sessions::{self, Session},
+        tenants::{self, Named},
+    },
+};
+
+/// So many answers of a kind are remembered. When there are more, all are asked for anew.
+const MOST: usize = 50_000;
+
+#[derive(Debug, Default)]
+pub(super) struct Remembered {
+    holders: Answers<(AgentId, AgentKeyId), Holder>,
+    sessions: Answers<[u8; 32], Session>,
+    keys: Answers<[u8; 32], Presented>,
+    tenants: Answers<String, TenantId>,
+    seats: Answers<(OverseerId, String), (TenantId, Role)>,
+}
+
+impl Standing {
+    /// The holder of a key, and beside it the tenant of a name: remembered, or asked for.
+    pub async fn find_holder(
+        &self,
+        agent: AgentId,
+        key: AgentKeyId,
+        beside: Option<&str>,
+    ) -> Result<Option<Holder>, StoreError> {
+        if let Some(holder) = self.known_holder(agent, key, beside) {
+            self.remembered.inc();
+            return Ok(Some(holder));
+        }
+        // What changes while the database answers has changed after this moment.
+        let since = self.now();
+        let found = agents::find_holder(self.database.pool(), agent, key, beside).await?;
+        let stands = found.as_ref().filter(|holder| !holder.revoked);
+        self.keep(&self.answers.holders, (agent, key), since, stands);
+        if let (Some(name), Some(named)) = (beside, stands.and_then(|holder| holder.beside)) {
+            self.keep(&self.answers.tenants, name.to_owned(), since, Some(&named.tenant));
+        }
+        Ok(found)
+    }
+
+    pub(super) fn known_holder(&self, agent: AgentId, key: AgentKeyId, beside: Option<&str>) -> Option<Holder> {
+        let holder = self.known(&self.answers.holders, &(agent, key), |holder| {
+            [agent.uuid(), holder.tenant.uuid()]
+        })?;
+        let beside = match beside {
+            Some(name) => Some(self.known_tenant(name)?),
+            None => None,
+        };
+        Some(Holder { beside, ..holder })
+    }
+
+    /// The session of a cookie that is in force and whose person is not blocked.
+    pub async fn find_session(&self, token_hash: &[u8; 32], now: Timestamp) -> Result<Option<Session>, StoreError> {
+        let subjects = |session: &Session| [session.id.uuid(), session.overseer.uuid()];
+        if let Some(session) = self.known(&self.answers.sessions, token_hash, subjects) {
+            self.remembered.inc();
+            return Ok(Some(session).filter(|session| now < session.expires_at));
+        }
+        let since = self.now();
+        let found = sessions::find(self.database.pool(), token_hash, now).await?;
+        self.keep(&self.answers.sessions, *token_hash, since, found.as_ref());
+        Ok(found)
+    }
+
+    /// A key in force.
+    pub async fn find_key(&self, hash: &[u8; 32], now: Timestamp) -> Result<Option<Presented>, StoreError> {
+        let subjects = |key: &Presented| {
+            let tenant = key.tenant.map_or(Uuid::nil(), |tenant| tenant.uuid());
+            [key.id.uuid(), key.overseer.uuid(), tenant]
+        };
+        if let Some(key) = self.known(&self.answers.keys, hash, subjects) {
+            self.remembered.inc();
+            return Ok(Some(key).filter(|key| key.expires_at.is_none_or(|end| now < end)));
+        }
+        let since = self.now();
+        let found = api_keys::find(self.database.pool(), hash, now).await?;
+        self.keep(&self.answers.keys, *hash, since, found.as_ref());
+        Ok(found)
+    }
+
+    /// The tenant of a name, if it has not ended.
+    pub async fn find_tenant(&self, name: &str) -> Result<Option<Named>, StoreError> {
+        if let Some(named) = self.known_tenant(name) {
+            self.remembered.inc();
+            return Ok(Some(named));
+        }
+        let since = self.now();
+        let found = tenants::find_by_name(self.database.pool(), name).await?;
+        let tenant = found.map(|named| named.tenant);
+        self.keep(&self.answers.tenants, name.to_owned(), since, tenant.as_ref());
+        Ok(found)
+    }
+
+    fn known_tenant(&self, name: &str) -> Option<Named> {
+        let tenant = self.known(&self.answers.tenants, name, |tenant| [tenant.uuid()])?;
+        Some(self.named(tenant))
+    }
+
+    fn named(&self, tenant: TenantId) -> Named {
+        Named {
+            tenant,
+            runs_version: self.versions.of(tenant.uuid()).max(self.version.load(SeqCst)),
+        }
+    }
+
+    /// The tenant of a name, if it has not ended and the person belongs to it, and as what.
+    pub async fn find_seat(&self, overseer: OverseerId, name: &str) -> Result<Option<(Named, Role)>, StoreError> {
+        let question = (overseer, name.to_owned());
+        let subjects = |(tenant, _): &(TenantId, Role)| [overseer.uuid(), tenant.uuid()];
+        if let Some((tenant, role)) = self.known(&self.answers.seats, &question, subjects) {
+            self.remembered.inc();
+            return Ok(Some((self.named(tenant), role)));
+        }
+        let since = self.now();
+        let found = tenants::find_seat(self.database.pool(), overseer, name).await?;
+        let seat = found.map(|(named, role)| (named.tenant, role));
+        self.keep(&self.answers.seats, question, since, seat.as_ref());
+        Ok(found)
+    }
+
+    /// A session was used, and that is stored, or cannot be now.
+    pub fn saw_session(&self, token_hash: &[u8; 32], at: Timestamp) {
+        self.answers.sessions.amend(token_hash, |session| session.seen_at = at);
+    }
+
+    /// The same of a key.
+    pub fn saw_key(&self, hash: &[u8; 32], at: Timestamp) {
+        self.answers.keys.amend(hash, |key| key.used_at = Some(at));
+    }
+
+    /// What is remembered, if it still is true.
+    fn known<K, Q, V, const N: usize>(
+        &self,
+        answers: &Answers<K, V>,
+        question: &Q,
+        subjects: impl Fn(&V) -> [Uuid; N],
+    ) -> Option<V>
+    where
+        K: Borrow<Q> + Eq + Hash,
+        Q: Eq + Hash + ?Sized,
+        V: Clone,
+    {
+        if !self.in_touch() {
+            return None;
+        }
+        let (since, answer) = answers.get(question)?;
+        self.memory.holds(since, &subjects(&answer)).then_some(answer)
+    }
+
+    fn keep<K: Eq + Hash, V: Clone>(&self, answers: &Answers<K, V>, question: K, since: Moment, answer: Option<&V>) {
+        if let Some(answer) = answer
+            && self.in_touch()
+        {
+            answers.put(question, since, answer.clone());
+        }
+    }
+}
+
+/// Answers to questions of one kind, each with the moment before it was asked.
+#[derive(Debug)]
+struct Answers<K, V>(Mutex<HashMap<K, (Moment, V)>>);
+
+impl<K, V> Default for Answers<K, V> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Eq + Hash, V: Clone> Answers<K, V> {
+    fn get<Q: Eq + Hash + ?Sized>(&self, question: &Q) -> Option<(Moment, V)>
+    where
+        K: Borrow<Q>,
+    {
+        self.all().get(question).cloned()
+    }
+
+    fn put(&self, question: K, since: Moment, answer: V) {
+        let mut all = self.all();
+        if all.len() >= MOST {
+            all.clear();
+        }
+        all.insert(question, (since, answer));
+    }
+
+    /// Changes something of an answer that it is not judged by.
+    fn amend<Q: Eq + Hash + ?Sized>(&self, question: &Q, change: impl FnOnce(&mut V))
+    where
+        K: Borrow<Q>,
+    {
+        if let Some((_, answer)) = self.all().get_mut(question) {
+            change(answer);
+        }
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<K, (Moment, V)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
