@@ -84,6 +84,7 @@ async fn a_server_that_is_away_is_not_waited_for_and_asked_again() {
             if let Some(answer) = take(&redis, 1, 3, MINUTE).await {
                 break answer;
             }
+            // When it is asked again only the client knows.
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };

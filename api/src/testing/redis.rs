@@ -82,6 +82,7 @@ impl TestRedis {
                 let redis = Redis::open(&SecretString::from(self.url()), Counter::default()).expect("a client");
                 match redis.check().await {
                     Ok(()) | Err(RedisError::Evicts(_)) => break,
+                    // A server that begins tells nobody.
                     Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
                 }
             }

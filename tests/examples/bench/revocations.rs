@@ -116,6 +116,7 @@ async fn ended(
     let since = Instant::now();
     while two.send(reading()).await.status.is_success() {
         ensure!(since.elapsed() < DEADLINE, "it goes on");
+        // The figure is exact to this, and the replica has time for others.
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     Ok(milliseconds(since.elapsed()))

@@ -57,6 +57,7 @@ fn follow(app: &TestApp) -> JoinHandle<()> {
 async fn until(what: &str, holds: impl Fn() -> bool) {
     let looks = async {
         while !holds() {
+            // What a replica hears or forgets it tells nobody.
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };

@@ -303,6 +303,7 @@ pub(crate) fn eventually<T>(ask: impl Fn() -> Option<T>) -> T {
             return answer;
         }
         assert!(Instant::now() < limit, "did not come to pass within {HANG:?}");
+        // What another process does can only be looked at.
         thread::sleep(Duration::from_millis(2));
     }
 }
