@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 use tokio::sync::watch;
 
 use crate::{
-    auth::{chain::Signer, challenge, csrf, device, mail_link, seal::MasterKey},
+    auth::{chain::Signer, challenge, csrf, device, mail_link, seal::MasterKey, webauthn::RelyingParty},
     cluster::Cluster,
     config::{Accounts, Config, Environment},
     http::{cookies::Cookies, error::ApiError, limits::Limits},
@@ -64,6 +64,8 @@ pub struct Services {
     pub hashing: Arc<Hashing>,
     /// The issuer.
     pub issuer: Arc<str>,
+    /// Whom passkeys are for, if the service's address has a name.
+    pub relying_party: Option<Arc<RelyingParty>>,
     /// Where people meet the product.
     pub frontend: Arc<str>,
     /// Origins whose pages may call the service.
@@ -164,6 +166,7 @@ impl AppState {
             throttle: Arc::new(Throttle::new(config.limits.calls_per_minute, &counting)),
             hashing: Arc::default(),
             clock,
+            relying_party: RelyingParty::new(&config.http.issuer, config.http.pages()).map(Arc::new),
             issuer: config.http.issuer.as_str().into(),
             frontend: config.http.frontend.as_str().into(),
             allowed_origins: config.http.allowed_origins.clone().into(),

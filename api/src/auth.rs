@@ -24,4 +24,8 @@ pub mod token;
 pub mod totp;
 pub mod typed_code;
 pub mod vouched;
+pub mod webauthn;
 pub mod workload;
+
+#[cfg(test)]
+mod wycheproof;

@@ -15,6 +15,7 @@ pub mod merge;
 pub mod named;
 pub mod once;
 pub mod parse;
+pub mod passkey;
 pub mod query;
 pub mod request_id;
 pub mod sse;

@@ -19,8 +19,11 @@ use tracing::{info, warn};
 
 mod channel;
 
-/// What one question may take: a request waits for it.
+/// What a question may take that the replica can answer itself: a request waits for it.
 const PATIENCE: Duration = Duration::from_millis(100);
+
+/// What a question may take that nobody else can answer: a request is refused if it is late.
+const LONG_PATIENCE: Duration = Duration::from_secs(1);
 
 /// After a failure nobody asks for so long, and then one asks for all.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -61,8 +64,17 @@ pub struct Redis {
     bucket: Script,
     epoch: Script,
     spend: Script,
-    silent_until: Mutex<Option<Instant>>,
+    /// For what the replica can answer itself.
+    hurried: Asker,
+    /// For what counts once. That it is late for the others is no reason to refuse anything.
+    patient: Asker,
     unanswered: Counter,
+}
+
+/// How long is waited for an answer, and whether it is worth asking.
+struct Asker {
+    patience: Duration,
+    silent_until: Mutex<Option<Instant>>,
 }
 
 /// The address has a password in it.
@@ -102,7 +114,8 @@ impl Redis {
             bucket: Script::new(include_str!("redis/gcra.lua")),
             epoch: Script::new(include_str!("redis/epoch.lua")),
             spend: Script::new(include_str!("redis/spend.lua")),
-            silent_until: Mutex::default(),
+            hurried: Asker::new(PATIENCE),
+            patient: Asker::new(LONG_PATIENCE),
             unanswered,
         })
     }
@@ -138,7 +151,7 @@ impl Redis {
         call.arg(u64::try_from(interval).unwrap_or(u64::MAX));
         call.arg(u64::try_from(interval * u128::from(count.get())).unwrap_or(u64::MAX));
         call.arg(most.get());
-        let (left, taken, wait): (u32, u32, u64) = self.ask(call.invoke_async(&mut connection)).await?;
+        let (left, taken, wait): (u32, u32, u64) = self.ask(&self.hurried, call.invoke_async(&mut connection)).await?;
         Some(match taken {
             0 => Err(Duration::from_micros(wait)),
             taken => Ok(Taken { taken, left }),
@@ -150,7 +163,7 @@ impl Redis {
         let mut connection = self.connection.clone();
         let mut call = self.epoch.key(EPOCH);
         call.arg(hex(&fresh));
-        let epoch: String = self.ask(call.invoke_async(&mut connection)).await?;
+        let epoch: String = self.ask(&self.patient, call.invoke_async(&mut connection)).await?;
         Some(u128::from_str_radix(&epoch, 16).ok()?.to_be_bytes())
     }
 
@@ -166,28 +179,43 @@ impl Redis {
             call.arg(hex(&thing.epoch));
             call.arg(u64::try_from(thing.remember.as_millis()).unwrap_or(u64::MAX).max(1));
         }
-        let spent: Vec<u8> = self.ask(call.invoke_async(&mut connection)).await?;
+        let spent: Vec<u8> = self.ask(&self.patient, call.invoke_async(&mut connection)).await?;
         Some(spent.into_iter().map(|one| one == 1).collect())
+    }
+
+    async fn ask<T>(&self, asker: &Asker, question: impl Future<Output = RedisResult<T>>) -> Option<T> {
+        let answer = asker.ask(question).await;
+        if answer.is_none() {
+            self.unanswered.inc();
+        }
+        answer
+    }
+}
+
+impl Asker {
+    const fn new(patience: Duration) -> Self {
+        Self {
+            patience,
+            silent_until: Mutex::new(None),
+        }
     }
 
     async fn ask<T>(&self, question: impl Future<Output = RedisResult<T>>) -> Option<T> {
         if !self.may_be_asked() {
-            self.unanswered.inc();
             return None;
         }
-        let why = match timeout(PATIENCE, question).await {
+        let why = match timeout(self.patience, question).await {
             Ok(Ok(answer)) => {
                 if self.silent_until().take().is_some() {
-                    info!("Redis answers again");
+                    info!(patience = ?self.patience, "Redis answers again");
                 }
                 return Some(answer);
             }
             Ok(Err(error)) => chain(&error),
-            Err(_) => format!("no answer within {PATIENCE:?}"),
+            Err(_) => "no answer in time".to_owned(),
         };
-        self.unanswered.inc();
         if self.silent_until().replace(Instant::now() + AGAIN).is_none() {
-            warn!(error = why, "Redis does not answer; each replica counts for itself");
+            warn!(error = why, patience = ?self.patience, "Redis does not answer");
         }
         None
     }

@@ -109,6 +109,7 @@ fn open() -> OpenApiRouter<AppState> {
         .route_layer(middleware::from_fn_with_state(Group::Registrations, limits::layer));
     let logins = OpenApiRouter::new()
         .routes(routes!(routes::sessions::create::create))
+        .routes(routes!(routes::sessions::passkey::create))
         .routes(routes!(routes::sign_ups::begin::begin))
         .routes(routes!(routes::sign_ups::complete::complete))
         .routes(routes!(routes::password_resets::ask::ask))
@@ -134,6 +135,12 @@ fn account() -> OpenApiRouter<AppState> {
         .routes(routes!(routes::me::keys::list::list, routes::me::keys::add::add))
         .routes(routes!(routes::me::keys::revoke::revoke))
         .routes(routes!(routes::me::password::change))
+        .routes(routes!(routes::me::passkeys::challenge::begin))
+        .routes(routes!(
+            routes::me::passkeys::list::list,
+            routes::me::passkeys::create::create
+        ))
+        .routes(routes!(routes::me::passkeys::remove::remove))
         .routes(routes!(routes::me::totp::begin::begin))
         .routes(routes!(routes::me::totp::confirm::confirm))
         .routes(routes!(routes::me::totp::remove::remove))
@@ -234,6 +241,10 @@ fn pages(state: &AppState) -> Router<AppState> {
     use routes::pages;
     let sent = Router::new()
         .route("/login", post(pages::login::send))
+        .route("/login/passkey", post(pages::login::send_passkey))
+        .route("/account/passkeys", post(pages::passkeys::begin))
+        .route("/account/passkeys/new", post(pages::passkeys::create))
+        .route("/account/passkeys/{passkey}/remove", post(pages::passkeys::remove))
         .route("/logout", post(pages::login::leave))
         .route("/sign-up", post(pages::sign_up::send))
         .route("/sign-up/complete", post(pages::sign_up::complete))

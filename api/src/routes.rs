@@ -27,6 +27,7 @@ pub mod me {
     pub mod get;
     pub mod identities;
     pub mod keys;
+    pub mod passkeys;
     pub mod password;
     pub mod sessions;
     pub mod totp;

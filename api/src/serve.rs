@@ -36,7 +36,7 @@ use crate::{
     mail::Mailer,
     redis::RedisError,
     router,
-    store::{changes, idempotency, mail_links, replay, sessions},
+    store::{changes, idempotency, mail_links, passkeys, replay, sessions},
     work,
 };
 
@@ -309,6 +309,7 @@ async fn forget(state: &AppState) {
             sessions::forget(pool, now).await?;
             idempotency::forget(pool, now).await?;
             mail_links::forget(pool, now).await?;
+            passkeys::forget(pool, now).await?;
             changes::forget(pool).await
         };
         if let Err(error) = gone.await {

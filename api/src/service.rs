@@ -17,6 +17,7 @@ pub mod namespaces;
 pub mod organisations;
 pub mod outside;
 pub mod oversight;
+pub mod passkeys;
 pub mod passwords;
 pub mod registration;
 pub mod replay;

@@ -28,6 +28,7 @@ pub mod mail_links;
 pub mod memberships;
 pub mod migrations;
 pub mod oversights;
+pub mod passkeys;
 pub mod replay;
 pub mod second_factors;
 pub mod sessions;

@@ -3,6 +3,7 @@
 mod agent;
 mod documented;
 mod issuer;
+mod passkey;
 mod redis;
 mod run;
 
@@ -44,6 +45,7 @@ use crate::{
 
 pub use agent::TestAgent;
 pub use issuer::{Manner, TestIssuer};
+pub use passkey::TestPasskey;
 pub use redis::TestRedis;
 
 /// The issuer of every test.

@@ -17,3 +17,21 @@ if (secret) {
     location.replace(go.href);
   }
 }
+// A passkey is asked of the browser, and its answer goes along in a field of the form.
+for (const form of document.querySelectorAll('form[data-passkey]')) {
+  form.addEventListener('submit', async (event) => {
+    event.preventDefault();
+    const said = form.querySelector('[role=status]');
+    said.textContent = '';
+    try {
+      const options = JSON.parse(form.dataset.options);
+      const credential = form.dataset.passkey === 'create'
+        ? await navigator.credentials.create({ publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(options) })
+        : await navigator.credentials.get({ publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(options) });
+      form.elements.credential.value = JSON.stringify(credential);
+      form.submit();
+    } catch (error) {
+      said.textContent = `The browser gave no passkey: ${error.message}`;
+    }
+  });
+}

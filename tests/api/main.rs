@@ -3,4 +3,5 @@
 mod audit;
 mod identity;
 mod metrics;
+mod paging;
 mod serving;

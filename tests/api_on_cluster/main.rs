@@ -4,6 +4,7 @@
 mod audit;
 mod installed;
 mod linked;
+mod relay;
 mod resources;
 mod runs;
 mod stage;

@@ -131,6 +131,30 @@ impl Stage {
         left == 0
     }
 
+    /// Whether every job of a tenant is done.
+    pub async fn is_done(&self, tenant: &str) -> bool {
+        let left: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM jobs WHERE subject_id IN (SELECT id FROM tenants WHERE name = $1)",
+        )
+        .bind(tenant)
+        .fetch_one(&mut self.connection().await)
+        .await
+        .expect("count the jobs");
+        left == 0
+    }
+
+    /// Takes a tenant's jobs away from who is at them, as if they had ended without a word.
+    pub async fn let_go(&self, tenant: &str) {
+        sqlx::query(
+            "UPDATE jobs SET leased_until = now() - interval '1 second' \
+             WHERE leased_until IS NOT NULL AND subject_id IN (SELECT id FROM tenants WHERE name = $1)",
+        )
+        .bind(tenant)
+        .execute(&mut self.connection().await)
+        .await
+        .expect("take the jobs away");
+    }
+
     /// Takes back that idempotent requests were answered, and lets go of them.
     pub async fn forget_answers(&self) {
         let done = sqlx::query(

@@ -1,5 +1,6 @@
 //! The control-plane API as libraries and tools of others see it, which know nothing of ours.
 
+mod browser;
 mod jose;
 mod schemathesis;
 

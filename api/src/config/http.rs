@@ -167,7 +167,8 @@ pub(super) fn check_scheme(
     let loopback = match url.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
+        // RFC 6761, section 6.3: the names below it are loopback as well.
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         None => false,
     };
     match url.scheme() {

@@ -12,7 +12,10 @@ use serde::Serialize;
 use tracing::{error, warn};
 use utoipa::ToSchema;
 
-use crate::auth::{oversight::Relation, rights::Right};
+use crate::{
+    auth::{oversight::Relation, rights::Right},
+    http::passkey::PasskeyRequest,
+};
 
 mod convert;
 mod documented;
@@ -115,17 +118,20 @@ pub enum Forbidden {
 }
 
 /// Why a login is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum LoginRefused {
     /// Nobody, another password, a blocked account: the answer is the same.
     #[error("invalid credentials")]
     Credentials,
-    /// The password is right, and a code is needed besides.
+    /// The password is right, and a second factor is needed besides: what a browser is asked for, if there are passkeys.
     #[error("a second factor is needed")]
-    SecondFactor,
+    SecondFactor(Option<Box<PasskeyRequest>>),
     /// The code is another, or was used.
     #[error("invalid code")]
     Code,
+    /// The passkey is another, or answers nothing that is open.
+    #[error("invalid passkey")]
+    Passkey,
 }
 
 impl Forbidden {
@@ -196,6 +202,9 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "public_key")]
     pub field: Option<String>,
+    /// With `second_factor_required`, where the person has passkeys: what the browser is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub passkey: Option<PasskeyRequest>,
 }
 
 impl ApiError {
@@ -225,10 +234,15 @@ impl ApiError {
                 "A valid access token, API key or login is needed.",
             ),
             Self::Forbidden(why) => (StatusCode::FORBIDDEN, why.code(), "The caller may not do this."),
-            Self::Login(LoginRefused::SecondFactor) => (
+            Self::Login(LoginRefused::SecondFactor(_)) => (
                 StatusCode::UNAUTHORIZED,
                 "second_factor_required",
-                "A code of the authenticator is needed besides; send it as `code`.",
+                "A second factor is needed besides: send a code as `code`, or a passkey that answers `passkey`.",
+            ),
+            Self::Login(LoginRefused::Passkey) => (
+                StatusCode::UNAUTHORIZED,
+                "invalid_passkey",
+                "It is not the passkey that was asked for, or it came too late; log in again.",
             ),
             Self::Login(LoginRefused::Code) => (
                 StatusCode::UNAUTHORIZED,
@@ -306,6 +320,10 @@ impl ApiError {
             | Self::Unavailable(_)
             | Self::Internal(_) => (None, None),
         };
+        let passkey = match self {
+            Self::Login(LoginRefused::SecondFactor(Some(request))) => Some((**request).clone()),
+            _ => None,
+        };
         Problem {
             r#type: format!("/docs/errors#{code}"),
             code,
@@ -313,6 +331,7 @@ impl ApiError {
             status: status.as_u16(),
             detail,
             field,
+            passkey,
         }
     }
 }

@@ -104,6 +104,31 @@ async fn a_server_that_hangs_is_as_good_as_away() {
 }
 
 #[tokio::test]
+async fn what_counts_once_is_waited_for_longer_than_limits_are() {
+    let server = TestRedis::start().await;
+    let (redis, unanswered) = client(&server);
+    let epoch = redis.epoch([1; 16]).await.expect("an epoch");
+    server.hang();
+    assert_eq!(take(&redis, 1, 3, MINUTE).await, None);
+    let thing = Spending {
+        digest: [7; 32],
+        epoch,
+        remember: MINUTE,
+    };
+    let things = [thing];
+    let (spent, ()) = tokio::join!(redis.spend(&things), async { server.go_on() });
+    assert_eq!(
+        spent,
+        Some(vec![true]),
+        "what was late for a limit is not late for this"
+    );
+    assert_eq!(unanswered.get(), 1);
+    server.hang();
+    assert_eq!((redis.spend(&things).await, redis.spend(&things).await), (None, None));
+    assert_eq!(unanswered.get(), 3);
+}
+
+#[tokio::test]
 async fn a_server_that_forgets_is_told_from_one_that_keeps() {
     let server = TestRedis::start().await;
     client(&server).0.check().await.expect("as it should be");

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::{router, testing::TestApp};
 
 /// What anybody may call. A route that is not here asks for a token.
-const PUBLIC: [&str; 10] = [
+const PUBLIC: [&str; 11] = [
     "GET /.well-known/jwks.json",
     "GET /openapi.json",
     "POST /oauth/token",
@@ -20,6 +20,7 @@ const PUBLIC: [&str; 10] = [
     "POST /v1/password-resets",
     "POST /v1/password-resets/complete",
     "POST /v1/sessions",
+    "POST /v1/sessions/passkey",
     "POST /v1/sign-ups",
     "POST /v1/sign-ups/complete",
 ];
@@ -70,6 +71,7 @@ async fn whatever_is_not_open_refuses_strangers_before_it_reads_anything() {
             "overseer",
             "invitation",
             "identity",
+            "passkey",
         ];
         let place = named
             .iter()

@@ -18,6 +18,7 @@ pub mod assets;
 pub mod claim;
 pub mod invitations;
 pub mod login;
+pub mod passkeys;
 pub mod password_reset;
 pub mod sign_up;
 
@@ -36,6 +37,11 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
         ("invitations.html", include_str!("../../templates/invitations.html")),
         ("login.html", include_str!("../../templates/login.html")),
         ("message.html", include_str!("../../templates/message.html")),
+        ("passkey.html", include_str!("../../templates/passkey.html")),
+        (
+            "recovery_codes.html",
+            include_str!("../../templates/recovery_codes.html"),
+        ),
         (
             "password_reset.html",
             include_str!("../../templates/password_reset.html"),

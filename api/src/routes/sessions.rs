@@ -12,11 +12,15 @@ use crate::{
     app::AppState,
     auth::csrf,
     http::cookies::Cookie,
-    service::sessions::{Entry, Opened},
+    service::{
+        login::Judge,
+        sessions::{Entry, Opened},
+    },
 };
 
 pub mod create;
 pub mod delete;
+pub mod passkey;
 
 #[cfg(test)]
 mod tests;
@@ -48,6 +52,17 @@ pub fn entry<'a>(state: &AppState, headers: &'a HeaderMap, method: &'static str,
         method,
         lifetime: state.accounts.session,
         request_id,
+    }
+}
+
+/// What a login is judged with.
+pub fn judge(state: &AppState) -> Judge<'_> {
+    Judge {
+        database: &state.database,
+        hashing: &state.hashing,
+        throttle: &state.throttle,
+        factors: state.second_factors(),
+        device_key: &state.keys.device,
     }
 }
 

@@ -8,15 +8,17 @@ use crate::{
         device,
         password::{self, Verdict},
         random::random,
+        webauthn::Ceremony,
     },
     service::{
         hashing::{Hashing, HashingError, Standing},
         limiter::TooOften,
+        passkeys::{self, Asked},
         second_factor,
         sessions::{self, Entry, Opened},
         throttle::Throttle,
     },
-    store::{Database, StoreError, accounts, second_factors},
+    store::{self, Database, StoreError, accounts, second_factors},
 };
 
 /// What a login is judged with.
@@ -53,9 +55,9 @@ pub enum Refused {
     /// No such account, another password, a blocked account.
     #[error("invalid credentials")]
     Credentials,
-    /// The password is right, and a code is needed besides.
+    /// The password is right, and a second factor is needed besides: a code, or a passkey that answers this.
     #[error("a second factor is needed")]
-    SecondFactor,
+    SecondFactor(Option<Asked>),
     /// The code is another, or was used.
     #[error("the code is another, or was used")]
     Code,
@@ -127,13 +129,21 @@ pub async fn login(
         Verdict::Outdated => Some(judge.hashing.hash(standing, attempt.password, salt()?).await?),
         Verdict::Right | Verdict::Wrong => None,
     };
-    let factor = second_factors::find(judge.database.pool(), account.id)
+    let authenticator = second_factors::find(judge.database.pool(), account.id)
         .await?
-        .filter(|factor| factor.confirmed);
+        .filter(|authenticator| authenticator.confirmed);
     let mut tx = judge.database.platform().await?;
-    if let Some(factor) = &factor {
-        let code = attempt.code.ok_or(Refused::SecondFactor)?;
-        second_factor::prove(&mut tx, judge.factors, account.id, factor, code, now).await?;
+    let known = store::passkeys::list(&mut tx, account.id).await?;
+    if authenticator.is_some() || !known.is_empty() {
+        let Some(code) = attempt.code else {
+            let asked = match &known[..] {
+                [] => None,
+                known => Some(passkeys::ask(&mut tx, account.id, Ceremony::Get, known, now).await?),
+            };
+            tx.commit().await?;
+            return Err(Refused::SecondFactor(asked));
+        };
+        second_factor::prove(&mut tx, judge.factors, account.id, authenticator.as_ref(), code, now).await?;
     }
     if let Some(better) = better {
         accounts::rehash(&mut tx, account.id, &stored, &better).await?;

@@ -22,6 +22,7 @@ use crate::{
         audit::{self, Actor, Event},
         jobs::{self, NewJob},
         mail_links::{self, NewLink},
+        passkeys,
         sessions::{self, Session},
     },
 };
@@ -174,6 +175,8 @@ async fn store(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     accounts::set_password(tx, overseer, hash, now).await?;
+    // Who was asked for a passkey had shown the old password.
+    passkeys::forget_asked(tx, overseer).await?;
     let event = Event {
         at: now,
         actor: Actor::Overseer(overseer),

@@ -1,5 +1,5 @@
 //! A person's second factor: an authenticator's code, or one of ten recovery codes when it is lost. Each counts once, in
-//! whichever replica it is shown.
+//! whichever replica it is shown. Passkeys are the other kind ([`crate::service::passkeys`]).
 
 use domain::OverseerId;
 use jiff::Timestamp;
@@ -16,6 +16,7 @@ use crate::{
     store::{
         Database, PlatformTransaction, Scope, StoreError,
         audit::{self, Actor, Event},
+        passkeys,
         second_factors::{self, Authenticator},
     },
 };
@@ -87,18 +88,25 @@ pub async fn confirm(
         return Err(Refused::Confirmed);
     }
     let mut tx = judge.database.platform().await?;
-    prove(&mut tx, judge, overseer, &found, code, now).await?;
+    prove(&mut tx, judge, overseer, Some(&found), code, now).await?;
     if !second_factors::confirm(&mut tx, overseer, now).await? {
         return Err(Refused::Confirmed);
     }
-    let mut codes = Vec::with_capacity(CODES);
-    for _ in 0..CODES {
-        let code = typed_code::written(random().map_err(StoreError::from)?);
-        second_factors::insert_code(&mut tx, overseer, &hash(&code)).await?;
-        codes.push(code);
-    }
+    let codes = renew_codes(&mut tx, overseer).await?;
     record(&mut tx, overseer, "second_factor.create", request_id, now).await?;
     tx.commit().await?;
+    Ok(codes)
+}
+
+/// Makes recovery codes, in place of those that there are.
+pub async fn renew_codes(tx: &mut PlatformTransaction, overseer: OverseerId) -> Result<Vec<String>, StoreError> {
+    second_factors::delete_codes(tx, overseer).await?;
+    let mut codes = Vec::with_capacity(CODES);
+    for _ in 0..CODES {
+        let code = typed_code::written(random()?);
+        second_factors::insert_code(tx, overseer, &hash(&code)).await?;
+        codes.push(code);
+    }
     Ok(codes)
 }
 
@@ -114,18 +122,21 @@ pub async fn remove(
         .await?
         .ok_or(Refused::None)?;
     let mut tx = judge.database.platform().await?;
-    prove(&mut tx, judge, overseer, &found, code, now).await?;
+    prove(&mut tx, judge, overseer, Some(&found), code, now).await?;
     second_factors::delete(&mut tx, overseer).await?;
+    if passkeys::list(&mut tx, overseer).await?.is_empty() {
+        second_factors::delete_codes(&mut tx, overseer).await?;
+    }
     record(&mut tx, overseer, "second_factor.delete", request_id, now).await?;
     Ok(tx.commit().await?)
 }
 
-/// Judges a code, and uses it up in the caller's transaction.
+/// Judges a code, and uses it up in the caller's transaction. Who has passkeys and no authenticator has recovery codes.
 pub async fn prove(
     tx: &mut PlatformTransaction,
     judge: Judge<'_>,
     overseer: OverseerId,
-    authenticator: &Authenticator,
+    authenticator: Option<&Authenticator>,
     code: &str,
     now: Timestamp,
 ) -> Result<(), Refused> {
@@ -135,6 +146,7 @@ pub async fn prove(
     }
     // Six digits can be guessed; 80 random bits cannot.
     judge.throttle.code(overseer).await?;
+    let authenticator = authenticator.ok_or(Refused::Code)?;
     let place = overseer.to_string();
     let secret = judge
         .master

@@ -287,6 +287,8 @@ pub async fn erase(tx: &mut PlatformTransaction, id: OverseerId, at: Timestamp) 
     for statement in [
         sqlx::query!("DELETE FROM sessions WHERE overseer_id = $1", id.uuid()),
         sqlx::query!("DELETE FROM identities WHERE overseer_id = $1", id.uuid()),
+        sqlx::query!("DELETE FROM passkey_challenges WHERE overseer_id = $1", id.uuid()),
+        sqlx::query!("DELETE FROM passkeys WHERE overseer_id = $1", id.uuid()),
         sqlx::query!("DELETE FROM recovery_codes WHERE overseer_id = $1", id.uuid()),
         sqlx::query!("DELETE FROM authenticators WHERE overseer_id = $1", id.uuid()),
         sqlx::query!("DELETE FROM passwords WHERE overseer_id = $1", id.uuid()),

@@ -84,16 +84,36 @@ pub async fn confirm(tx: &mut impl Scope, overseer: OverseerId, at: Timestamp) -
     Ok(confirmed.rows_affected() == 1)
 }
 
-/// Takes a person's authenticator and recovery codes away.
+/// Whether a login needs a code of an authenticator.
+pub async fn is_confirmed(tx: &mut impl Scope, overseer: OverseerId) -> Result<bool, StoreError> {
+    sqlx::query_scalar!(
+        r#"
+        SELECT EXISTS (
+            SELECT FROM authenticators WHERE overseer_id = $1 AND confirmed_at IS NOT NULL
+        ) AS "confirmed!"
+        "#,
+        overseer.uuid(),
+    )
+    .fetch_one(tx.connection())
+    .await
+    .map_err(|source| StoreError::new("look for an authenticator", source))
+}
+
+/// Takes a person's authenticator away.
 pub async fn delete(tx: &mut impl Scope, overseer: OverseerId) -> Result<(), StoreError> {
-    sqlx::query!("DELETE FROM recovery_codes WHERE overseer_id = $1", overseer.uuid())
-        .execute(tx.connection())
-        .await
-        .map_err(|source| StoreError::new("take recovery codes away", source))?;
     sqlx::query!("DELETE FROM authenticators WHERE overseer_id = $1", overseer.uuid())
         .execute(tx.connection())
         .await
         .map_err(|source| StoreError::new("take an authenticator away", source))?;
+    Ok(())
+}
+
+/// Takes a person's recovery codes away.
+pub async fn delete_codes(tx: &mut impl Scope, overseer: OverseerId) -> Result<(), StoreError> {
+    sqlx::query!("DELETE FROM recovery_codes WHERE overseer_id = $1", overseer.uuid())
+        .execute(tx.connection())
+        .await
+        .map_err(|source| StoreError::new("take recovery codes away", source))?;
     Ok(())
 }
 

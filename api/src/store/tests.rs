@@ -316,6 +316,8 @@ async fn every_table_is_a_tenants_or_known_to_be_nobodys() {
         "jobs",
         "mail_links",
         "overseers",
+        "passkey_challenges",
+        "passkeys",
         "passwords",
         "profiles",
         "recovery_codes",

@@ -72,8 +72,17 @@ impl TestRedis {
 
     /// Lets it hang, connections and all.
     pub fn hang(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on after that.
+    pub fn go_on(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(self.process.id().cast_signed()).expect("a process");
-        kill_process(pid, Signal::STOP).expect("stop redis");
+        kill_process(pid, signal).expect("send redis a signal");
     }
 
     async fn until_it_answers(&self) {

@@ -108,6 +108,10 @@ id!(
     /// An outside issuer's name for a person.
     IdentityId
 );
+id!(
+    /// A person's passkey.
+    PasskeyId
+);
 
 #[cfg(test)]
 mod tests {

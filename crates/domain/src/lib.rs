@@ -12,8 +12,8 @@ pub mod tenant_name;
 pub use clock::{Clock, SystemClock};
 pub use email::EmailAddress;
 pub use id::{
-    AgentId, AgentKeyId, ApiKeyId, IdError, IdentityId, InvitationId, MailLinkId, OverseerId, RunId, SessionId,
-    TenantId,
+    AgentId, AgentKeyId, ApiKeyId, IdError, IdentityId, InvitationId, MailLinkId, OverseerId, PasskeyId, RunId,
+    SessionId, TenantId,
 };
 pub use quantity::Quantity;
 pub use tenant_name::TenantName;

@@ -189,8 +189,11 @@ pub async fn find_out(shared: Arc<Shared>) {
                     Injected::InitContainer
                 };
                 info!(class, ?found, "how sandboxd comes into sandboxes is known");
+                let waited_for = handler == OWN;
                 injection.take(handler, found);
-                wake(&shared);
+                if waited_for {
+                    wake(&shared);
+                }
                 if let Err(error) = known::remember(&shared).await {
                     warn!(error = %chain(&error), "what the canary showed could not be kept; the next leader tries anew");
                 }
@@ -202,7 +205,9 @@ pub async fn find_out(shared: Arc<Shared>) {
                     "the canary pod did not get to run; init containers are used until one has"
                 );
                 injection.state().found.insert(handler.clone(), Injected::InitContainer);
-                wake(&shared);
+                if handler == OWN {
+                    wake(&shared);
+                }
             }
             Some(Err(error)) => {
                 warn!(class, error = %chain(&error), "the canary pod could not be used; it is tried again");
@@ -226,7 +231,7 @@ async fn gone(shared: &Shared, class: Option<&str>, handler: &str) {
     }
 }
 
-/// Runs that waited for the first verdict go on.
+/// Runs that waited for the verdict on the nodes' own runtime go on; no run waits for another.
 fn wake(shared: &Shared) {
     for run in shared.caches.runs.all() {
         if !super::is_finished(&run) {

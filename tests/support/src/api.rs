@@ -8,6 +8,6 @@ mod service;
 
 pub use cable::Cable;
 pub use client::{Agent, Answer, Client};
-pub use people::{PASSWORD, Person, secret};
+pub use people::{PASSWORD, Person, link, secret};
 pub use redis::Redis;
 pub use service::{ISSUER, Service, database, migrate, run, settings};

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use crate::{
     app::AppState,
     http::{
-        caller::{Person, Proof},
+        caller::Person,
         error::{ApiError, Problem},
         json::Json,
         request_id::RequestId,
@@ -20,7 +20,6 @@ use crate::{
     service::{
         farewell::{self, Refused},
         members::By,
-        passwords,
     },
 };
 
@@ -65,13 +64,7 @@ pub async fn delete(
     Json(given): Json<Farewell>,
 ) -> Result<impl IntoResponse, ApiError> {
     let place = state.accounts_place();
-    // A session may have been left open; a token of an issuer is a minute old.
-    if let Proof::Session(_) = login.proof {
-        let missing = || ApiError::invalid("current_password", "write your password");
-        let password = given.current_password.ok_or_else(missing)?;
-        let proved = passwords::prove(place, &state.throttle, login.overseer(), password).await;
-        proved.map_err(password::refused)?;
-    }
+    password::proved(&state, &login, given.current_password).await?;
     let by = By {
         overseer: login.overseer(),
         request_id: &request_id,

@@ -6,7 +6,12 @@ use utoipa::ToSchema;
 
 use crate::{
     app::AppState,
-    http::{caller::Person, error::ApiError, json::Json, request_id::RequestId},
+    http::{
+        caller::{Login, Person, Proof},
+        error::ApiError,
+        json::Json,
+        request_id::RequestId,
+    },
     routes::sign_ups::complete::link_ended,
     service::passwords::{self, Refused},
 };
@@ -58,6 +63,17 @@ pub async fn change(
         .map_err(refused)?;
     state.bell.ring();
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Has who may have found a session left open show the password; a token of an issuer outside is a minute old.
+pub async fn proved(state: &AppState, login: &Login, password: Option<String>) -> Result<(), ApiError> {
+    if let Proof::Outside(_) = login.proof {
+        return Ok(());
+    }
+    let missing = || ApiError::invalid("current_password", "write your password");
+    let password = password.ok_or_else(missing)?;
+    let proved = passwords::prove(state.accounts_place(), &state.throttle, login.overseer(), password).await;
+    proved.map_err(refused)
 }
 
 /// Why a password stays, to a client.

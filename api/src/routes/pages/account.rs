@@ -14,13 +14,13 @@ use crate::{
         caller::{Login, Person, Proof},
         error::ApiError,
     },
-    store::{accounts, tenants},
+    store::{accounts, passkeys, tenants},
 };
 
 /// The page.
 pub async fn show(State(state): State<AppState>, person: Result<Person, ApiError>) -> Response {
     match person {
-        Ok(Person(login)) => match written(&state, &login).await {
+        Ok(Person(login)) => match written(&state, &login, None).await {
             Ok(page) => page,
             Err(error) => error.into_response(),
         },
@@ -29,19 +29,33 @@ pub async fn show(State(state): State<AppState>, person: Result<Person, ApiError
     }
 }
 
-async fn written(state: &AppState, login: &Login) -> Result<Response, ApiError> {
+/// The page, and why what was asked on it was not done.
+pub(super) async fn refused(state: &AppState, login: &Login, why: &ApiError) -> Response {
+    match written(state, login, Some(why)).await {
+        Ok(page) => page,
+        Err(error) => error.into_response(),
+    }
+}
+
+async fn written(state: &AppState, login: &Login, refused: Option<&ApiError>) -> Result<Response, ApiError> {
     let mut tx = state.database.platform().await?;
     let person = accounts::find(&mut tx, login.overseer())
         .await?
         .ok_or(ApiError::NotFound)?;
+    let passkeys = passkeys::list(&mut tx, login.overseer()).await?;
     drop(tx);
     let seats = tenants::of_overseer(state.database.pool(), login.overseer()).await?;
     let tenants: Vec<_> = seats
         .into_iter()
         .map(|seat| context! { name => seat.name, role => seat.role.as_str() })
         .collect();
-    let own = context! { email => person.email, tenants, csrf => token(state, login) };
-    Ok(page("account.html", &person.name, None, own))
+    let passkeys: Vec<_> = passkeys
+        .into_iter()
+        .map(|passkey| context! { id => passkey.id.to_string(), name => passkey.name })
+        .collect();
+    let has_passkeys = state.relying_party.is_some();
+    let own = context! { email => person.email, tenants, has_passkeys, passkeys, csrf => token(state, login) };
+    Ok(page("account.html", &person.name, refused, own))
 }
 
 /// What a form of this login sends, so that it is known for ours.

@@ -6,6 +6,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use minijinja::context;
+use serde::Deserialize;
 
 use super::{Way, cookies_of, page, see_other};
 use crate::{
@@ -14,13 +15,13 @@ use crate::{
         caller::Person,
         error::{ApiError, LoginRefused},
         form::Form,
-        json::Json,
+        json::{self, Json},
         query::Query,
         request_id::RequestId,
     },
     routes::sessions::{
         create::{self, Credentials},
-        delete,
+        delete, passkey,
     },
 };
 
@@ -48,12 +49,42 @@ pub async fn send(
     }
 }
 
+/// The fields of a passkey in use.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fields {
+    /// What `toJSON` of the browser's credential gives.
+    credential: String,
+}
+
+/// A person who has shown the password shows a passkey.
+pub async fn send_passkey(
+    State(state): State<AppState>,
+    request_id: RequestId,
+    Query(way): Query<Way>,
+    headers: HeaderMap,
+    given: Result<Form<Fields>, ApiError>,
+) -> Response {
+    let shown = given.and_then(|Form(fields)| json::read(fields.credential.as_bytes()));
+    let done = match shown {
+        Ok(shown) => passkey::create(State(state), request_id, headers, Json(shown)).await,
+        Err(error) => Err(error),
+    };
+    match done {
+        Ok(answer) => see_other(way.next.place(), cookies_of(&answer.into_response())),
+        Err(error) => form(&way, None, Some(&error)),
+    }
+}
+
 fn form(way: &Way, email: Option<&str>, refused: Option<&ApiError>) -> Response {
-    let needs_code = matches!(
-        refused,
-        Some(ApiError::Login(LoginRefused::SecondFactor | LoginRefused::Code))
-    );
-    let own = context! { next => way.next.name(), email, needs_code };
+    let (needs_code, passkey) = match refused {
+        Some(ApiError::Login(LoginRefused::SecondFactor(passkey))) => (true, passkey.as_deref()),
+        Some(ApiError::Login(LoginRefused::Code)) => (true, None),
+        _ => (false, None),
+    };
+    // Text and numbers always serialise.
+    let passkey = passkey.map(|request| serde_json::to_string(request).unwrap_or_default());
+    let own = context! { next => way.next.name(), email, needs_code, passkey };
     page("login.html", "Log in", refused, own)
 }
 

@@ -4,11 +4,11 @@ use axum::{
     body::Body,
     http::{Method, Request, header},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     routes::me::totp::tests::shown,
-    testing::{Answer, ISSUER, PASSWORD, TestApp, TestPerson, token_of},
+    testing::{Answer, ISSUER, PASSWORD, TestApp, TestPasskey, TestPerson, token_of},
 };
 
 /// What a browser remembers.
@@ -174,6 +174,75 @@ async fn a_second_factor_is_asked_for() {
         led(&browser.submit(&app, "/login", &fields).await),
         (303, Some("/account"))
     );
+}
+
+#[tokio::test]
+async fn a_passkey_is_added_used_and_taken_away_on_pages() {
+    let app = TestApp::start().await;
+    app.person("ada@example.com").await;
+    let mut browser = Browser::default();
+    browser.log_in(&app, "/login").await;
+    let account = browser.get(&app, "/account").await;
+    let csrf = hidden(&account, "csrf").to_owned();
+    let begun = browser.submit(&app, "/account/passkeys", &[("csrf", &csrf)]).await;
+    let mut passkey = TestPasskey::p256();
+    let credential = passkey.register(&options(&begun)).to_string();
+    let place = "/account/passkeys/new";
+    let nameless = [("csrf", csrf.as_str()), ("credential", &credential)];
+    let nameless = browser.submit(&app, place, &nameless).await;
+    assert_eq!(error(&nameless), (400, "name: missing field `name`"));
+    let fields = [("csrf", csrf.as_str()), ("credential", &credential), ("name", "key")];
+    let made = browser.submit(&app, place, &fields).await;
+    assert_eq!(
+        (made.status.as_u16(), html(&made).matches("<li><code>").count()),
+        (200, 10)
+    );
+    let again = browser.submit(&app, place, &fields).await;
+    assert_eq!(error(&again).0, 400);
+    // The page asks anew.
+    assert_ne!(options(&again)["challenge"], options(&begun)["challenge"]);
+
+    let mut browser = Browser::default();
+    let asked = browser.log_in(&app, "/login?next=claim").await;
+    assert_eq!(error(&asked).0, 401);
+    assert!(
+        html(&asked).contains("action=\"/login/passkey?next=claim\""),
+        "{}",
+        html(&asked)
+    );
+    let answer = passkey.answer(&options(&asked)).to_string();
+    let shown = browser
+        .submit(&app, "/login/passkey?next=claim", &[("credential", &answer)])
+        .await;
+    assert_eq!(led(&shown), (303, Some("/claim")));
+    let again = browser.submit(&app, "/login/passkey", &[("credential", &answer)]).await;
+    assert_eq!(error(&again).0, 401);
+    let broken = browser.submit(&app, "/login/passkey", &[("credential", "{")]).await;
+    assert_eq!(error(&broken).0, 400);
+
+    let account = browser.get(&app, "/account").await;
+    let csrf = hidden(&account, "csrf").to_owned();
+    let rest = html(&account).split_once("/account/passkeys/").expect("a passkey").1;
+    let place = format!("/account/passkeys/{}/remove", rest.split_once('/').unwrap().0);
+    let wrong = [("csrf", csrf.as_str()), ("current_password", "another sentence")];
+    let wrong = browser.submit(&app, &place, &wrong).await;
+    assert_eq!(error(&wrong), (400, "current_password: this is not your password"));
+    let right = [("csrf", csrf.as_str()), ("current_password", PASSWORD)];
+    let gone = browser.submit(&app, &place, &right).await;
+    assert!(html(&gone).contains("The passkey is gone"), "{}", html(&gone));
+    assert_eq!(led(&browser.log_in(&app, "/login").await), (303, Some("/account")));
+}
+
+/// What a script of the page asks the browser for.
+fn options(page: &Answer) -> Value {
+    let rest = html(page).split_once("data-options=\"").expect("options").1;
+    let text = rest
+        .split_once('"')
+        .unwrap()
+        .0
+        .replace("&quot;", "\"")
+        .replace("&#x2f;", "/");
+    serde_json::from_str(&text).expect("JSON")
 }
 
 #[tokio::test]

@@ -15,10 +15,11 @@ use crate::{
         error::{ApiError, LoginRefused, Problem},
         json::Json,
         parse,
+        passkey::PasskeyRequest,
         request_id::RequestId,
     },
     routes::sessions::{self, NewSession},
-    service::login::{self, Attempt, Judge, Refused},
+    service::login::{self, Attempt, Refused},
 };
 
 /// What a person shows.
@@ -55,7 +56,7 @@ impl std::fmt::Debug for Credentials {
     request_body = Credentials,
     responses(
         (status = 201, description = "Logged in.", body = NewSession),
-        (status = 401, description = "The address or the password is wrong (`invalid_credentials`), a code is needed besides (`second_factor_required`), or it is another or was used (`invalid_code`).", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "The address or the password is wrong (`invalid_credentials`), a code or a passkey is needed besides (`second_factor_required`; with passkeys, `passkey` is what to ask the browser for), or the code is another or was used (`invalid_code`).", body = Problem, content_type = "application/problem+json"),
     ),
     security(())
 )]
@@ -79,13 +80,6 @@ async fn attempt(
     shown: Credentials,
 ) -> Result<impl IntoResponse + use<>, ApiError> {
     let email = parse::email(&shown.email)?;
-    let judge = Judge {
-        database: &state.database,
-        hashing: &state.hashing,
-        throttle: &state.throttle,
-        factors: state.second_factors(),
-        device_key: &state.keys.device,
-    };
     let attempt = Attempt {
         email: &email,
         password: shown.password,
@@ -93,17 +87,23 @@ async fn attempt(
         device: state.cookies.read(headers, Cookie::Device),
     };
     let entry = sessions::entry(state, headers, "password", request_id);
-    let done = login::login(judge, attempt, entry, state.clock.now())
+    let done = login::login(sessions::judge(state), attempt, entry, state.clock.now())
         .await
-        .map_err(refused)?;
+        .map_err(|why| refused(state, why))?;
     let body = sessions::logged_in(state, &done.opened, &done.device);
     Ok((StatusCode::CREATED, body))
 }
 
-fn refused(why: Refused) -> ApiError {
+fn refused(state: &AppState, why: Refused) -> ApiError {
     match why {
         Refused::Credentials => ApiError::Login(LoginRefused::Credentials),
-        Refused::SecondFactor => ApiError::Login(LoginRefused::SecondFactor),
+        Refused::SecondFactor(asked) => {
+            let party = state.relying_party.as_deref();
+            let passkey = asked
+                .zip(party)
+                .map(|(asked, party)| PasskeyRequest::new(&asked, party));
+            ApiError::Login(LoginRefused::SecondFactor(passkey.map(Box::new)))
+        }
         Refused::Code => ApiError::Login(LoginRefused::Code),
         Refused::TooOften(error) => error.into(),
         Refused::Hashing(error) => error.into(),

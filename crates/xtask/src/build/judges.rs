@@ -1,5 +1,5 @@
 //! Libraries and tools of others that judge the API, from the lock files in `tests/interop`: a Python environment, which has Node.js as
-//! well, and what npm puts beside the scripts.
+//! well, and what npm puts beside the scripts; and a browser.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::stage::{Stage, Ui};
 
 /// Debian's own, for which the package of its environments is.
 const PYTHON: &str = "/usr/bin/python3";
-const PACKAGES: [&str; 1] = ["python3-venv"];
+const PACKAGES: [&str; 2] = ["python3-venv", "chromium"];
 
 /// The folder with `venv/bin/python`, `bin/node`, and `node` with the scripts and their libraries.
 pub(crate) fn ensure(ui: &Ui) -> Result<PathBuf> {

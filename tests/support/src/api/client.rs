@@ -207,24 +207,29 @@ impl Agent {
 
     /// Makes a key and registers it.
     pub async fn register(client: &Client, name: &str) -> Self {
-        let (pair, body) = registration(name);
-        Self::registered(pair, &client.post("/v1/agents", &body).await)
+        Self::register_with(client, ISSUER, name).await
+    }
+
+    /// The same with a service that calls itself something else.
+    pub async fn register_with(client: &Client, issuer: &str, name: &str) -> Self {
+        let (pair, body) = registration(issuer, name);
+        Self::registered(pair, issuer, &client.post("/v1/agents", &body).await)
     }
 
     /// Makes a key, which a person registers in a tenant.
     pub async fn of_person(person: &Person, client: &Client, tenant: &str, name: &str) -> Self {
-        let (pair, body) = registration(name);
+        let (pair, body) = registration(ISSUER, name);
         let path = format!("/v1/tenants/{tenant}/agents");
-        Self::registered(pair, &person.post(client, &path, &body).await)
+        Self::registered(pair, ISSUER, &person.post(client, &path, &body).await)
     }
 
-    fn registered(pair: Ed25519KeyPair, answer: &Answer) -> Self {
+    fn registered(pair: Ed25519KeyPair, issuer: &str, answer: &Answer) -> Self {
         assert_eq!(answer.status, StatusCode::CREATED, "{:?}", answer.body);
         let text = |name: &str| answer.body[name].as_str().unwrap_or_default().to_owned();
         Self {
             id: text("agent_id"),
             key_id: text("key_id"),
-            issuer: ISSUER.to_owned(),
+            issuer: issuer.to_owned(),
             pair,
         }
     }
@@ -277,11 +282,11 @@ impl Agent {
 }
 
 /// A key, and the body that registers it.
-fn registration(name: &str) -> (Ed25519KeyPair, Value) {
+fn registration(issuer: &str, name: &str) -> (Ed25519KeyPair, Value) {
     let pair = Ed25519KeyPair::generate().expect("a key");
     let public_key = URL_SAFE_NO_PAD.encode(pair.public_key());
     let now = jiff::Timestamp::now().as_second();
-    let message = format!("pinfold-agent-registration-v1\0{ISSUER}\0{public_key}\0{now}\0{name}");
+    let message = format!("pinfold-agent-registration-v1\0{issuer}\0{public_key}\0{now}\0{name}");
     let body = json!({
         "name": name, "public_key": public_key, "signed_at": now,
         "signature": URL_SAFE_NO_PAD.encode(pair.sign(message.as_bytes())),

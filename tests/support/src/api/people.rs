@@ -92,6 +92,13 @@ impl Person {
 
 /// The secret of the link that was sent to an address last.
 pub async fn secret(mail: &Path, email: &str) -> String {
+    let link = link(mail, email).await;
+    link.split_once('#')
+        .map_or_else(String::new, |(_, secret)| secret.to_owned())
+}
+
+/// The link that was sent to an address last.
+pub async fn link(mail: &Path, email: &str) -> String {
     let mut found = None;
     wait::until_true("a mail with a link", || {
         found = letters(mail).remove(email);
@@ -101,15 +108,15 @@ pub async fn secret(mail: &Path, email: &str) -> String {
     found.unwrap_or_default()
 }
 
-/// The secrets of the links in a folder of mail, by address. A letter that was read is taken away.
+/// The links in a folder of mail, by address. A letter that was read is taken away.
 fn letters(mail: &Path) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(mail).into_iter().flatten().flatten() {
         let letter = fs::read_to_string(entry.path()).unwrap_or_default();
         let to = letter.lines().find_map(|line| line.strip_prefix("To: "));
-        let link = letter.lines().find_map(|line| line.split_once('#'));
-        if let (Some(to), Some((_, secret))) = (to, link) {
-            found.insert(to.to_owned(), secret.to_owned());
+        let link = letter.lines().find(|line| line.contains('#'));
+        if let (Some(to), Some(link)) = (to, link) {
+            found.insert(to.to_owned(), link.trim().to_owned());
             let _ = fs::remove_file(entry.path());
         }
     }

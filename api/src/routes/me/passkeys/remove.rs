@@ -1,0 +1,58 @@
+//! `POST /v1/me/passkeys/{passkey}/remove`.
+
+use axum::{
+    extract::{Path, State},
+    http::StatusCode,
+};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::{
+    app::AppState,
+    http::{caller::Person, error::ApiError, json::Json, parse, request_id::RequestId},
+    routes::me::{passkeys::refused, password},
+    service::passkeys,
+};
+
+/// What shows that the account's owner wants it.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = PasskeyRemoval)]
+pub struct Removal {
+    /// The account's password. Who shows a token of an issuer outside needs none.
+    #[schema(format = Password, max_length = 1024)]
+    current_password: Option<String>,
+}
+
+impl std::fmt::Debug for Removal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Removal").finish_non_exhaustive()
+    }
+}
+
+/// Take a passkey away.
+///
+/// With the last second factor the recovery codes go, and logins need none any more.
+#[utoipa::path(
+    post,
+    path = "/v1/me/passkeys/{passkey}/remove",
+    tag = "people",
+    params(("passkey" = String, Path, format = "uuid", description = "The passkey.")),
+    request_body = Removal,
+    responses((status = 204, description = "It proves nothing any more.")),
+    security(("session" = []))
+)]
+pub async fn remove(
+    State(state): State<AppState>,
+    RequestId(request_id): RequestId,
+    Person(login): Person,
+    Path(passkey): Path<String>,
+    Json(given): Json<Removal>,
+) -> Result<StatusCode, ApiError> {
+    let id = parse::id("passkey", &passkey)?;
+    password::proved(&state, &login, given.current_password).await?;
+    passkeys::remove(&state.database, login.overseer(), id, &request_id, state.clock.now())
+        .await
+        .map_err(refused)?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,130 @@
+//! Passkeys on `/account`. What a script asks the browser for stands on the page, and comes back in a field of a form: nothing is
+//! fetched.
+
+use axum::{
+    Json as Body,
+    extract::{Path, State},
+    response::{IntoResponse as _, Response},
+};
+use minijinja::context;
+use serde::Deserialize;
+
+use super::{account, message, page, see_other};
+use crate::{
+    app::AppState,
+    http::{
+        caller::{Login, Person},
+        error::ApiError,
+        form::Form,
+        json::{self, Json},
+        request_id::RequestId,
+    },
+    routes::me::passkeys::{
+        challenge,
+        create::{self, Wanted},
+        remove::{self, Removal},
+    },
+};
+
+const TITLE: &str = "Add a passkey";
+
+/// The fields of a new passkey.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fields {
+    name: String,
+    /// What `toJSON` of the browser's credential gives.
+    credential: String,
+}
+
+/// Asks for a name and, by a script, the browser for a passkey.
+pub async fn begin(State(state): State<AppState>, person: Result<Person, ApiError>) -> Response {
+    match person {
+        Ok(Person(login)) => asked(&state, login, None).await,
+        Err(error) => refused(error),
+    }
+}
+
+/// The passkey is the person's.
+pub async fn create(
+    State(state): State<AppState>,
+    request_id: RequestId,
+    person: Result<Person, ApiError>,
+    given: Result<Form<Fields>, ApiError>,
+) -> Response {
+    let login = match person {
+        Ok(Person(login)) => login,
+        Err(error) => return refused(error),
+    };
+    let made = async {
+        let Form(Fields { name, credential }) = given?;
+        let credential = json::read(credential.as_bytes())?;
+        let wanted = Json(Wanted { name, credential });
+        create::create(State(state.clone()), request_id, Person(login.clone()), wanted).await
+    };
+    match made.await {
+        Ok((_, Body(made))) => match made.recovery_codes {
+            Some(codes) => page("recovery_codes.html", "Keep these codes", None, context! { codes }),
+            None => see_other("/account", Vec::new()),
+        },
+        Err(error) => asked(&state, login, Some(error)).await,
+    }
+}
+
+/// A passkey is taken away.
+pub async fn remove(
+    State(state): State<AppState>,
+    request_id: RequestId,
+    person: Result<Person, ApiError>,
+    passkey: Path<String>,
+    given: Result<Form<Removal>, ApiError>,
+) -> Response {
+    let login = match person {
+        Ok(Person(login)) => login,
+        Err(error) => return refused(error),
+    };
+    let removed = async {
+        let Form(given) = given?;
+        remove::remove(
+            State(state.clone()),
+            request_id,
+            Person(login.clone()),
+            passkey,
+            Json(given),
+        )
+        .await
+    };
+    match removed.await {
+        Ok(_) => message(
+            "The passkey is gone",
+            "It proves nothing any more.",
+            Some(("/account", "My account")),
+        ),
+        Err(error) => account::refused(&state, &login, &error).await,
+    }
+}
+
+/// The page that asks; each time for another challenge, since what was answered is used up.
+async fn asked(state: &AppState, login: Login, why: Option<ApiError>) -> Response {
+    let csrf = account::token(state, &login);
+    match challenge::begin(State(state.clone()), Person(login)).await {
+        Ok((_, Body(creation))) => {
+            // Text and numbers always serialise.
+            let options = serde_json::to_string(&creation).unwrap_or_default();
+            page("passkey.html", TITLE, why.as_ref(), context! { options, csrf })
+        }
+        Err(error) => page(
+            "message.html",
+            TITLE,
+            Some(&error),
+            context! { link => "/account", link_text => "My account" },
+        ),
+    }
+}
+
+fn refused(error: ApiError) -> Response {
+    match error {
+        ApiError::Unauthenticated { .. } => see_other("/login", Vec::new()),
+        error => error.into_response(),
+    }
+}
