@@ -9,7 +9,7 @@ use telemetry::logging::{self, Format};
 use crate::{
     admin,
     config::{self, Config},
-    import, router, serve,
+    import, reseal, router, serve,
     store::migrations,
     verify_audit,
 };
@@ -60,6 +60,8 @@ enum Command {
         /// Lines of JSON (docs/operations/import.md)
         file: PathBuf,
     },
+    /// Seal under the master key what was sealed under the one before it, while the service runs on
+    Reseal,
     /// Look whether the audit is whole
     VerifyAudit {
         /// Lines of the log, or of exports, with heads from earlier: what was cut off or made anew since then shows by them
@@ -97,6 +99,7 @@ pub fn run(cli: &Cli) -> Result<()> {
         | Command::CreateAdmin { .. }
         | Command::Import { .. }
         | Command::Migrate
+        | Command::Reseal
         | Command::VerifyAudit { .. }
         | Command::CheckConfig => {}
     }
@@ -127,6 +130,10 @@ pub fn run(cli: &Cli) -> Result<()> {
         Command::Migrate => {
             let count = runtime.block_on(migrations::run(&config.database))?;
             println!("the schema is up to date: {count} migrations");
+            Ok(())
+        }
+        Command::Reseal => {
+            println!("{}", runtime.block_on(reseal::run(&config))?);
             Ok(())
         }
         Command::VerifyAudit { heads } => {

@@ -12,6 +12,7 @@ pub mod issuers;
 pub mod mail;
 pub mod metrics;
 pub mod redis;
+pub mod reseal;
 pub mod router;
 pub mod routes;
 pub mod serve;

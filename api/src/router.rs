@@ -141,6 +141,7 @@ fn account() -> OpenApiRouter<AppState> {
             routes::me::passkeys::create::create
         ))
         .routes(routes!(routes::me::passkeys::remove::remove))
+        .routes(routes!(routes::me::recovery_codes::renew))
         .routes(routes!(routes::me::totp::begin::begin))
         .routes(routes!(routes::me::totp::confirm::confirm))
         .routes(routes!(routes::me::totp::remove::remove))

@@ -29,6 +29,7 @@ pub mod me {
     pub mod keys;
     pub mod passkeys;
     pub mod password;
+    pub mod recovery_codes;
     pub mod sessions;
     pub mod totp;
 }

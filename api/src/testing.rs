@@ -139,14 +139,15 @@ impl TestApp {
 
     /// Another replica of the same service.
     pub fn replica(&self) -> Self {
+        self.with_settings(&[])
+    }
+
+    /// Another replica, of which something else is configured.
+    pub fn with_settings(&self, more: &[(&'static str, String)]) -> Self {
         let options = self.owner.connect_options();
         let name = options.get_database().unwrap_or_default();
-        Self::over(
-            &url_of(name),
-            self.owner.clone(),
-            self.clock.clone(),
-            self.settings.clone(),
-        )
+        let settings = [&self.settings, more].concat();
+        Self::over(&url_of(name), self.owner.clone(), self.clock.clone(), settings)
     }
 
     fn over(url: &str, owner: PgPool, clock: Arc<TestClock>, settings: Vec<(&'static str, String)>) -> Self {

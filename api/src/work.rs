@@ -20,7 +20,7 @@ use crate::{
     cluster::ClusterError,
     mail::{self as letters, MailError, Mailer},
     metrics::JobOutcome,
-    service::{audit, passwords, sign_up, tenants},
+    service::{audit, passwords, second_factor, sign_up, tenants},
     store::{
         StoreError,
         jobs::{self, Held},
@@ -220,6 +220,9 @@ impl Worker {
             tenants::APPLY => tenant::apply(&self.state, job).await,
             sign_up::SEND => mail::link(&self.state, &self.mailer, job).await,
             sign_up::KNOWN => mail::to_person(&self.state, &self.mailer, job, letters::account_exists).await,
+            second_factor::CHANGED => {
+                mail::to_person(&self.state, &self.mailer, job, letters::second_factor_changed).await
+            }
             passwords::CHANGED => mail::to_person(&self.state, &self.mailer, job, letters::password_changed).await,
             // From a release that knows more: it is for a worker of that release.
             other => Err(JobError::Later(format!(

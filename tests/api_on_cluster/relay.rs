@@ -1,7 +1,10 @@
 //! AP-15: what was stored to be done in the cluster is done once and in order, whatever becomes of an answer or of the worker that
 //! waits for it.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use crds::{labels, tenant::Tenant};
 use fault_proxy::{FaultProxy, Rule, Verb};
@@ -39,6 +42,8 @@ struct World {
     stage: Stage,
     proxy: FaultProxy,
     tenants: Api<Tenant>,
+    /// How often a Tenant was asked for by two workers.
+    twice: AtomicUsize,
 }
 
 impl World {
@@ -48,7 +53,8 @@ impl World {
             Fault::Nothing => {}
             Fault::AnswerLost => drop(self.proxy.add(rule.lose_reply())),
             Fault::Refused => drop(self.proxy.add(rule.refuse(503, "away"))),
-            Fault::Twice => drop(self.proxy.add(rule.delay(Duration::from_secs(1)))),
+            // Workers look every two seconds.
+            Fault::Twice => drop(self.proxy.add(rule.delay(Duration::from_secs(4)))),
         }
         let answer = match step {
             Verb::Create => owner.post(client, "/v1/tenants", &json!({"name": name})).await,
@@ -56,18 +62,20 @@ impl World {
         };
         assert!(answer.status.is_success(), "{step:?} {name}: {:?}", answer.body);
         if fault == Fault::Twice {
-            let asked = |verb: Verb| {
-                let of = move |request: &fault_proxy::RequestInfo| {
-                    request.verb == verb && request.resource == "tenants" && request.name.as_deref() == Some(name)
-                };
-                self.proxy.records().iter().any(|record| of(&record.request))
-            };
             wait::until_true("a worker is at it, or has nothing to do", async || {
-                asked(step) || self.stage.is_done(name).await
+                self.asked(step, name) > 0 || self.stage.is_done(name).await
             })
             .await;
             self.stage.let_go(name).await;
         }
+    }
+
+    /// How often the cluster was asked to do this with a Tenant.
+    fn asked(&self, verb: Verb, name: &str) -> usize {
+        let records = self.proxy.records();
+        let of = records.iter().map(|record| &record.request);
+        of.filter(|asked| asked.verb == verb && asked.resource == "tenants" && asked.name.as_deref() == Some(name))
+            .count()
     }
 
     /// One tenant, with what goes wrong by its number.
@@ -89,6 +97,8 @@ impl World {
         };
         let of = there.map(|tenant| tenant.annotations()[labels::OPERATION].clone());
         assert_eq!(of, wanted, "{name}: the Tenant is of the last request");
+        let asked = self.asked(Verb::Create, &name);
+        self.twice.fetch_add(usize::from(asked > 1), Ordering::Relaxed);
         let made = self
             .proxy
             .records()
@@ -107,14 +117,19 @@ impl World {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_asked_for_is_done_once_and_in_order() {
     // 32: every sequence with every fault.
-    let plans = if support::full() { 1000 } else { 32 };
+    let plans = if support::full() { 320 } else { 32 };
     let proxy = FaultProxy::builder(&cluster::kubeconfig("admin"))
         .start()
         .await
         .expect("start a proxy");
     let stage = Stage::with([("KUBECONFIG", proxy.kubeconfig().display().to_string())]).await;
     let tenants = Api::all(stage.admin.clone());
-    let world = World { stage, proxy, tenants };
+    let world = World {
+        stage,
+        proxy,
+        tenants,
+        twice: AtomicUsize::new(0),
+    };
     let mut owners = Vec::new();
     for number in 0..AT_ONCE {
         owners.push(world.stage.person(&format!("owner-{number}@example.com")).await);
@@ -128,4 +143,8 @@ async fn what_is_asked_for_is_done_once_and_in_order() {
         })
         .await;
     wait::until_true("every job is done", async || world.stage.is_idle().await).await;
+    assert!(
+        world.twice.load(Ordering::Relaxed) > 0,
+        "no two workers were at the same job"
+    );
 }

@@ -150,35 +150,29 @@ async fn others_see_what_they_may() {
     let key = ada.post(one, &format!("/v1/tenants/{tenant}/api-keys"), &key).await;
     let by_key = key.body["secret"].as_str().unwrap().to_owned();
     let follow = format!("{long}/log?follow=true");
-    let (watching, waiting) = (two.clone(), two.clone());
-    let (log_path, run_path) = (follow.clone(), format!("{long}?wait=60"));
-    let (first, second) = (by_key.clone(), by_key.clone());
-    let followed = tokio::spawn(async move { watching.with_token("GET", &log_path, &first, None).await });
+    let begun = Some("event: line\ndata: begun".to_owned());
+    let mut followed = two.follow(&follow, &by_key).await;
+    let mut shown = two.events(viewer.request(two, "GET", &follow, None)).await;
+    for events in [&mut followed, &mut shown] {
+        assert_eq!(wait::soon("the program has begun", events.next()).await, begun);
+    }
+    let (waiting, run_path, second) = (two.clone(), format!("{long}?wait=60"), by_key.clone());
     let pending = tokio::spawn(async move { waiting.with_token("GET", &run_path, &second, None).await });
-    let (theirs, client) = (viewer.clone(), two.clone());
-    let shown = tokio::spawn(async move { theirs.get(&client, &follow).await });
-    wait::until_true("the program has begun", async || {
-        lines(&ada.get(one, &format!("{long}/log")).await.body).0 == ["begun"]
-    })
-    .await;
     let id = key.body["id"].as_str().unwrap();
     let revoked = ada
         .send(one, "DELETE", &format!("/v1/tenants/{tenant}/api-keys/{id}"), None)
         .await;
     assert_eq!(revoked.status, 204);
-    let ended = wait::soon("the follower is cut off", followed).await.unwrap();
-    assert_eq!(lines(&ended.body), (vec!["begun".to_owned()], None));
+    assert_eq!(wait::soon("the follower is cut off", followed.next()).await, None);
     assert_eq!(wait::soon("the waiter is cut off", pending).await.unwrap().status, 401);
     let canceled = ada.post(one, &format!("{long}/cancel"), &json!({})).await;
     assert_eq!(
         (canceled.status.as_u16(), &canceled.body["cancel"]),
         (200, &json!(true))
     );
-    let rest = wait::soon("the log ends", shown).await.unwrap();
-    assert_eq!(
-        lines(&rest.body),
-        (vec!["begun".to_owned()], Some("Canceled".to_owned()))
-    );
+    let end = Some("event: end\ndata: Canceled".to_owned());
+    assert_eq!(wait::soon("the log ends", shown.next()).await, end);
+    assert_eq!(wait::soon("nothing follows", shown.next()).await, None);
     let over = ada.get(two, &format!("{long}?wait=30")).await;
     assert_eq!(
         (&over.body["state"], &over.body["reason"]),

@@ -77,7 +77,11 @@ pub fn name(chain: Option<TenantId>) -> String {
 }
 
 /// Signs heads.
-pub struct Signer(Ed25519KeyPair);
+pub struct Signer {
+    pair: Ed25519KeyPair,
+    /// What signed them under the master key before, while that is known.
+    previous: Option<Ed25519KeyPair>,
+}
 
 impl fmt::Debug for Signer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -88,15 +92,19 @@ impl fmt::Debug for Signer {
 impl Signer {
     /// The key of heads under a master key.
     pub fn new(master: &MasterKey) -> Result<Self, NoRandom> {
-        let seed = master.derive("audit heads");
-        Ed25519KeyPair::from_seed_unchecked(&seed)
-            .map(Self)
-            .map_err(|_| NoRandom)
+        let pair = |master: &MasterKey| {
+            let seed = master.derive("audit heads");
+            Ed25519KeyPair::from_seed_unchecked(&seed).map_err(|_| NoRandom)
+        };
+        Ok(Self {
+            pair: pair(master)?,
+            previous: master.previous().as_ref().map(pair).transpose()?,
+        })
     }
 
     /// What others verify heads with, in base64url.
     pub fn public_key(&self) -> String {
-        URL_SAFE_NO_PAD.encode(self.0.public_key().as_ref())
+        URL_SAFE_NO_PAD.encode(self.pair.public_key().as_ref())
     }
 
     /// The head of a chain.
@@ -108,16 +116,28 @@ impl Signer {
             at: at.as_microsecond(),
             signature: String::new(),
         };
-        head.signature = URL_SAFE_NO_PAD.encode(self.0.sign(signed_bytes(&head).as_bytes()));
+        head.signature = URL_SAFE_NO_PAD.encode(self.pair.sign(signed_bytes(&head).as_bytes()));
         head
     }
 
-    /// Whether a head was signed with this key.
+    /// Whether a head was signed with this key, or with the one before.
     pub fn signed(&self, head: &Head) -> bool {
-        let key = UnparsedPublicKey::new(&ED25519, self.0.public_key().as_ref());
-        jws::decode(&head.signature)
-            .is_some_and(|signature| key.verify(signed_bytes(head).as_bytes(), &signature).is_ok())
+        self.signs(head)
+            || self
+                .previous
+                .as_ref()
+                .is_some_and(|previous| has_signed(previous, head))
     }
+
+    /// Whether a head was signed with this key.
+    pub fn signs(&self, head: &Head) -> bool {
+        has_signed(&self.pair, head)
+    }
+}
+
+fn has_signed(pair: &Ed25519KeyPair, head: &Head) -> bool {
+    let key = UnparsedPublicKey::new(&ED25519, pair.public_key().as_ref());
+    jws::decode(&head.signature).is_some_and(|signature| key.verify(signed_bytes(head).as_bytes(), &signature).is_ok())
 }
 
 fn signed_bytes(head: &Head) -> String {

@@ -12,9 +12,6 @@ use crate::auth::{
 /// The most keys that are read.
 const MOST: usize = 64;
 
-/// The shortest and the longest modulus, in bytes (RFC 7518, section 3.3: at least 2048 bits).
-const MODULUS: std::ops::RangeInclusive<usize> = 256..=1024;
-
 /// The keys by their ids. Those of other kinds, for other uses or without an id are passed over; nothing if it is no set, or if
 /// none is left.
 pub fn read(bytes: &[u8]) -> Option<BTreeMap<String, PublicKey>> {
@@ -46,13 +43,7 @@ fn key(jwk: &Map<String, Value>) -> Option<(String, PublicKey)> {
             point.extend(bytes("y")?);
             PublicKey::P256(point.try_into().ok()?)
         }
-        ("RSA", None) => {
-            let (n, e) = (bytes("n")?, bytes("e")?);
-            if !MODULUS.contains(&n.len()) || e.is_empty() || e.len() > 4 {
-                return None;
-            }
-            PublicKey::Rsa { n, e }
-        }
+        ("RSA", None) => PublicKey::rsa(bytes("n")?, bytes("e")?)?,
         _ => return None,
     };
     if text("alg").is_some_and(|algorithm| !key.goes_with(algorithm)) {

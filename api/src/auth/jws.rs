@@ -29,7 +29,16 @@ pub enum PublicKey {
     },
 }
 
+/// The shortest and the longest modulus, in bytes (RFC 7518, section 3.3: at least 2048 bits).
+const MODULUS: std::ops::RangeInclusive<usize> = 256..=1024;
+
 impl PublicKey {
+    /// A key of RSA, if its numbers are of lengths that are used.
+    pub fn rsa(n: Vec<u8>, e: Vec<u8>) -> Option<Self> {
+        let fits = MODULUS.contains(&n.len()) && (1..=4).contains(&e.len());
+        fits.then_some(Self::Rsa { n, e })
+    }
+
     /// Whether a header names this key's algorithm. RFC 9864 gives the fully specified name `Ed25519` to what RFC 8037
     /// calls `EdDSA` with this curve; clients send either.
     pub fn goes_with(&self, algorithm: &str) -> bool {

@@ -8,9 +8,13 @@ use aws_lc_rs::{
     hmac,
 };
 
-/// The key that all others are derived from. It is in no database and in no log.
+/// The key that all others are derived from. It is in no database and in no log. While it is being replaced there is the one before it, too:
+/// nothing is sealed or signed with that, and what was is still known.
 #[derive(Clone)]
-pub struct MasterKey([u8; 32]);
+pub struct MasterKey {
+    current: [u8; 32],
+    previous: Option<[u8; 32]>,
+}
 
 impl fmt::Debug for MasterKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -34,7 +38,21 @@ impl KeyType for Length {
 impl MasterKey {
     /// The key with these bytes.
     pub fn new(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+        Self {
+            current: bytes,
+            previous: None,
+        }
+    }
+
+    /// The same in the place of another.
+    #[must_use]
+    pub fn after(self, previous: Option<[u8; 32]>) -> Self {
+        Self { previous, ..self }
+    }
+
+    /// The one before, if there is one.
+    pub fn previous(&self) -> Option<Self> {
+        self.previous.map(Self::new)
     }
 
     /// A key for one purpose (RFC 5869).
@@ -42,7 +60,7 @@ impl MasterKey {
         let mut key = [0; 32];
         let info = [b"pinfold/", purpose.as_bytes()];
         let expanded = Salt::new(HKDF_SHA256, &[])
-            .extract(&self.0)
+            .extract(&self.current)
             .expand(&info, Length(key.len()))
             .and_then(|okm| okm.fill(&mut key));
         // Fails only beyond 255 blocks of output, and this is one.
@@ -67,8 +85,22 @@ impl MasterKey {
         Ok(sealed)
     }
 
-    /// Opens what [`MasterKey::seal`] gave.
+    /// Opens what [`MasterKey::seal`] gave, or gave under the key before.
     pub fn open(&self, purpose: &str, place: &str, sealed: &[u8]) -> Result<Vec<u8>, NotOurs> {
+        let opened = self.open_alone(purpose, place, sealed);
+        opened.or_else(|_| self.previous().ok_or(NotOurs)?.open_alone(purpose, place, sealed))
+    }
+
+    /// What was sealed under the key before, sealed under this one; nothing if it is under this one already.
+    pub fn reseal(&self, purpose: &str, place: &str, sealed: &[u8]) -> Result<Option<Vec<u8>>, NotOurs> {
+        if self.open_alone(purpose, place, sealed).is_ok() {
+            return Ok(None);
+        }
+        let secret = self.open(purpose, place, sealed)?;
+        self.seal(purpose, place, &secret).map(Some)
+    }
+
+    fn open_alone(&self, purpose: &str, place: &str, sealed: &[u8]) -> Result<Vec<u8>, NotOurs> {
         let (nonce, text) = sealed.split_at_checked(NONCE_LEN).ok_or(NotOurs)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| NotOurs)?;
         let mut text = text.to_vec();
@@ -108,6 +140,23 @@ mod tests {
                 "{length}"
             );
         }
+    }
+
+    #[test]
+    fn a_new_key_opens_what_the_one_before_sealed_and_seals_it_anew() {
+        let old = MasterKey::new([1; 32]);
+        let sealed = old.seal("a", "b", b"secret").unwrap();
+        let new = MasterKey::new([2; 32]).after(Some([1; 32]));
+        assert_eq!(new.open("a", "b", &sealed).unwrap(), b"secret");
+        let anew = new
+            .reseal("a", "b", &sealed)
+            .unwrap()
+            .expect("it was under the old one");
+        let alone = MasterKey::new([2; 32]);
+        assert_eq!(alone.open("a", "b", &anew).unwrap(), b"secret");
+        assert_eq!(new.reseal("a", "b", &anew), Ok(None));
+        assert_eq!(new.reseal("a", "c", &sealed), Err(NotOurs));
+        assert_eq!(alone.reseal("a", "b", &sealed), Err(NotOurs));
     }
 
     #[test]

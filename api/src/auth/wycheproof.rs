@@ -81,12 +81,13 @@ fn rsa_pkcs1() {
         let set = rsa::TestSet::load(name).unwrap();
         let mut judged = Judged::default();
         for group in set.test_groups {
-            let key = PublicKey::Rsa {
-                n: without_zeros(&group.key.n),
-                e: without_zeros(&group.key.e),
-            };
+            let (n, e) = (without_zeros(&group.key.n), without_zeros(&group.key.e));
+            let cose = rsa_cose(&n, &e);
+            let key = PublicKey::Rsa { n, e };
             for test in group.tests {
-                judged.add(test.tc_id, &test.comment, test.result, key.verify(&test.msg, &test.sig));
+                let believed = key.verify(&test.msg, &test.sig);
+                assert_eq!(signed_by(&cose, &test.msg, &test.sig), believed, "{}", test.tc_id);
+                judged.add(test.tc_id, &test.comment, test.result, believed);
             }
         }
         assert_eq!(judged, all_right(set.number_of_tests), "{name:?}");
@@ -96,6 +97,32 @@ fn rsa_pkcs1() {
 /// As a JWK has it (RFC 7518, section 2, `Base64urlUInt`).
 fn without_zeros(number: &[u8]) -> Vec<u8> {
     number.iter().copied().skip_while(|byte| *byte == 0).collect()
+}
+
+/// A key of RSA as an authenticator gives it.
+fn rsa_cose(n: &[u8], e: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut written = Encoder::new(&mut bytes);
+    written.map(4).unwrap();
+    written
+        .i64(1)
+        .unwrap()
+        .i64(3)
+        .unwrap()
+        .i64(3)
+        .unwrap()
+        .i64(-257)
+        .unwrap();
+    written
+        .i64(-1)
+        .unwrap()
+        .bytes(n)
+        .unwrap()
+        .i64(-2)
+        .unwrap()
+        .bytes(e)
+        .unwrap();
+    bytes
 }
 
 /// A point as an authenticator gives it.

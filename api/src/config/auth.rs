@@ -16,7 +16,7 @@ use crate::{
     config::{
         Environment, Http,
         problems::Problems,
-        settings::{MASTER_KEY, MASTER_KEY_PATH, SHADOW_SECRET, TOKEN_SECONDS},
+        settings::{MASTER_KEY, MASTER_KEY_PATH, PREVIOUS_MASTER_KEY, SHADOW_SECRET, Setting, TOKEN_SECONDS},
         source::Source,
     },
 };
@@ -37,7 +37,16 @@ pub struct Auth {
 
 impl Auth {
     pub(super) fn read(source: &Source, http: &Http, problems: &mut Problems) -> Self {
-        let master_key = MasterKey::new(master_key(source, http.environment, problems).unwrap_or_default());
+        let current = master_key(source, http.environment, problems).unwrap_or_default();
+        let previous = source.text(&PREVIOUS_MASTER_KEY);
+        let previous = previous.and_then(|text| decoded(&text, &PREVIOUS_MASTER_KEY, problems));
+        if previous == Some(current) {
+            problems.with(
+                &PREVIOUS_MASTER_KEY,
+                "is the master key itself; name the one before it, or none",
+            );
+        }
+        let master_key = MasterKey::new(current).after(previous);
         let shadow_key = match source.text(&SHADOW_SECRET) {
             Some(secret) if secret.len() < SHORTEST_SECRET => {
                 problems.with(&SHADOW_SECRET, format!("is shorter than {SHORTEST_SECRET} bytes"));
@@ -81,13 +90,15 @@ fn master_key(source: &Source, environment: Environment, problems: &mut Problems
             }
         }
     };
-    let key = STANDARD
-        .decode(text.trim())
-        .ok()
-        .and_then(|bytes| bytes.try_into().ok());
+    decoded(&text, &MASTER_KEY, problems)
+}
+
+fn decoded(text: &str, setting: &Setting, problems: &mut Problems) -> Option<[u8; 32]> {
+    let bytes = STANDARD.decode(text.trim()).ok();
+    let key = bytes.and_then(|bytes| bytes.try_into().ok());
     if key.is_none() {
         problems.with(
-            &MASTER_KEY,
+            setting,
             "is not 32 bytes in base64; write what `openssl rand -base64 32` gives",
         );
     }

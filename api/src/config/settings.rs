@@ -130,6 +130,16 @@ pub const MASTER_KEY: Setting = Setting {
             database. Required in production; development makes a file with mode 0600 at `auth.master_key_path`.",
 };
 
+/// The master key before.
+pub const PREVIOUS_MASTER_KEY: Setting = Setting {
+    path: "auth.previous_master_key",
+    names: &["PINFOLD_PREVIOUS_MASTER_KEY"],
+    default: None,
+    secret: true,
+    about: "While the master key is being replaced, the one before: what it sealed is still opened, until `pinfold-api reseal` has \
+            sealed all of it under the new one (docs/operations/api.md, Keys).",
+};
+
 /// Where development keeps its master key.
 pub const MASTER_KEY_PATH: Setting = Setting {
     path: "auth.master_key_path",
@@ -335,6 +345,7 @@ pub const ALL: &[Setting] = &[
     KUBECONFIG,
     TEMPLATES_NAMESPACE,
     MASTER_KEY,
+    PREVIOUS_MASTER_KEY,
     MASTER_KEY_PATH,
     SHADOW_SECRET,
     TOKEN_SECONDS,

@@ -72,6 +72,19 @@ pub fn password_changed(to: &str, frontend: &str) -> Letter {
     )
 }
 
+/// Second factors were added, taken away, or given other recovery codes.
+pub fn second_factor_changed(to: &str, frontend: &str) -> Letter {
+    letter(
+        to,
+        "The second factors of your Pinfold account were changed",
+        &[
+            "An authenticator or a passkey was added or taken away, or recovery codes were made anew.",
+            "If it was not you, choose another password at once, and look at what proves you:",
+            &format!("{frontend}/password-reset"),
+        ],
+    )
+}
+
 /// The link that lets somebody join a tenant.
 pub fn invitation(to: &str, frontend: &str, link: &str, tenant: &str, role: Role, until: Timestamp) -> Letter {
     letter(

@@ -50,6 +50,7 @@ pub fn entry<'a>(state: &AppState, headers: &'a HeaderMap, method: &'static str,
     Entry {
         user_agent: agent.unwrap_or_default(),
         method,
+        factor: None,
         lifetime: state.accounts.session,
         request_id,
     }

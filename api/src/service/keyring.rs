@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// The purpose of the key that signing keys are sealed under.
-const PURPOSE: &str = "signing key";
+pub const PURPOSE: &str = "signing key";
 
 /// How often the keys are read. A key is published a day before it signs, so this has time.
 pub const REFRESH: Duration = Duration::from_secs(30);

@@ -115,8 +115,10 @@ pub async fn login(
         return Err(Refused::Credentials);
     }
     // Nobody's password is compared like anybody's.
-    let stored = found.as_ref().and_then(|account| account.hash.clone());
-    let compared = stored.clone().unwrap_or_else(|| password::NOBODYS.to_owned());
+    let stored = found.as_ref().and_then(|account| account.password.clone());
+    let compared = stored
+        .as_ref()
+        .map_or_else(|| password::NOBODYS.to_owned(), |stored| stored.hash.clone());
     let verdict = judge
         .hashing
         .verify(standing, compared, attempt.password.clone())
@@ -133,7 +135,15 @@ pub async fn login(
         .await?
         .filter(|authenticator| authenticator.confirmed);
     let mut tx = judge.database.platform().await?;
+    // It may have been changed while this one was compared.
+    if !accounts::keep_password(&mut tx, account.id, stored.changed_at).await? {
+        return Err(Refused::Credentials);
+    }
+    if let Some(better) = better {
+        accounts::rehash(&mut tx, account.id, &stored.hash, &better).await?;
+    }
     let known = store::passkeys::list(&mut tx, account.id).await?;
+    let mut factor = None;
     if authenticator.is_some() || !known.is_empty() {
         let Some(code) = attempt.code else {
             let asked = match &known[..] {
@@ -143,12 +153,10 @@ pub async fn login(
             tx.commit().await?;
             return Err(Refused::SecondFactor(asked));
         };
-        second_factor::prove(&mut tx, judge.factors, account.id, authenticator.as_ref(), code, now).await?;
+        let proved = second_factor::prove(&mut tx, judge.factors, account.id, authenticator.as_ref(), code, now);
+        factor = Some(proved.await?);
     }
-    if let Some(better) = better {
-        accounts::rehash(&mut tx, account.id, &stored, &better).await?;
-    }
-    let opened = sessions::open(&mut tx, account.id, entry, now).await?;
+    let opened = sessions::open(&mut tx, account.id, Entry { factor, ..entry }, now).await?;
     tx.commit().await?;
     Ok(LoggedIn {
         opened,

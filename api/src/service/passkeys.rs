@@ -17,7 +17,7 @@ use crate::{
     service::{
         login::{Judge, LoggedIn, device_cookie},
         second_factor,
-        sessions::{self, Entry},
+        sessions::{self, Entry, Factor},
     },
     store::{
         Database, PlatformTransaction, Scope, StoreError, accounts,
@@ -134,6 +134,7 @@ pub async fn create(
     let challenge = webauthn::challenge(new.client_data, Ceremony::Create, place.party).ok_or(Refused::Challenge)?;
     let made = webauthn::registered(new.attestation, place.party)?;
     let mut tx = place.database.platform().await?;
+    accounts::lock(&mut tx, overseer).await?;
     if passkeys::spend(&mut tx, Ceremony::Create, &challenge.hash(), now).await? != Some(overseer) {
         return Err(Refused::Challenge);
     }
@@ -174,6 +175,7 @@ pub async fn remove(
     now: Timestamp,
 ) -> Result<(), Refused> {
     let mut tx = database.platform().await?;
+    accounts::lock(&mut tx, overseer).await?;
     let known = passkeys::list(&mut tx, overseer).await?;
     let passkey = known.iter().find(|passkey| passkey.id == id).ok_or(Refused::Unknown)?;
     if !passkeys::delete(&mut tx, overseer, id).await? {
@@ -209,12 +211,19 @@ pub async fn login(
         .find(|passkey| passkey.credential_id == shown.credential_id)
         .ok_or(Refused::Unknown)?;
     let asserted = webauthn::asserted(shown.answer, party, &passkey.public_key, passkey.uses);
-    if asserted == Err(Unbelieved::Copied) {
+    let counts = match asserted {
+        Ok(asserted) => passkeys::advance(&mut tx, passkey.id, asserted, now).await?,
+        Err(Unbelieved::Copied) => false,
+        Err(other) => return Err(other.into()),
+    };
+    if !counts {
         warn!(overseer = %overseer, passkey = %passkey.id, "a passkey's count went back; there may be a copy of its authenticator");
-    }
-    if !passkeys::advance(&mut tx, passkey.id, asserted?, now).await? {
         return Err(Unbelieved::Copied.into());
     }
+    let entry = Entry {
+        factor: Some(Factor::Passkey(passkey.id)),
+        ..entry
+    };
     let opened = sessions::open(&mut tx, overseer, entry, now).await?;
     tx.commit().await?;
     Ok(LoggedIn {
@@ -239,5 +248,6 @@ async fn record(
         request_id,
         detail: json!({}),
     };
-    audit::append(tx, &event).await
+    audit::append(tx, &event).await?;
+    second_factor::changed(tx, overseer, at).await
 }

@@ -102,8 +102,8 @@ pub async fn reset(
     if !mail_links::spend(&mut tx, Purpose::PasswordReset, id, now).await? {
         return Err(Refused::Link);
     }
-    sessions::delete_others(&mut tx, overseer, None).await?;
     store(&mut tx, overseer, &hash, "account.reset_password", request_id, now).await?;
+    sessions::delete_others(&mut tx, overseer, None).await?;
     Ok(tx.commit().await?)
 }
 
@@ -124,8 +124,8 @@ pub async fn change(
     let salt = random().map_err(StoreError::from)?;
     let hash = place.hashing.hash(Standing::Known, chosen, salt).await?;
     let mut tx = place.database.platform().await?;
-    sessions::delete_others(&mut tx, overseer, Some(session.id)).await?;
     store(&mut tx, overseer, &hash, "account.change_password", request_id, now).await?;
+    sessions::delete_others(&mut tx, overseer, Some(session.id)).await?;
     Ok(tx.commit().await?)
 }
 
@@ -175,7 +175,8 @@ async fn store(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     accounts::set_password(tx, overseer, hash, now).await?;
-    // Who was asked for a passkey had shown the old password.
+    // Who was asked for a passkey had shown the old password. Logins with it that are under way are waited for here, and their sessions end
+    // with the others after this.
     passkeys::forget_asked(tx, overseer).await?;
     let event = Event {
         at: now,

@@ -12,17 +12,21 @@ use crate::{
         totp::{self, SECRET},
         typed_code,
     },
-    service::{limiter::TooOften, throttle::Throttle},
+    service::{limiter::TooOften, sessions::Factor, throttle::Throttle},
     store::{
-        Database, PlatformTransaction, Scope, StoreError,
+        Database, PlatformTransaction, Scope, StoreError, accounts,
         audit::{self, Actor, Event},
+        jobs::{self, NewJob},
         passkeys,
         second_factors::{self, Authenticator},
     },
 };
 
 /// The purpose of the key that secrets are sealed under.
-const PURPOSE: &str = "authenticator";
+pub const PURPOSE: &str = "authenticator";
+
+/// The job that tells a person that their second factors were changed.
+pub const CHANGED: &str = "mail.second_factor_changed";
 
 /// How many recovery codes there are.
 const CODES: usize = 10;
@@ -73,27 +77,53 @@ pub async fn begin(judge: Judge<'_>, overseer: OverseerId, now: Timestamp) -> Re
     Ok(secret)
 }
 
-/// Shows that the authenticator works; from then on a login needs it. Gives the recovery codes, this once.
+/// Shows that the authenticator works; from then on a login needs a second factor. A person's first one comes with recovery codes.
 pub async fn confirm(
     judge: Judge<'_>,
     overseer: OverseerId,
     code: &str,
     request_id: &str,
     now: Timestamp,
-) -> Result<Vec<String>, Refused> {
+) -> Result<Option<Vec<String>>, Refused> {
+    // A recovery code would show nothing of the authenticator.
+    let digits = digits(code).ok_or(Refused::Code)?;
+    let mut tx = judge.database.platform().await?;
+    accounts::lock(&mut tx, overseer).await?;
     let found = second_factors::find(judge.database.pool(), overseer)
         .await?
         .ok_or(Refused::None)?;
     if found.confirmed {
         return Err(Refused::Confirmed);
     }
-    let mut tx = judge.database.platform().await?;
-    prove(&mut tx, judge, overseer, Some(&found), code, now).await?;
+    step(&mut tx, judge, overseer, Some(&found), &digits, now).await?;
     if !second_factors::confirm(&mut tx, overseer, now).await? {
         return Err(Refused::Confirmed);
     }
-    let codes = renew_codes(&mut tx, overseer).await?;
+    let codes = if passkeys::list(&mut tx, overseer).await?.is_empty() {
+        Some(renew_codes(&mut tx, overseer).await?)
+    } else {
+        None
+    };
     record(&mut tx, overseer, "second_factor.create", request_id, now).await?;
+    tx.commit().await?;
+    Ok(codes)
+}
+
+/// Makes recovery codes for who has a second factor; those that there were count no more.
+pub async fn renew(
+    database: &Database,
+    overseer: OverseerId,
+    request_id: &str,
+    now: Timestamp,
+) -> Result<Vec<String>, Refused> {
+    let mut tx = database.platform().await?;
+    accounts::lock(&mut tx, overseer).await?;
+    let has_passkeys = !passkeys::list(&mut tx, overseer).await?.is_empty();
+    if !has_passkeys && !second_factors::is_confirmed(&mut tx, overseer).await? {
+        return Err(Refused::None);
+    }
+    let codes = renew_codes(&mut tx, overseer).await?;
+    record(&mut tx, overseer, "recovery_codes.create", request_id, now).await?;
     tx.commit().await?;
     Ok(codes)
 }
@@ -118,10 +148,11 @@ pub async fn remove(
     request_id: &str,
     now: Timestamp,
 ) -> Result<(), Refused> {
+    let mut tx = judge.database.platform().await?;
+    accounts::lock(&mut tx, overseer).await?;
     let found = second_factors::find(judge.database.pool(), overseer)
         .await?
         .ok_or(Refused::None)?;
-    let mut tx = judge.database.platform().await?;
     prove(&mut tx, judge, overseer, Some(&found), code, now).await?;
     second_factors::delete(&mut tx, overseer).await?;
     if passkeys::list(&mut tx, overseer).await?.is_empty() {
@@ -139,11 +170,29 @@ pub async fn prove(
     authenticator: Option<&Authenticator>,
     code: &str,
     now: Timestamp,
-) -> Result<(), Refused> {
-    let digits: String = code.chars().filter(|c| *c != ' ').collect();
-    if digits.len() != 6 {
-        return recover(tx, overseer, code, now).await;
+) -> Result<Factor, Refused> {
+    match digits(code) {
+        Some(digits) => step(tx, judge, overseer, authenticator, &digits, now)
+            .await
+            .map(|()| Factor::Code),
+        None => recover(tx, overseer, code, now).await.map(|()| Factor::RecoveryCode),
     }
+}
+
+/// The six digits of a code, however they are typed; none, if it is none of an authenticator's.
+fn digits(code: &str) -> Option<String> {
+    let digits: String = code.chars().filter(|c| *c != ' ').collect();
+    (digits.len() == 6).then_some(digits)
+}
+
+async fn step(
+    tx: &mut PlatformTransaction,
+    judge: Judge<'_>,
+    overseer: OverseerId,
+    authenticator: Option<&Authenticator>,
+    digits: &str,
+    now: Timestamp,
+) -> Result<(), Refused> {
     // Six digits can be guessed; 80 random bits cannot.
     judge.throttle.code(overseer).await?;
     let authenticator = authenticator.ok_or(Refused::Code)?;
@@ -152,7 +201,7 @@ pub async fn prove(
         .master
         .open(PURPOSE, &place, &authenticator.sealed_secret)
         .map_err(StoreError::from)?;
-    let step = totp::step_of(&secret, &digits, authenticator.last_step, now).ok_or(Refused::Code)?;
+    let step = totp::step_of(&secret, digits, authenticator.last_step, now).ok_or(Refused::Code)?;
     if second_factors::advance(tx, overseer, step).await? {
         Ok(())
     } else {
@@ -188,5 +237,17 @@ async fn record(
         request_id,
         detail: json!({}),
     };
-    audit::append(tx, &event).await
+    audit::append(tx, &event).await?;
+    changed(tx, overseer, at).await
+}
+
+/// A mail tells the person, who may not have done it.
+pub async fn changed(tx: &mut PlatformTransaction, overseer: OverseerId, at: Timestamp) -> Result<(), StoreError> {
+    let job = NewJob {
+        kind: CHANGED,
+        subject: overseer.uuid(),
+        payload: json!({}),
+        at,
+    };
+    jobs::insert(tx, &job).await
 }

@@ -1,8 +1,8 @@
 //! Logins of people.
 
-use domain::{OverseerId, SessionId};
+use domain::{OverseerId, PasskeyId, SessionId};
 use jiff::{SignedDuration, Timestamp};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     auth::{opaque::Opaque, random::random},
@@ -25,6 +25,28 @@ pub struct Opened {
     pub token: Opaque,
 }
 
+/// A second factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Factor {
+    /// Six digits of an authenticator.
+    Code,
+    /// A recovery code.
+    RecoveryCode,
+    /// A passkey.
+    Passkey(PasskeyId),
+}
+
+impl Factor {
+    /// As the audit tells of it.
+    fn told(self) -> Value {
+        match self {
+            Self::Code => json!("code"),
+            Self::RecoveryCode => json!("recovery_code"),
+            Self::Passkey(id) => json!({"passkey": id.to_string()}),
+        }
+    }
+}
+
 /// How and from where somebody logs in.
 #[derive(Debug, Clone, Copy)]
 pub struct Entry<'a> {
@@ -32,6 +54,8 @@ pub struct Entry<'a> {
     pub user_agent: &'a str,
     /// How the person was proved.
     pub method: &'static str,
+    /// What was shown besides.
+    pub factor: Option<Factor>,
     /// How long the login lasts.
     pub lifetime: SignedDuration,
     /// The request's id.
@@ -61,7 +85,10 @@ pub async fn open(
         action: "session.create",
         target: session.id.uuid(),
         request_id: entry.request_id,
-        detail: json!({"method": entry.method}),
+        detail: match entry.factor {
+            None => json!({"method": entry.method}),
+            Some(factor) => json!({"method": entry.method, "factor": factor.told()}),
+        },
     };
     audit::append(tx, &event).await?;
     Ok(Opened { session, token })

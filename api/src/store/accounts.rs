@@ -29,10 +29,19 @@ pub struct Person {
 pub struct Credentials {
     /// Whose.
     pub id: OverseerId,
-    /// The hash of the password, if there is one.
-    pub hash: Option<String>,
+    /// The password, if there is one.
+    pub password: Option<Password>,
     /// Whether the account is blocked.
     pub blocked: bool,
+}
+
+/// A password, as it is stored.
+#[derive(Debug, Clone)]
+pub struct Password {
+    /// Its hash.
+    pub hash: String,
+    /// Since when it is this one.
+    pub changed_at: Timestamp,
 }
 
 /// A new person.
@@ -174,7 +183,11 @@ pub async fn set_blocked(tx: &mut impl Scope, id: OverseerId, since: Option<Time
 pub async fn credentials(pool: &PgPool, email: &EmailAddress) -> Result<Option<Credentials>, StoreError> {
     let row = sqlx::query!(
         r#"
-        SELECT p.overseer_id, w.hash AS "hash?", o.blocked_at IS NOT NULL AS "blocked!"
+        SELECT
+            p.overseer_id,
+            w.hash AS "hash?",
+            w.changed_at AS "changed_at?: jiff_sqlx::Timestamp",
+            o.blocked_at IS NOT NULL AS "blocked!"
         FROM profiles AS p
         JOIN overseers AS o ON o.id = p.overseer_id
         LEFT JOIN passwords AS w ON w.overseer_id = p.overseer_id
@@ -187,9 +200,25 @@ pub async fn credentials(pool: &PgPool, email: &EmailAddress) -> Result<Option<C
     .map_err(|source| StoreError::new("look for an account", source))?;
     Ok(row.map(|row| Credentials {
         id: OverseerId::of_uuid(row.overseer_id),
-        hash: row.hash,
+        password: row.hash.zip(row.changed_at).map(|(hash, changed_at)| Password {
+            hash,
+            changed_at: changed_at.to_jiff(),
+        }),
         blocked: row.blocked,
     }))
+}
+
+/// Whether a person's password is still the one of a moment; then it stays so until the transaction ends.
+pub async fn keep_password(tx: &mut impl Scope, id: OverseerId, changed_at: Timestamp) -> Result<bool, StoreError> {
+    let kept = sqlx::query!(
+        "SELECT overseer_id FROM passwords WHERE overseer_id = $1 AND changed_at = $2 FOR NO KEY UPDATE",
+        id.uuid(),
+        changed_at.to_sqlx() as _,
+    )
+    .fetch_optional(tx.connection())
+    .await
+    .map_err(|source| StoreError::new("keep a password", source))?;
+    Ok(kept.is_some())
 }
 
 /// The hash of a person's password.
@@ -213,6 +242,15 @@ pub async fn is_open(pool: &PgPool, id: OverseerId) -> Result<bool, StoreError> 
     .fetch_one(pool)
     .await
     .map_err(|source| StoreError::new("look at an account", source))
+}
+
+/// Nobody else changes what proves a person until the transaction ends, if they lock the person as well.
+pub async fn lock(tx: &mut impl Scope, id: OverseerId) -> Result<(), StoreError> {
+    sqlx::query!("SELECT id FROM overseers WHERE id = $1 FOR NO KEY UPDATE", id.uuid())
+        .fetch_optional(tx.connection())
+        .await
+        .map_err(|source| StoreError::new("wait for a person", source))?;
+    Ok(())
 }
 
 /// Whether a person has a password.

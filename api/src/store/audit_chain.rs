@@ -181,7 +181,14 @@ pub async fn seal(tx: &mut impl Scope, places: &[(i64, i64, Link)], head: &Head)
         .execute(tx.connection())
         .await
         .map_err(failed)?;
-    let last = places.last().map(|(.., link)| link.0).unwrap_or_default();
+    let Some((.., last)) = places.last() else {
+        return Ok(());
+    };
+    put_head(tx, head, *last).await
+}
+
+/// Stores the end of the chain.
+pub async fn put_head(tx: &mut impl Scope, head: &Head, last: Link) -> Result<(), StoreError> {
     let at = Timestamp::from_microsecond(head.at).unwrap_or_default();
     sqlx::query!(
         r#"
@@ -190,15 +197,15 @@ pub async fn seal(tx: &mut impl Scope, places: &[(i64, i64, Link)], head: &Head)
         ON CONFLICT (chain) DO UPDATE
         SET count = EXCLUDED.count, hash = EXCLUDED.hash, at = EXCLUDED.at, signature = EXCLUDED.signature
         "#,
-        tenant,
+        tx.tenant().map(|id| id.uuid()),
         head.count,
-        &last[..],
+        &last.0[..],
         at.to_sqlx() as _,
         head.signature,
     )
     .execute(tx.connection())
     .await
-    .map_err(failed)?;
+    .map_err(|source| StoreError::new("store the head of an audit chain", source))?;
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
 use sqlx::PgPool;
 
-use crate::store::{Scope, StoreError};
+use crate::store::{Scope, StoreError, accounts};
 
 /// An issuer's name for a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,10 +73,7 @@ pub async fn insert(tx: &mut impl Scope, overseer: OverseerId, identity: &Identi
 /// A person's identities, the oldest first. Nobody else changes them until the transaction ends, if the person is locked.
 pub async fn list(tx: &mut impl Scope, overseer: OverseerId, lock: bool) -> Result<Vec<Identity>, StoreError> {
     if lock {
-        sqlx::query!("SELECT id FROM overseers WHERE id = $1 FOR UPDATE", overseer.uuid())
-            .fetch_optional(tx.connection())
-            .await
-            .map_err(|source| StoreError::new("wait for a person", source))?;
+        accounts::lock(tx, overseer).await?;
     }
     let rows = sqlx::query!(
         r#"

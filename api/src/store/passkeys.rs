@@ -135,7 +135,7 @@ pub async fn delete(tx: &mut impl Scope, overseer: OverseerId, passkey: PasskeyI
     Ok(gone.rows_affected() == 1)
 }
 
-/// Stores what an authenticator is asked to sign.
+/// Stores what an authenticator is asked to sign. For a new passkey one thing is asked at a time.
 pub async fn ask(
     tx: &mut impl Scope,
     overseer: OverseerId,
@@ -143,6 +143,15 @@ pub async fn ask(
     challenge_hash: &[u8; 32],
     expires_at: Timestamp,
 ) -> Result<(), StoreError> {
+    if ceremony == Ceremony::Create {
+        sqlx::query!(
+            "DELETE FROM passkey_challenges WHERE overseer_id = $1 AND purpose = 'create'",
+            overseer.uuid(),
+        )
+        .execute(tx.connection())
+        .await
+        .map_err(|source| StoreError::new("forget what was asked before", source))?;
+    }
     sqlx::query!(
         "INSERT INTO passkey_challenges (challenge_hash, overseer_id, purpose, expires_at) VALUES ($1, $2, $3, $4)",
         &challenge_hash[..],

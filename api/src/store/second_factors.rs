@@ -152,3 +152,48 @@ pub async fn spend_code(
     .map_err(|source| StoreError::new("use a recovery code up", source))?;
     Ok(spent.rows_affected() == 1)
 }
+
+/// Authenticators' secrets, sealed, of at most so many people behind one.
+pub async fn sealed(
+    tx: &mut impl Scope,
+    after: OverseerId,
+    most: i64,
+) -> Result<Vec<(OverseerId, Vec<u8>)>, StoreError> {
+    let rows = sqlx::query!(
+        r#"
+        SELECT overseer_id, sealed_secret
+        FROM authenticators
+        WHERE overseer_id > $1
+        ORDER BY overseer_id
+        LIMIT $2
+        "#,
+        after.uuid(),
+        most,
+    )
+    .fetch_all(tx.connection())
+    .await
+    .map_err(|source| StoreError::new("read authenticators", source))?;
+    let all = rows.into_iter();
+    Ok(all
+        .map(|row| (OverseerId::of_uuid(row.overseer_id), row.sealed_secret))
+        .collect())
+}
+
+/// Stores a secret as it is sealed now, in place of how it was; false if that has changed.
+pub async fn reseal(
+    tx: &mut impl Scope,
+    overseer: OverseerId,
+    before: &[u8],
+    sealed: &[u8],
+) -> Result<bool, StoreError> {
+    let stored = sqlx::query!(
+        "UPDATE authenticators SET sealed_secret = $3 WHERE overseer_id = $1 AND sealed_secret = $2",
+        overseer.uuid(),
+        before,
+        sealed,
+    )
+    .execute(tx.connection())
+    .await
+    .map_err(|source| StoreError::new("seal an authenticator anew", source))?;
+    Ok(stored.rows_affected() == 1)
+}

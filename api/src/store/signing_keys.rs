@@ -82,6 +82,24 @@ pub async fn signed_until(tx: &mut PlatformTransaction) -> Result<Option<Timesta
     Ok(until.map(jiff_sqlx::Timestamp::to_jiff))
 }
 
+/// Every key's private half, sealed, by its id.
+pub async fn sealed(tx: &mut PlatformTransaction) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+    let rows = sqlx::query!("SELECT id, sealed_seed FROM signing_keys ORDER BY id")
+        .fetch_all(tx.connection())
+        .await
+        .map_err(|source| StoreError::new("read the signing keys", source))?;
+    Ok(rows.into_iter().map(|row| (row.id, row.sealed_seed)).collect())
+}
+
+/// Stores a key's private half as it is sealed now.
+pub async fn reseal(tx: &mut PlatformTransaction, id: &str, sealed: &[u8]) -> Result<(), StoreError> {
+    sqlx::query!("UPDATE signing_keys SET sealed_seed = $2 WHERE id = $1", id, sealed)
+        .execute(tx.connection())
+        .await
+        .map_err(|source| StoreError::new("seal a signing key anew", source))?;
+    Ok(())
+}
+
 /// Stores a key.
 pub async fn insert(tx: &mut PlatformTransaction, key: &Stored) -> Result<(), StoreError> {
     sqlx::query!(

@@ -68,6 +68,7 @@ impl TestPasskey {
     /// What a browser makes of the options for a new passkey.
     pub fn register(&mut self, options: &Value) -> Value {
         self.user = options["user"]["id"].clone();
+        self.kind = "webauthn.create";
         let client_data = self.client_data(&options["challenge"]);
         let mut object = Vec::new();
         let mut written = Encoder::new(&mut object);

@@ -53,7 +53,7 @@ const SOURCES: [(Suite, Run); 5] = [
         check::run(ui, &check::Options { full: options.full })
     }),
     (Suite::Unit, |ui, _| sources::unit(ui)),
-    (Suite::Api, |ui, _| sources::api(ui)),
+    (Suite::Api, |ui, options| sources::api(ui, options.full)),
     (Suite::Interop, |ui, _| sources::interop(ui)),
     (Suite::Netpol, |ui, _| sources::netpol(ui)),
 ];

@@ -43,7 +43,7 @@ pub(crate) async fn measure(bench: &Bench, rows: &mut Vec<Row>) -> Result<()> {
     let server = Process::of_id(service.process_id().context("the service has ended")?);
     rows.push(Row::new("API: memory of an idle replica", server.rss()?, "MiB RSS").at_most(40.0));
     verifications(rows).await?;
-    tokens(&service.client, rows).await?;
+    tokens(&service.client, &server, rows).await?;
     reads(bench, &stage, &service, &server, rows).await
 }
 
@@ -57,10 +57,9 @@ pub(crate) struct Stage {
 impl Stage {
     async fn new() -> Result<Self> {
         cores::pin_processes("postgres", "", REST)?;
-        // It stays where it is started.
-        cores::pin_this_thread(REST)?;
+        // What this starts stays where it is started.
+        cores::pin_this_process(REST)?;
         let redis = Redis::start("noeviction").await;
-        cores::release_this_thread()?;
         let folder = tempfile::tempdir()?;
         let database = database().await;
         migrate(&database).await;
@@ -100,7 +99,7 @@ impl Stage {
             let started = Instant::now();
             let service = Service::start(&self.settings).await;
             times.push(milliseconds(started.elapsed()));
-            cores::release_this_thread()?;
+            cores::pin_this_thread(REST)?;
             last = Some(service);
         }
         rows.push(Row::new("API: start to ready, median of 5", quantile(&times, 50), "ms").at_most(300.0));
@@ -113,7 +112,7 @@ async fn verifications(rows: &mut Vec<Row>) -> Result<()> {
     let program = env::var_os("PINFOLD_BENCH_VERIFICATIONS").context("PINFOLD_BENCH_VERIFICATIONS is not set")?;
     cores::pin_this_thread(MEASURED)?;
     let said = Command::new(program).output();
-    cores::release_this_thread()?;
+    cores::pin_this_thread(REST)?;
     let said = said.await?;
     ensure!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
     let rate: f64 = String::from_utf8(said.stdout)?.trim().parse()?;
@@ -122,7 +121,7 @@ async fn verifications(rows: &mut Vec<Row>) -> Result<()> {
 }
 
 /// Challenge, signature, token, again and again: a load of its own thread, on its own core.
-async fn tokens(client: &Client, rows: &mut Vec<Row>) -> Result<()> {
+async fn tokens(client: &Client, server: &Process, rows: &mut Vec<Row>) -> Result<()> {
     let agents: Vec<Agent> = stream::iter(0..AGENTS)
         .map(|i| async move { Agent::register(client, &format!("bench-{i}")).await })
         .buffer_unordered(AT_ONCE)
@@ -130,6 +129,7 @@ async fn tokens(client: &Client, rows: &mut Vec<Row>) -> Result<()> {
         .await;
     let agents = Arc::new(agents);
     let mut rates = Vec::new();
+    let (begun, before) = (Instant::now(), server.processor_time()?);
     for _ in 0..ROUNDS {
         let (client, agents) = (client.fresh(), agents.clone());
         let made = on_the_other_core(move || async move {
@@ -147,6 +147,8 @@ async fn tokens(client: &Client, rows: &mut Vec<Row>) -> Result<()> {
         .await?;
         rates.push(f64::from(made) / ROUND.as_secs_f64());
     }
+    let used = server.processor_time()?.saturating_sub(before);
+    let share = used.as_secs_f64() / begun.elapsed().as_secs_f64();
     rows.push(
         Row::new(
             "API: agents' tokens by signed challenge, median of 5",
@@ -155,7 +157,8 @@ async fn tokens(client: &Client, rows: &mut Vec<Row>) -> Result<()> {
         )
         .at_least(2000.0)
         .note(format!(
-            "two requests each; {AGENTS} agents; server on one core; load, PostgreSQL and Redis on the other"
+            "two requests each; {AGENTS} agents; server on one core, of which it used {:.0} %; load, PostgreSQL and Redis on the other",
+            share * 100.0
         )),
     );
     Ok(())

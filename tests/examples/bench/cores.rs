@@ -38,12 +38,15 @@ pub(crate) fn pin_processes(program: &str, part: &str, core: usize) -> Result<()
     Ok(())
 }
 
-/// Lets the calling thread run anywhere again.
-pub(crate) fn release_this_thread() -> Result<()> {
-    let mut all = CpuSet::new();
-    all.set(MEASURED);
-    all.set(REST);
-    sched_setaffinity(None, &all).context("choose cores")
+/// Keeps every thread of this process on a core, and those that they start: what reads the log of what is measured is no
+/// part of it.
+pub(crate) fn pin_this_process(core: usize) -> Result<()> {
+    for entry in fs::read_dir("/proc/self/task")? {
+        let name = entry?.file_name();
+        let id = name.to_str().and_then(|id| id.parse().ok()).and_then(Pid::from_raw);
+        pin(Some(id.context("an odd /proc/self/task")?), core)?;
+    }
+    Ok(())
 }
 
 fn pin(pid: Option<Pid>, core: usize) -> Result<()> {

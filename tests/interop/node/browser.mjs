@@ -118,6 +118,7 @@ async function steps(page, email, scripts, claim) {
     await open('/account');
     await send('form[action="/account/passkeys"] button');
     await type('name', 'key');
+    await type('current_password', password);
     await send('form[data-passkey] button');
     const codes = await page.$$eval('li code', (all) => all.length);
     await open('/account');

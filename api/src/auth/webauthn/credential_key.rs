@@ -37,10 +37,7 @@ impl CredentialKey {
                 PublicKey::P256([&[4], &x[..], &y[..]].concat().try_into().ok()?)
             }
             // RSA: -1 the modulus, -2 the exponent.
-            (3, -257) => PublicKey::Rsa {
-                n: members.minus_1?.to_owned(),
-                e: members.minus_2?.to_owned(),
-            },
+            (3, -257) => PublicKey::rsa(members.minus_1?.to_owned(), members.minus_2?.to_owned())?,
             _ => return None,
         };
         Some(Self(key))

@@ -31,7 +31,7 @@ mod tests;
 #[serde(deny_unknown_fields)]
 #[schema(as = AccountDeletion)]
 pub struct Farewell {
-    /// The account's password. Who shows a token of an issuer outside needs none.
+    /// The account's password, if it has one.
     #[schema(format = Password, max_length = 1024)]
     current_password: Option<String>,
 }

@@ -10,7 +10,7 @@ pub mod confirm;
 pub mod remove;
 
 #[cfg(test)]
-pub(in crate::routes) mod tests;
+pub(crate) mod tests;
 
 /// A code.
 #[derive(Deserialize, ToSchema)]
@@ -29,7 +29,7 @@ impl std::fmt::Debug for Code {
 }
 
 /// Why nothing was changed, to a client.
-fn refused(why: Refused) -> ApiError {
+pub(super) fn refused(why: Refused) -> ApiError {
     match why {
         Refused::Confirmed => ApiError::Conflict {
             code: "authenticator_exists",

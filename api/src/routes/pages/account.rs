@@ -43,6 +43,7 @@ async fn written(state: &AppState, login: &Login, refused: Option<&ApiError>) ->
         .await?
         .ok_or(ApiError::NotFound)?;
     let passkeys = passkeys::list(&mut tx, login.overseer()).await?;
+    let has_password = accounts::has_password(&mut tx, login.overseer()).await?;
     drop(tx);
     let seats = tenants::of_overseer(state.database.pool(), login.overseer()).await?;
     let tenants: Vec<_> = seats
@@ -53,9 +54,15 @@ async fn written(state: &AppState, login: &Login, refused: Option<&ApiError>) ->
         .into_iter()
         .map(|passkey| context! { id => passkey.id.to_string(), name => passkey.name })
         .collect();
-    let has_passkeys = state.relying_party.is_some();
-    let own = context! { email => person.email, tenants, has_passkeys, passkeys, csrf => token(state, login) };
+    let can_add = state.relying_party.is_some();
+    let own = context! { email => person.email, tenants, can_add, has_password, passkeys, csrf => token(state, login) };
     Ok(page("account.html", &person.name, refused, own))
+}
+
+/// Whether forms ask for a password.
+pub(super) async fn has_password(state: &AppState, login: &Login) -> Result<bool, ApiError> {
+    let mut tx = state.database.platform().await?;
+    Ok(accounts::has_password(&mut tx, login.overseer()).await?)
 }
 
 /// What a form of this login sends, so that it is known for ours.

@@ -29,12 +29,19 @@ use crate::{
 const TITLE: &str = "Add a passkey";
 
 /// The fields of a new passkey.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fields {
     name: String,
     /// What `toJSON` of the browser's credential gives.
     credential: String,
+    current_password: Option<String>,
+}
+
+impl std::fmt::Debug for Fields {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Fields").finish_non_exhaustive()
+    }
 }
 
 /// Asks for a name and, by a script, the browser for a passkey.
@@ -57,9 +64,12 @@ pub async fn create(
         Err(error) => return refused(error),
     };
     let made = async {
-        let Form(Fields { name, credential }) = given?;
-        let credential = json::read(credential.as_bytes())?;
-        let wanted = Json(Wanted { name, credential });
+        let Form(given) = given?;
+        let wanted = Json(Wanted {
+            name: given.name,
+            credential: json::read(given.credential.as_bytes())?,
+            current_password: given.current_password,
+        });
         create::create(State(state.clone()), request_id, Person(login.clone()), wanted).await
     };
     match made.await {
@@ -107,11 +117,20 @@ pub async fn remove(
 /// The page that asks; each time for another challenge, since what was answered is used up.
 async fn asked(state: &AppState, login: Login, why: Option<ApiError>) -> Response {
     let csrf = account::token(state, &login);
+    let has_password = match account::has_password(state, &login).await {
+        Ok(has_password) => has_password,
+        Err(error) => return error.into_response(),
+    };
     match challenge::begin(State(state.clone()), Person(login)).await {
         Ok((_, Body(creation))) => {
             // Text and numbers always serialise.
             let options = serde_json::to_string(&creation).unwrap_or_default();
-            page("passkey.html", TITLE, why.as_ref(), context! { options, csrf })
+            page(
+                "passkey.html",
+                TITLE,
+                why.as_ref(),
+                context! { options, csrf, has_password },
+            )
         }
         Err(error) => page(
             "message.html",

@@ -157,7 +157,7 @@ async fn a_second_factor_is_asked_for() {
     let app = TestApp::start().await;
     let ada = app.person("ada@example.com").await;
     let begun = app.as_person(Method::POST, "/v1/me/totp", &ada, None).await;
-    let code = json!({"code": shown(&app, begun.body["secret"].as_str().unwrap())});
+    let code = json!({"code": shown(&app, begun.body["secret"].as_str().unwrap()), "current_password": PASSWORD});
     let confirmed = app
         .as_person(Method::POST, "/v1/me/totp/confirm", &ada, Some(&code))
         .await;
@@ -188,10 +188,21 @@ async fn a_passkey_is_added_used_and_taken_away_on_pages() {
     let mut passkey = TestPasskey::p256();
     let credential = passkey.register(&options(&begun)).to_string();
     let place = "/account/passkeys/new";
-    let nameless = [("csrf", csrf.as_str()), ("credential", &credential)];
+    let nameless = [
+        ("csrf", csrf.as_str()),
+        ("credential", &credential),
+        ("current_password", PASSWORD),
+    ];
     let nameless = browser.submit(&app, place, &nameless).await;
     assert_eq!(error(&nameless), (400, "name: missing field `name`"));
-    let fields = [("csrf", csrf.as_str()), ("credential", &credential), ("name", "key")];
+    // The page asks anew, and what it asked before counts no more.
+    let credential = passkey.register(&options(&nameless)).to_string();
+    let fields = [
+        ("csrf", csrf.as_str()),
+        ("credential", &credential),
+        ("name", "key"),
+        ("current_password", PASSWORD),
+    ];
     let made = browser.submit(&app, place, &fields).await;
     assert_eq!(
         (made.status.as_u16(), html(&made).matches("<li><code>").count()),
@@ -199,7 +210,6 @@ async fn a_passkey_is_added_used_and_taken_away_on_pages() {
     );
     let again = browser.submit(&app, place, &fields).await;
     assert_eq!(error(&again).0, 400);
-    // The page asks anew.
     assert_ne!(options(&again)["challenge"], options(&begun)["challenge"]);
 
     let mut browser = Browser::default();

@@ -33,7 +33,7 @@ pub struct Credentials {
     /// The password.
     #[schema(format = Password, max_length = 1024)]
     password: String,
-    /// Where the person has an authenticator: six digits of it, or a recovery code.
+    /// Where the person has a second factor: six digits of the authenticator, or a recovery code.
     #[schema(example = "123456", max_length = 64)]
     code: Option<String>,
 }

@@ -53,7 +53,7 @@ pub async fn create(
             signature: &said.signature.0,
         },
     };
-    let entry = sessions::entry(&state, &headers, "passkey", &request_id);
+    let entry = sessions::entry(&state, &headers, "password", &request_id);
     let done = passkeys::login(sessions::judge(&state), party, shown, entry, state.clock.now())
         .await
         .map_err(refused)?;

@@ -16,13 +16,14 @@ pub(super) fn unit(ui: &Ui) -> Result<()> {
     })
 }
 
-pub(super) fn api(ui: &Ui) -> Result<()> {
+pub(super) fn api(ui: &Ui, full: bool) -> Result<()> {
     let database = postgres::start(ui)?;
     ui.stage("api suite", "the log names the test", |stage| {
         stage.note("build the API");
         ours::programs(stage, &["pinfold-api"], Optimised::No)?;
         stage.note("");
         ours::suite(stage, "api")
+            .env("PINFOLD_TEST_FULL", if full { "1" } else { "" })
             .env("PINFOLD_TEST_DATABASE_URL", database.url())
             .env("PINFOLD_API_BIN", ours::program("pinfold-api", Optimised::No))
             .run()

@@ -86,7 +86,7 @@ fn e2e(
 ) -> Result<()> {
     let suite = |names, filters| system(ui, options, names, cluster, kube, filters);
     suite(("e2e", "e2e suite"), &[])?;
-    api_on_cluster(ui, cluster)?;
+    api_on_cluster(ui, options, cluster)?;
     // Every run once more with sandboxd copied in, as on clusters whose image volumes cannot execute.
     install::development_with(ui, cluster, &["sandboxd.injection=initContainer"])?;
     suite(("e2e", "e2e suite injected otherwise"), &RUN_TESTS)?;
@@ -99,7 +99,7 @@ fn e2e(
 }
 
 /// The API beside the cluster, under the rights that the chart gives it.
-fn api_on_cluster(ui: &Ui, cluster: &Cluster) -> Result<()> {
+fn api_on_cluster(ui: &Ui, options: &Options, cluster: &Cluster) -> Result<()> {
     let database = postgres::start(ui)?;
     let range = cluster.load().and_then(|state| state.range);
     let url = range.map(install::api::url).unwrap_or_default();
@@ -113,6 +113,7 @@ fn api_on_cluster(ui: &Ui, cluster: &Cluster) -> Result<()> {
             .env("PINFOLD_TEST_KUBECONFIG_DIR", cluster.kubeconfigs())
             .env("PINFOLD_TEST_CLUSTER_DIR", &cluster.dir)
             .env("PINFOLD_TEST_API_URL", url)
+            .env("PINFOLD_TEST_FULL", if options.full { "1" } else { "" })
             .run()
     })
 }

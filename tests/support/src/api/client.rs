@@ -130,8 +130,12 @@ impl Client {
 
     /// Follows server-sent events.
     pub async fn follow(&self, path: &str, token: &str) -> Events {
-        let response = self.http.request(self.reading(path, Some(token))).await;
-        let response = response.expect("an answer");
+        self.events(self.reading(path, Some(token))).await
+    }
+
+    /// Server-sent events that a request asks for.
+    pub async fn events(&self, request: Request<Full<Bytes>>) -> Events {
+        let response = self.http.request(request).await.expect("an answer");
         assert_eq!(response.status(), StatusCode::OK);
         Events {
             body: response.into_body(),

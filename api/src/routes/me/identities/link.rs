@@ -13,7 +13,10 @@ use crate::{
         once::{IdempotencyKey, Once},
         request_id::RequestId,
     },
-    routes::me::identities::{Identity, refused},
+    routes::me::{
+        identities::{Identity, refused},
+        password,
+    },
     service::{members::By, outside},
 };
 
@@ -24,6 +27,9 @@ pub struct NewIdentity {
     /// A token of an issuer that this service trusts, as it would stand in `Authorization`.
     #[schema(max_length = 8192)]
     token: String,
+    /// The account's password, if it has one.
+    #[schema(format = Password, max_length = 1024)]
+    current_password: Option<String>,
 }
 
 impl std::fmt::Debug for NewIdentity {
@@ -59,6 +65,7 @@ pub async fn link(
             "send a token of an issuer that this service trusts, which has not ended",
         )
     };
+    password::proved(&state, &login, new.current_password.clone()).await?;
     let token = jws::parse(&new.token).ok_or_else(worthless)?;
     let issuer = state.issuers.of(&token).ok_or_else(worthless)?;
     let vouched = state.issuers.verify(issuer, &token).await?.ok_or_else(worthless)?;

@@ -2,7 +2,7 @@ use axum::http::Method;
 use futures::future::join_all;
 use serde_json::{Value, json};
 
-use crate::testing::{Answer, ISSUER, TestApp, TestIssuer};
+use crate::testing::{Answer, ISSUER, PASSWORD, TestApp, TestIssuer};
 
 const PATH: &str = "/v1/me/identities";
 
@@ -112,7 +112,13 @@ async fn whoever_is_logged_in_links_an_identity_and_takes_it_away() {
     let app = TestApp::believing(&issuer).await;
     let ada = app.person("ada@example.com").await;
     let shown = token(&app, &issuer, "user_1", None);
-    let body = json!({"token": shown});
+    let bare = json!({"token": shown});
+    let refused = app.as_person(Method::POST, PATH, &ada, Some(&bare)).await;
+    assert_eq!(
+        (refused.told().0, &refused.body["field"]),
+        (400, &json!("current_password"))
+    );
+    let body = json!({"token": shown, "current_password": PASSWORD});
     let linked = app.as_person(Method::POST, PATH, &ada, Some(&body)).await;
     let identity = json!({
         "id": linked.body["id"], "issuer": issuer.name, "subject": "user_1", "created_at": "2027-01-15T08:00:00Z",
@@ -131,7 +137,12 @@ async fn whoever_is_logged_in_links_an_identity_and_takes_it_away() {
     let taken = app.as_person(Method::POST, PATH, &other, Some(&body)).await;
     assert_eq!(problem(&taken), (409, &json!("identity_taken")));
     let worthless = app
-        .as_person(Method::POST, PATH, &ada, Some(&json!({"token": "nonsense"})))
+        .as_person(
+            Method::POST,
+            PATH,
+            &ada,
+            Some(&json!({"token": "nonsense", "current_password": PASSWORD})),
+        )
         .await;
     assert_eq!(worthless.told().0, 400);
     assert_eq!(worthless.body["field"], "token");

@@ -14,12 +14,15 @@ use crate::{
         passkey::{self, PasskeyRegistration},
         request_id::RequestId,
     },
-    routes::me::passkeys::{Passkey, refused},
+    routes::me::{
+        passkeys::{Passkey, refused},
+        password,
+    },
     service::passkeys::{self, New, Place},
 };
 
 /// A passkey that the browser has made.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = PasskeyWanted)]
 pub struct Wanted {
@@ -28,6 +31,15 @@ pub struct Wanted {
     pub(in crate::routes) name: String,
     /// What `toJSON` of the browser's credential gives.
     pub(in crate::routes) credential: PasskeyRegistration,
+    /// The account's password, if it has one.
+    #[schema(format = Password, max_length = 1024)]
+    pub(in crate::routes) current_password: Option<String>,
+}
+
+impl std::fmt::Debug for Wanted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Wanted").finish_non_exhaustive()
+    }
 }
 
 /// A new passkey.
@@ -79,6 +91,7 @@ pub async fn create(
         client_data: &shown.client_data_json.0,
         attestation: &shown.attestation_object.0,
     };
+    password::proved(&state, &login, wanted.current_password).await?;
     let (made, recovery_codes) = passkeys::create(place, login.overseer(), new, &request_id, state.clock.now())
         .await
         .map_err(refused)?;

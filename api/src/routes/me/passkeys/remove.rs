@@ -19,7 +19,7 @@ use crate::{
 #[serde(deny_unknown_fields)]
 #[schema(as = PasskeyRemoval)]
 pub struct Removal {
-    /// The account's password. Who shows a token of an issuer outside needs none.
+    /// The account's password, if it has one.
     #[schema(format = Password, max_length = 1024)]
     current_password: Option<String>,
 }

@@ -30,7 +30,7 @@ async fn begin(app: &TestApp, person: &TestPerson) -> Answer {
 pub(in crate::routes) async fn add(app: &TestApp, person: &TestPerson, passkey: &mut TestPasskey) -> Answer {
     let options = begin(app, person).await;
     assert_eq!(options.status, 201, "{:?}", options.body);
-    let body = json!({"name": "key", "credential": passkey.register(&options.body)});
+    let body = json!({"name": "key", "credential": passkey.register(&options.body), "current_password": PASSWORD});
     app.as_person(Method::POST, "/v1/me/passkeys", person, Some(&body))
         .await
 }
@@ -108,6 +108,23 @@ async fn a_login_needs_the_passkey_once_there_is_one() {
     assert_eq!(told(&login(&app, Some(&codes[0])).await), (401, "invalid_code"));
     assert_eq!(told(&login(&app, Some("123456")).await), (401, "invalid_code"));
 
+    let other = json!({"current_password": "wrong horse battery"});
+    let renewal = "/v1/me/recovery-codes";
+    let refused = app.as_person(Method::POST, renewal, &ada, Some(&other)).await;
+    assert_eq!(
+        (told(&refused), &refused.body["field"]),
+        ((400, "invalid_request"), &json!("current_password"))
+    );
+    let right = json!({"current_password": PASSWORD});
+    let anew = app.as_person(Method::POST, renewal, &ada, Some(&right)).await;
+    let anew: Vec<String> = serde_json::from_value(anew.body["recovery_codes"].clone()).unwrap();
+    assert_eq!(anew.len(), 10);
+    assert_eq!(
+        told(&login(&app, Some(&codes[1])).await),
+        (401, "invalid_code"),
+        "those from before count no more"
+    );
+    assert_eq!(told(&login(&app, Some(&anew[0])).await), (201, ""));
     let kept = remove(&app, &ada, &id, "wrong horse battery").await;
     assert_eq!(
         (told(&kept), &kept.body["field"]),
@@ -121,6 +138,25 @@ async fn a_login_needs_the_passkey_once_there_is_one() {
         .await
         .unwrap();
     assert_eq!(left, 0, "they go with the last second factor");
+    let none = app.as_person(Method::POST, renewal, &ada, Some(&right)).await;
+    assert_eq!(none.status, 404, "there is nothing that they could stand for");
+    let factors: Vec<Value> = sqlx::query_scalar(
+        "SELECT detail -> 'factor' FROM audit_events WHERE action = 'session.create' AND detail ? 'factor' ORDER BY id",
+    )
+    .fetch_all(&app.owner)
+    .await
+    .unwrap();
+    assert_eq!(
+        factors,
+        [json!({"passkey": id}), json!("recovery_code"), json!("recovery_code")]
+    );
+    let letters = app
+        .mail()
+        .await
+        .iter()
+        .filter(|letter| letter.contains("second factors"))
+        .count();
+    assert_eq!(letters, 3, "for the passkey, the codes, and the passkey's end");
 }
 
 #[tokio::test]
@@ -138,8 +174,11 @@ async fn what_is_not_the_passkey_that_was_asked_for_opens_nothing() {
         assert_eq!(told(&answer), (401, "invalid_passkey"), "{:?}", answer.body);
     };
 
-    // Another's, one that was changed, one that another page asked for, one that nobody touched.
+    // Another's, whether it says so or not, one that was changed, one that another page asked for, one that nobody touched.
     refused(&other.answer(&request)).await;
+    let mut silent = other.answer(&request);
+    silent["response"]["userHandle"] = Value::Null;
+    refused(&silent).await;
     let mut answer = passkey.answer(&request);
     answer["response"]["signature"] = other.answer(&request)["response"]["signature"].clone();
     refused(&answer).await;
@@ -200,7 +239,7 @@ async fn a_registration_answers_its_own_challenge() {
     let ada = app.person("ada@example.com").await;
     let bob = app.person("bob@example.com").await;
     let send = async |person: &TestPerson, credential: &Value| {
-        let body = json!({"name": "key", "credential": credential});
+        let body = json!({"name": "key", "credential": credential, "current_password": PASSWORD});
         let answer = app
             .as_person(Method::POST, "/v1/me/passkeys", person, Some(&body))
             .await;
@@ -237,7 +276,7 @@ async fn an_authenticator_and_a_passkey_stand_for_each_other() {
     let ada = app.person("ada@example.com").await;
     let begun = app.as_person(Method::POST, "/v1/me/totp", &ada, None).await;
     let secret = begun.body["secret"].as_str().unwrap().to_owned();
-    let code = json!({"code": shown(&app, &secret)});
+    let code = json!({"code": shown(&app, &secret), "current_password": PASSWORD});
     let confirmed = app
         .as_person(Method::POST, "/v1/me/totp/confirm", &ada, Some(&code))
         .await;
@@ -284,4 +323,36 @@ async fn racers_with_one_answer_get_one_login() {
     let mut all = futures::future::join_all(racers).await;
     all.sort_unstable();
     assert_eq!(all, [201, 401, 401, 401, 401, 401, 401, 401]);
+}
+
+/// What is changed together would leave codes of nothing, or nothing but a passkey.
+#[tokio::test]
+async fn second_factors_are_changed_one_after_the_other() {
+    let app = TestApp::start().await;
+    let ada = app.person("ada@example.com").await;
+    let mut passkeys = [TestPasskey::p256(), TestPasskey::ed25519()];
+    let options = begin(&app, &ada).await.body;
+    let credential = passkeys[0].register(&options);
+    let body = json!({"name": "key", "credential": credential, "current_password": PASSWORD});
+    let both =
+        futures::future::join_all((0..4).map(|_| app.as_person(Method::POST, "/v1/me/passkeys", &ada, Some(&body))))
+            .await;
+    let mut statuses: Vec<u16> = both.iter().map(|answer| answer.status.as_u16()).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [201, 400, 400, 400]);
+    assert_eq!(add(&app, &ada, &mut passkeys[1]).await.status, 201);
+    let listed = app.as_person(Method::GET, "/v1/me/passkeys", &ada, None).await.body;
+    let ids: Vec<Value> = listed["passkeys"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|passkey| passkey["id"].clone())
+        .collect();
+    let gone = futures::future::join_all(ids.iter().map(|id| remove(&app, &ada, id, PASSWORD))).await;
+    assert!(gone.iter().all(|answer| answer.status == 204), "{gone:?}");
+    let left: i64 = sqlx::query_scalar("SELECT count(*) FROM recovery_codes")
+        .fetch_one(&app.owner)
+        .await
+        .unwrap();
+    assert_eq!(left, 0);
 }

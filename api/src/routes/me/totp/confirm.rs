@@ -1,7 +1,7 @@
 //! `POST /v1/me/totp/confirm`.
 
 use axum::extract::State;
-use serde::Serialize;
+use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::{
@@ -12,34 +12,39 @@ use crate::{
         json::Json,
         request_id::RequestId,
     },
-    routes::me::totp::{Code, refused},
+    routes::me::{password, recovery_codes::RecoveryCodes, totp::refused},
     service::second_factor,
 };
 
-/// What logs the person in when the authenticator is lost.
-#[derive(Serialize, ToSchema)]
-pub struct RecoveryCodes {
-    /// Ten codes, each of which counts once. They are shown this once.
-    #[schema(example = json!(["mzxw-6ytb-oi2a-bcde"]))]
-    recovery_codes: Vec<String>,
+/// What shows that the authenticator works, and that its owner wants it.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = TotpConfirmation)]
+pub struct Confirmation {
+    /// Six digits of the authenticator.
+    #[schema(example = "123456", max_length = 64)]
+    code: String,
+    /// The account's password, if it has one.
+    #[schema(format = Password, max_length = 1024)]
+    current_password: Option<String>,
 }
 
-impl std::fmt::Debug for RecoveryCodes {
+impl std::fmt::Debug for Confirmation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RecoveryCodes").finish_non_exhaustive()
+        f.debug_struct("Confirmation").finish_non_exhaustive()
     }
 }
 
 /// Confirm an authenticator.
 ///
-/// A code of it shows that it works. From then on a login needs one: `code` of `POST /v1/sessions`.
+/// A code of it shows that it works. From then on a login needs one, or another second factor: `code` of `POST /v1/sessions`.
 #[utoipa::path(
     post,
     path = "/v1/me/totp/confirm",
     tag = "people",
-    request_body = Code,
+    request_body = Confirmation,
     responses(
-        (status = 200, description = "Logins need it from now on.", body = RecoveryCodes),
+        (status = 200, description = "Logins need a second factor from now on. With the first one come recovery codes.", body = RecoveryCodes),
         (status = 404, description = "You have begun none: `POST /v1/me/totp`.", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "It was confirmed before (`authenticator_exists`).", body = Problem, content_type = "application/problem+json"),
     ),
@@ -49,8 +54,9 @@ pub async fn confirm(
     State(state): State<AppState>,
     RequestId(request_id): RequestId,
     Person(login): Person,
-    Json(shown): Json<Code>,
+    Json(shown): Json<Confirmation>,
 ) -> Result<axum::Json<RecoveryCodes>, ApiError> {
+    password::proved(&state, &login, shown.current_password).await?;
     let now = state.clock.now();
     let judge = state.second_factors();
     let recovery_codes = second_factor::confirm(judge, login.overseer(), &shown.code, &request_id, now)

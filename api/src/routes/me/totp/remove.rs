@@ -16,14 +16,14 @@ use crate::{
 
 /// Take an authenticator away.
 ///
-/// A code of it, or a recovery code, shows that you want it. The recovery codes go with it.
+/// A code of it, or a recovery code, shows that you want it. With the last second factor the recovery codes go, and logins need none any more.
 #[utoipa::path(
     post,
     path = "/v1/me/totp/remove",
     tag = "people",
     request_body = Code,
     responses(
-        (status = 204, description = "Logins need no code any more."),
+        (status = 204, description = "Its codes prove nothing any more."),
         (status = 404, description = "You have no authenticator.", body = Problem, content_type = "application/problem+json"),
     ),
     security(("session" = []))

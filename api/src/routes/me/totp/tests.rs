@@ -16,12 +16,16 @@ async fn login(app: &TestApp, code: Option<&str>) -> (u16, String) {
 }
 
 async fn send(app: &TestApp, person: &TestPerson, path: &str, code: &str) -> Answer {
-    app.as_person(Method::POST, path, person, Some(&json!({"code": code})))
-        .await
+    let body = if path.ends_with("/confirm") {
+        json!({"code": code, "current_password": PASSWORD})
+    } else {
+        json!({"code": code})
+    };
+    app.as_person(Method::POST, path, person, Some(&body)).await
 }
 
 /// The code that an authenticator with this secret shows.
-pub(in crate::routes) fn shown(app: &TestApp, secret: &str) -> String {
+pub(crate) fn shown(app: &TestApp, secret: &str) -> String {
     const LETTERS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     let five: Vec<String> = secret
         .chars()
