@@ -170,7 +170,8 @@ async fn store(tx: &mut TenantTransaction, owner: OverseerId, new: &NewTenant<'_
     Ok(true)
 }
 
-async fn apply(tx: &mut TenantTransaction, now: Timestamp) -> Result<(), StoreError> {
+/// Has the cluster made what the row says. Who does this holds the row.
+pub async fn apply(tx: &mut TenantTransaction, now: Timestamp) -> Result<(), StoreError> {
     let job = NewJob {
         kind: APPLY,
         subject: tx.id().uuid(),

@@ -5,6 +5,7 @@ use domain::TenantId;
 use crate::{
     app::AppState,
     cluster::ClusterError,
+    service::tenants as service,
     store::{jobs::Held, tenants},
     work::JobError,
 };
@@ -42,9 +43,18 @@ pub async fn apply(state: &AppState, job: &Held) -> Result<(), JobError> {
     let made = cluster.create_tenant(&row.name, &row.plan, &id.to_string()).await;
     let mut tx = state.database.tenant(id).await?;
     match made {
-        Ok(resource) => tenants::set_resource(&mut tx, Some(resource), None).await?,
+        Ok(resource) => {
+            tenants::set_resource(&mut tx, Some(resource), None).await?;
+            // The row may have ended meanwhile, and another worker have seen to that while this one's request was under way: then what it
+            // made would be left.
+            if tenants::find(&mut tx, false).await?.is_some_and(|row| row.deleted) {
+                service::apply(&mut tx, state.clock.now()).await?;
+            }
+        }
         Err(error @ ClusterError::Foreign) => tenants::set_resource(&mut tx, None, Some(&error.to_string())).await?,
         Err(error) => return Err(error.into()),
     }
-    Ok(tx.commit().await?)
+    tx.commit().await?;
+    state.bell.ring();
+    Ok(())
 }
