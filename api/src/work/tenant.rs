@@ -24,17 +24,15 @@ pub async fn apply(state: &AppState, job: &Held) -> Result<(), JobError> {
     // No transaction stays open while the cluster is asked.
     drop(tx);
     if row.deleted {
-        // A worker that ended between making the Tenant and remembering it left one that no row names.
-        let resource = match row.resource {
-            Some(resource) => Some(resource),
-            None => cluster.find_tenant(&row.name, &id.to_string()).await?,
-        };
-        return match resource {
-            Some(resource) if !cluster.delete_tenant(&row.name, resource).await? => {
-                Err(JobError::Later("the Tenant is being deleted".to_owned()))
+        // A worker that ended between making the Tenant and remembering it left one that no row names, and so did one whose request
+        // was done late.
+        let unnamed = cluster.find_tenant(&row.name, &id.to_string()).await?;
+        for resource in row.resource.into_iter().chain(unnamed) {
+            if !cluster.delete_tenant(&row.name, resource).await? {
+                return Err(JobError::Later("the Tenant is being deleted".to_owned()));
             }
-            _ => Ok(()),
-        };
+        }
+        return Ok(());
     }
     if let Some(resource) = row.resource {
         // Made in the cluster, and linked: what the API makes is marked from the beginning.
