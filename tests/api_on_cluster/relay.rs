@@ -103,14 +103,12 @@ impl World {
             None
         };
         // A request that came late may have made one that is being taken away again.
-        wait::until_true(
-            "the cluster has what was asked for last, and nothing is left to do",
-            async || {
-                let there = self.tenants.get_opt(&name).await.expect("read the Tenant");
-                let of = there.map(|tenant| tenant.annotations()[labels::OPERATION].clone());
-                of == wanted && self.stage.is_done(&name).await
-            },
-        )
+        let what = format!("the cluster has what was asked for last of {name}, and nothing is left to do");
+        wait::until_true(&what, async || {
+            let there = self.tenants.get_opt(&name).await.expect("read the Tenant");
+            let of = there.map(|tenant| tenant.annotations()[labels::OPERATION].clone());
+            of == wanted && self.stage.is_done(&name).await
+        })
         .await;
         let asked = self.asked(Verb::Create, &name);
         self.twice.fetch_add(usize::from(asked > 1), Ordering::Relaxed);
