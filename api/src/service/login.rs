@@ -131,9 +131,6 @@ pub async fn login(
         Verdict::Outdated => Some(judge.hashing.hash(standing, attempt.password, salt()?).await?),
         Verdict::Right | Verdict::Wrong => None,
     };
-    let authenticator = second_factors::find(judge.database.pool(), account.id)
-        .await?
-        .filter(|authenticator| authenticator.confirmed);
     let mut tx = judge.database.platform().await?;
     // It may have been changed while this one was compared.
     if !accounts::keep_password(&mut tx, account.id, stored.changed_at).await? {
@@ -142,6 +139,8 @@ pub async fn login(
     if let Some(better) = better {
         accounts::rehash(&mut tx, account.id, &stored.hash, &better).await?;
     }
+    let authenticator = second_factors::find(&mut tx, account.id).await?;
+    let authenticator = authenticator.filter(|authenticator| authenticator.confirmed);
     let known = store::passkeys::list(&mut tx, account.id).await?;
     let mut factor = None;
     if authenticator.is_some() || !known.is_empty() {

@@ -70,6 +70,7 @@ pub async fn begin(judge: Judge<'_>, overseer: OverseerId, now: Timestamp) -> Re
         .seal(PURPOSE, &overseer.to_string(), &secret)
         .map_err(StoreError::from)?;
     let mut tx = judge.database.platform().await?;
+    accounts::lock(&mut tx, overseer).await?;
     if !second_factors::put(&mut tx, overseer, &sealed, now).await? {
         return Err(Refused::Confirmed);
     }
@@ -89,9 +90,7 @@ pub async fn confirm(
     let digits = digits(code).ok_or(Refused::Code)?;
     let mut tx = judge.database.platform().await?;
     accounts::lock(&mut tx, overseer).await?;
-    let found = second_factors::find(judge.database.pool(), overseer)
-        .await?
-        .ok_or(Refused::None)?;
+    let found = second_factors::find(&mut tx, overseer).await?.ok_or(Refused::None)?;
     if found.confirmed {
         return Err(Refused::Confirmed);
     }
@@ -150,9 +149,7 @@ pub async fn remove(
 ) -> Result<(), Refused> {
     let mut tx = judge.database.platform().await?;
     accounts::lock(&mut tx, overseer).await?;
-    let found = second_factors::find(judge.database.pool(), overseer)
-        .await?
-        .ok_or(Refused::None)?;
+    let found = second_factors::find(&mut tx, overseer).await?.ok_or(Refused::None)?;
     prove(&mut tx, judge, overseer, Some(&found), code, now).await?;
     second_factors::delete(&mut tx, overseer).await?;
     if passkeys::list(&mut tx, overseer).await?.is_empty() {

@@ -3,7 +3,6 @@
 use domain::OverseerId;
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
-use sqlx::PgPool;
 
 use crate::store::{Scope, StoreError};
 
@@ -19,7 +18,7 @@ pub struct Authenticator {
 }
 
 /// A person's authenticator.
-pub async fn find(pool: &PgPool, overseer: OverseerId) -> Result<Option<Authenticator>, StoreError> {
+pub async fn find(tx: &mut impl Scope, overseer: OverseerId) -> Result<Option<Authenticator>, StoreError> {
     let row = sqlx::query!(
         r#"
         SELECT sealed_secret, confirmed_at IS NOT NULL AS "confirmed!", last_step
@@ -28,7 +27,7 @@ pub async fn find(pool: &PgPool, overseer: OverseerId) -> Result<Option<Authenti
         "#,
         overseer.uuid(),
     )
-    .fetch_optional(pool)
+    .fetch_optional(tx.connection())
     .await
     .map_err(|source| StoreError::new("look for an authenticator", source))?;
     Ok(row.map(|row| Authenticator {
