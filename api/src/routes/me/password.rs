@@ -66,13 +66,15 @@ pub async fn change(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Whether the account has a password. In a transaction of its own: hashing takes long, and none waits for it.
+pub async fn has_password(state: &AppState, login: &Login) -> Result<bool, ApiError> {
+    let mut tx = state.database.platform().await?;
+    Ok(accounts::has_password(&mut tx, login.overseer()).await?)
+}
+
 /// Has who may have found a session left open show the password, where the account has one.
 pub async fn proved(state: &AppState, login: &Login, password: Option<String>) -> Result<(), ApiError> {
-    let mut tx = state.database.platform().await?;
-    let has_password = accounts::has_password(&mut tx, login.overseer()).await?;
-    // Hashing takes long, and no transaction waits for it.
-    drop(tx);
-    if !has_password {
+    if !has_password(state, login).await? {
         return Ok(());
     }
     let missing = || ApiError::invalid("current_password", "write your password");

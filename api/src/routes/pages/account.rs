@@ -59,12 +59,6 @@ async fn written(state: &AppState, login: &Login, refused: Option<&ApiError>) ->
     Ok(page("account.html", &person.name, refused, own))
 }
 
-/// Whether forms ask for a password.
-pub(super) async fn has_password(state: &AppState, login: &Login) -> Result<bool, ApiError> {
-    let mut tx = state.database.platform().await?;
-    Ok(accounts::has_password(&mut tx, login.overseer()).await?)
-}
-
 /// What a form of this login sends, so that it is known for ours.
 pub(super) fn token(state: &AppState, login: &Login) -> Option<String> {
     match &login.proof {

@@ -19,10 +19,13 @@ use crate::{
         json::{self, Json},
         request_id::RequestId,
     },
-    routes::me::passkeys::{
-        challenge,
-        create::{self, Wanted},
-        remove::{self, Removal},
+    routes::me::{
+        passkeys::{
+            challenge,
+            create::{self, Wanted},
+            remove::{self, Removal},
+        },
+        password,
     },
 };
 
@@ -117,7 +120,7 @@ pub async fn remove(
 /// The page that asks; each time for another challenge, since what was answered is used up.
 async fn asked(state: &AppState, login: Login, why: Option<ApiError>) -> Response {
     let csrf = account::token(state, &login);
-    let has_password = match account::has_password(state, &login).await {
+    let has_password = match password::has_password(state, &login).await {
         Ok(has_password) => has_password,
         Err(error) => return error.into_response(),
     };
