@@ -44,6 +44,8 @@ pub struct Services {
     pub database: Database,
     /// The cluster, if there is one.
     pub cluster: Option<Cluster>,
+    /// SHA-256 of what the cluster's API server shows when it tells who changed what, if it does.
+    pub cluster_audit: Option<[u8; 32]>,
     /// What replicas share and may lose, if there is such a place.
     pub redis: Option<Arc<Redis>>,
     /// Where what counts once is judged.
@@ -157,6 +159,7 @@ impl AppState {
             )),
             database,
             cluster,
+            cluster_audit: config.cluster.audit_token,
             redis,
             metrics: Arc::new(metrics),
             audit_signer,

@@ -4,6 +4,7 @@
 mod agents;
 mod error;
 mod mirror;
+mod observe;
 mod resources;
 mod runs;
 mod templates;
@@ -22,9 +23,10 @@ use kube::{Api, Client, Config};
 pub use agents::Seen;
 pub use error::ClusterError;
 pub use mirror::{Change, version};
+pub use observe::{Looks, Observed, Shown, Sight};
 pub use resources::{Kind, Page};
 pub use runs::LogLines;
-pub use tenants::{account, uid};
+pub use tenants::{Place, Places, account, uid};
 pub use workloads::{AgentResource, What, Workload};
 
 use crate::{cluster::mirror::Mirror, config};

@@ -73,6 +73,13 @@ impl Modify for Proofs {
         components.add_security_scheme("access_token", SecurityScheme::Http(bearer));
         components.add_security_scheme("outside_token", SecurityScheme::Http(outside));
         components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKeyScheme::Cookie(cookie)));
+        let audit = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some(
+                "What the cluster's API server shows: the setting `cluster.audit_token`.",
+            ))
+            .build();
+        components.add_security_scheme("kubernetes_audit", SecurityScheme::Http(audit));
         components.add_security_scheme("api_key", SecurityScheme::ApiKey(ApiKeyScheme::Header(key)));
     }
 }
@@ -88,6 +95,7 @@ fn callers() -> OpenApiRouter<AppState> {
         .route_layer(middleware::from_fn(layers::told));
     open()
         .merge(changing)
+        .merge(webhooks())
         .route_layer(middleware::from_fn(layers::timely))
         .merge(runs)
         .route_layer(middleware::from_fn(limits::tell))
@@ -122,6 +130,14 @@ fn open() -> OpenApiRouter<AppState> {
         .route_layer(middleware::from_fn_with_state(Group::Anonymous, limits::layer))
         .merge(registrations)
         .merge(logins)
+}
+
+/// What other services tell.
+fn webhooks() -> OpenApiRouter<AppState> {
+    use routes::webhooks::kubernetes_audit;
+    OpenApiRouter::new()
+        .routes(routes!(kubernetes_audit::receive))
+        .route_layer(DefaultBodyLimit::max(kubernetes_audit::LIMIT))
 }
 
 /// The caller's own.

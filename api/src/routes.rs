@@ -51,6 +51,10 @@ pub mod sign_ups {
     pub mod complete;
 }
 pub mod tenants;
+pub mod webhooks {
+    //! For services that tell this one something.
+    pub mod kubernetes_audit;
+}
 pub mod well_known {
     //! What anybody may read of the service itself.
     pub mod jwks;

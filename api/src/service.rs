@@ -7,6 +7,7 @@ pub mod audit;
 pub mod bell;
 pub mod blocks;
 pub mod claims;
+pub mod cluster_changes;
 pub mod farewell;
 pub mod hashing;
 pub mod keyring;

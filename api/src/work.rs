@@ -4,6 +4,7 @@
 //! every few seconds.
 
 mod agents;
+mod cluster_changes;
 mod mail;
 mod tenant;
 
@@ -17,7 +18,7 @@ use tracing::{error, info, warn};
 use crate::{
     app::AppState,
     auth::random::random,
-    cluster::ClusterError,
+    cluster::{ClusterError, Observed},
     mail::{self as letters, MailError, Mailer},
     metrics::JobOutcome,
     service::{audit, passwords, second_factor, sign_up, tenants},
@@ -84,7 +85,7 @@ pub struct Worker {
     mailer: Mailer,
 }
 
-/// Starts a worker, what wakes it, what numbers the events of the audit, and what follows the agents of the cluster.
+/// Starts a worker, what wakes it, what numbers the events of the audit, and what follows the cluster.
 pub fn start(tasks: &mut JoinSet<()>, state: &AppState, mailer: Mailer) {
     let worker = Worker::new(state.clone(), mailer);
     tasks.spawn(async move { worker.run().await });
@@ -93,8 +94,14 @@ pub fn start(tasks: &mut JoinSet<()>, state: &AppState, mailer: Mailer) {
     let counting = state.clone();
     tasks.spawn(async move { keep_counting(&counting).await });
     if let Some(cluster) = state.cluster.clone() {
-        let following = state.clone();
-        tasks.spawn(async move { agents::follow(&following, &cluster).await });
+        let (following, place) = (state.clone(), cluster.clone());
+        tasks.spawn(async move { agents::follow(&following, &place).await });
+        for kind in Observed::ALL {
+            let (following, place) = (state.clone(), cluster.clone());
+            tasks.spawn(async move { cluster_changes::follow(&following, &place, kind).await });
+        }
+        let settling = state.clone();
+        tasks.spawn(async move { cluster_changes::keep_settling(&settling, &cluster).await });
     }
     let listening = state.clone();
     tasks.spawn(async move { listening.bell.listen(&listening.database).await });

@@ -1,6 +1,9 @@
 //! Label, annotation and finalizer keys. Everything below `pinfold.dev/` is reserved: the admission policy
 //! refuses these keys on what anybody but the operator writes in a tenant's namespace.
 
+/// What all reserved keys begin with.
+pub const PREFIX: &str = "pinfold.dev/";
+
 /// `app.kubernetes.io/managed-by`, always [`MANAGER`] on what the operator makes.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
@@ -48,6 +51,10 @@ pub const PRINCIPAL: &str = "pinfold.dev/principal";
 
 /// On what the API made for somebody (annotation): in which request.
 pub const REQUEST_ID: &str = "pinfold.dev/request-id";
+
+/// On what the API made or changed for somebody (annotation): which of its changes was the last. A change that leaves it as it was is
+/// somebody else's.
+pub const CHANGE: &str = "pinfold.dev/change";
 
 /// On what the API made (annotation): the operation that made it, so that doing it twice makes one.
 pub const OPERATION: &str = "pinfold.dev/operation";

@@ -3,6 +3,7 @@
 
 mod audit;
 mod installed;
+mod kubectl;
 mod linked;
 mod relay;
 mod resources;

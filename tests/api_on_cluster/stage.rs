@@ -65,6 +65,11 @@ impl Stage {
         }
     }
 
+    /// Another replica.
+    pub async fn another(&self) -> Service {
+        Service::start(&self.settings).await
+    }
+
     /// Another replica, which reaches the database by a cable.
     pub async fn by_cable(&self) -> (Service, Cable) {
         let cable = Cable::to(&self.database);

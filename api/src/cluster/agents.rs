@@ -1,9 +1,9 @@
 //! Agents as the cluster has them: whose identities are rows here, too.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use crds::agent::Agent;
-use domain::{AgentId, TenantId};
+use domain::AgentId;
 use futures::{Stream, StreamExt as _};
 use kube::{
     Api, ResourceExt,
@@ -20,7 +20,6 @@ use uuid::Uuid;
 use crate::cluster::{
     Cluster, ClusterError, Namespace,
     mirror::{PAGE, WATCH},
-    tenants,
     workloads::AgentResource,
 };
 
@@ -60,21 +59,6 @@ impl Cluster {
     pub async fn has_agent(&self, namespace: &Namespace, name: &str, id: AgentId) -> Result<bool, ClusterError> {
         let found = self.get::<Agent>(namespace, name).await?;
         Ok(found.as_ref().and_then(id_of) == Some(id))
-    }
-
-    /// The rows that Tenants stand for, by the namespaces that they have.
-    pub async fn tenants_of_namespaces(&self) -> Result<HashMap<String, (TenantId, Uuid)>, ClusterError> {
-        let mut all = HashMap::new();
-        self.each_tenant(|tenant| {
-            let namespace = tenant.status.as_ref().and_then(|status| status.namespace.clone());
-            if let (Some(namespace), Some(account), Ok(uid)) =
-                (namespace, tenants::account(tenant), tenants::uid(tenant))
-            {
-                all.insert(namespace, (account, uid));
-            }
-        })
-        .await?;
-        Ok(all)
     }
 }
 

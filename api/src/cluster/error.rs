@@ -34,6 +34,9 @@ pub enum ClusterError {
     /// What selects by labels cannot be read.
     #[error("{0}")]
     Selector(String),
+    /// A version is no number.
+    #[error("the API server's resource versions are no numbers; Kubernetes 1.35 or later is needed")]
+    Version,
     /// The tenant has no namespace yet.
     #[error("the tenant has no namespace yet")]
     NoNamespace,

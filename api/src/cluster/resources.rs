@@ -9,6 +9,7 @@ use kube::{
     api::{DeleteParams, ListParams, PostParams, Preconditions},
 };
 use serde::{Serialize, de::DeserializeOwned};
+use uuid::Uuid;
 
 use crate::cluster::{Cluster, ClusterError, Namespace, OnBehalf, within};
 
@@ -67,6 +68,11 @@ where
     })
 }
 
+/// What tells a change of the API's from the others.
+pub(super) fn change_id() -> String {
+    Uuid::now_v7().to_string()
+}
+
 impl Cluster {
     /// Makes a resource. One that has its name already is left alone.
     pub async fn create<K: Kind>(
@@ -79,6 +85,7 @@ impl Cluster {
         let annotations = wanted.annotations_mut();
         annotations.insert(labels::PRINCIPAL.to_owned(), by.principal.to_owned());
         annotations.insert(labels::REQUEST_ID.to_owned(), by.request_id.to_owned());
+        annotations.insert(labels::CHANGE.to_owned(), change_id());
         within(
             "create a resource",
             self.of(namespace).create(&PostParams::default(), &wanted),
@@ -113,10 +120,12 @@ impl Cluster {
 
     /// Replaces a resource by what became of the version that was read.
     pub async fn replace<K: Kind>(&self, namespace: &Namespace, changed: &K) -> Result<K, ClusterError> {
+        let mut changed = changed.clone();
+        changed.annotations_mut().insert(labels::CHANGE.to_owned(), change_id());
         let (name, params) = (changed.name_any(), PostParams::default());
         within(
             "replace a resource",
-            self.of(namespace).replace(&name, &params, changed),
+            self.of(namespace).replace(&name, &params, &changed),
         )
         .await
     }

@@ -2,7 +2,7 @@
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
-use crds::sandbox_run::SandboxRun;
+use crds::{labels, sandbox_run::SandboxRun};
 use futures::{AsyncBufRead, AsyncBufReadExt as _, Stream, StreamExt as _, TryStreamExt as _, stream};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
@@ -79,7 +79,8 @@ impl Cluster {
 
     /// Asks for a run's end.
     pub async fn cancel_run(&self, namespace: &Namespace, run: &SandboxRun) -> Result<SandboxRun, ClusterError> {
-        let patch = json!({"metadata": {"uid": run.uid()}, "spec": {"cancel": true}});
+        let annotations = json!({labels::CHANGE: resources::change_id()});
+        let patch = json!({"metadata": {"uid": run.uid(), "annotations": annotations}, "spec": {"cancel": true}});
         let call = self.runs(namespace);
         let name = run.name_any();
         within(

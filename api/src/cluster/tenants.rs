@@ -1,18 +1,35 @@
 //! The Tenant resource that stands for a tenant's row.
 
+use std::collections::HashMap;
+
 use crds::{
     labels,
     tenant::{Tenant, TenantSpec},
 };
 use domain::TenantId;
+use jiff::Timestamp;
 use kube::{
-    Api, ResourceExt as _,
+    Api, Resource, ResourceExt as _,
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions},
 };
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::cluster::{Cluster, ClusterError, Namespace, Page, resources, within};
+
+/// A Tenant that says which row it stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The tenant whose row that is.
+    pub account: TenantId,
+    /// The Tenant's UID.
+    pub uid: Uuid,
+    /// When it was made.
+    pub made_at: Timestamp,
+}
+
+/// Such Tenants by the namespaces that they have.
+pub type Places = HashMap<String, Place>;
 
 /// Tenants that are read at once.
 const PAGE: u32 = 500;
@@ -34,9 +51,9 @@ impl Cluster {
                 deletion_policy: crds::tenant::DeletionPolicy::default(),
             },
         );
-        wanted
-            .annotations_mut()
-            .insert(labels::OPERATION.to_owned(), operation.to_owned());
+        let annotations = wanted.annotations_mut();
+        annotations.insert(labels::OPERATION.to_owned(), operation.to_owned());
+        annotations.insert(labels::CHANGE.to_owned(), resources::change_id());
         let made = within("create a Tenant", tenants.create(&PostParams::default(), &wanted)).await;
         let made = match made {
             Err(error) if error.code() == Some(409) => within("read a Tenant", tenants.get(name)).await?,
@@ -89,8 +106,24 @@ impl Cluster {
         Ok(heads)
     }
 
+    /// The rows that Tenants stand for.
+    pub async fn places(&self) -> Result<Places, ClusterError> {
+        let mut all = HashMap::new();
+        self.each_tenant(|tenant| {
+            let namespace = tenant.status.as_ref().and_then(|status| status.namespace.clone());
+            let made_at = tenant.creation_timestamp().map(|time| time.0);
+            if let (Some(namespace), Some(account), Ok(uid), Some(made_at)) =
+                (namespace, account(tenant), uid(tenant), made_at)
+            {
+                all.insert(namespace, Place { account, uid, made_at });
+            }
+        })
+        .await?;
+        Ok(all)
+    }
+
     /// Shows every Tenant of the cluster, page by page.
-    pub(super) async fn each_tenant(&self, mut show: impl FnMut(&Tenant)) -> Result<(), ClusterError> {
+    async fn each_tenant(&self, mut show: impl FnMut(&Tenant)) -> Result<(), ClusterError> {
         let mut next = None;
         loop {
             let page = self.list_tenants(PAGE, next.as_deref()).await?;
@@ -153,9 +186,9 @@ pub fn account(tenant: &Tenant) -> Option<TenantId> {
     tenant.annotations().get(labels::OPERATION)?.parse().ok()
 }
 
-/// The UID of a Tenant.
-pub fn uid(tenant: &Tenant) -> Result<Uuid, ClusterError> {
-    tenant
+/// The UID of a resource.
+pub fn uid(resource: &impl Resource) -> Result<Uuid, ClusterError> {
+    resource
         .uid()
         .and_then(|text| Uuid::try_parse(&text).ok())
         .ok_or(ClusterError::NoNamespace)

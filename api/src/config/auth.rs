@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// The shortest secret that is one (RFC 2104, section 3: not below the length of the hash).
-const SHORTEST_SECRET: usize = 32;
+pub(super) const SHORTEST_SECRET: usize = 32;
 
 /// Keys and tokens.
 #[derive(Debug, Clone)]

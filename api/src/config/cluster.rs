@@ -2,10 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::config::{
-    problems::Problems,
-    settings::{KUBECONFIG, TEMPLATES_NAMESPACE},
-    source::Source,
+use crate::{
+    auth::opaque::sha256,
+    config::{
+        auth::SHORTEST_SECRET,
+        problems::Problems,
+        settings::{AUDIT_TOKEN, KUBECONFIG, TEMPLATES_NAMESPACE},
+        source::Source,
+    },
 };
 
 /// What every pod has that may talk to its cluster.
@@ -18,6 +22,8 @@ pub struct Cluster {
     pub access: Access,
     /// Where the templates are that come with the platform.
     pub templates_namespace: String,
+    /// SHA-256 of what the cluster's API server shows when it tells who changed what; nothing if it does not.
+    pub audit_token: Option<[u8; 32]>,
 }
 
 /// How the cluster is reached.
@@ -50,9 +56,16 @@ impl Cluster {
                 format!("{templates_namespace:?} is no name of a namespace"),
             );
         }
+        let audit_token = source.text(&AUDIT_TOKEN).map(|token| {
+            if token.len() < SHORTEST_SECRET {
+                problems.with(&AUDIT_TOKEN, format!("is shorter than {SHORTEST_SECRET} bytes"));
+            }
+            sha256(token.as_bytes())
+        });
         Self {
             access,
             templates_namespace,
+            audit_token,
         }
     }
 }

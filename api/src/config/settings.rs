@@ -168,6 +168,16 @@ pub const TEMPLATES_NAMESPACE: Setting = Setting {
     about: "The namespace of the templates that come with the platform.",
 };
 
+/// What the cluster's API server shows.
+pub const AUDIT_TOKEN: Setting = Setting {
+    path: "cluster.audit_token",
+    names: &["PINFOLD_KUBERNETES_AUDIT_TOKEN"],
+    default: None,
+    secret: true,
+    about: "At least 32 bytes of text that the cluster's API server shows when it sends its audit to `/webhooks/kubernetes-audit` (docs/audit.md), so \
+            that this service's audit names who changed a tenant's resources with kubectl. Without it such changes are by nobody in particular.",
+};
+
 /// What shadow overseers are derived with.
 pub const SHADOW_SECRET: Setting = Setting {
     path: "auth.shadow_secret",
@@ -344,6 +354,7 @@ pub const ALL: &[Setting] = &[
     REDIS_URL,
     KUBECONFIG,
     TEMPLATES_NAMESPACE,
+    AUDIT_TOKEN,
     MASTER_KEY,
     PREVIOUS_MASTER_KEY,
     MASTER_KEY_PATH,

@@ -15,6 +15,8 @@ use crate::store::{Scope, StoreError};
 pub enum Actor {
     /// An agent.
     Agent(AgentId),
+    /// A user of the cluster, by its own means; nobody said which if nothing.
+    Kubernetes(Option<Uuid>),
     /// A person.
     Overseer(OverseerId),
     /// What runs in a sandbox.
@@ -27,6 +29,8 @@ impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Agent(id) => write!(f, "agent/{id}"),
+            Self::Kubernetes(Some(id)) => write!(f, "kubernetes/{id}"),
+            Self::Kubernetes(None) => f.write_str("kubernetes"),
             Self::Overseer(id) => write!(f, "overseer/{id}"),
             Self::Run(id) => write!(f, "run/{id}"),
             Self::System => f.write_str("system"),
@@ -106,6 +110,7 @@ impl<'a> Columns<'a> {
     fn push(&mut self, event: &Event<'a>) {
         let (kind, actor) = match event.actor {
             Actor::Agent(id) => ("agent", Some(id.uuid())),
+            Actor::Kubernetes(id) => ("kubernetes", id),
             Actor::Overseer(id) => ("overseer", Some(id.uuid())),
             Actor::Run(id) => ("run", Some(id.uuid())),
             Actor::System => ("system", None),

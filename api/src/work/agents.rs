@@ -106,19 +106,20 @@ impl Todo {
         if self.changed.is_empty() {
             return Ok(());
         }
-        let tenants = cluster.tenants_of_namespaces().await?;
+        let places = cluster.places().await?;
         let ids: Vec<AgentId> = self.changed.keys().copied().collect();
         for id in ids {
             let Some(resource) = self.changed.get(&id) else {
                 continue;
             };
             // One of a Tenant that is nobody's here is looked at again when it changes, or proves itself.
-            if let Some((tenant, uid)) = tenants.get(&resource.namespace)
-                && namespaces::is_of(&state.database, *tenant, *uid).await?
+            if let Some(place) = places.get(&resource.namespace)
+                && namespaces::is_of(&state.database, place.account, place.uid).await?
             {
-                let adopted = resource_agents::adopt(&state.database, *tenant, resource, "", state.clock.now()).await?;
+                let (tenant, now) = (place.account, state.clock.now());
+                let adopted = resource_agents::adopt(&state.database, tenant, resource, "", now).await?;
                 if adopted == Adoption::NoOwner {
-                    info!(agent = %id, tenant = %tenant, "an Agent of a tenant without an owner is nobody's");
+                    info!(agent = %id, %tenant, "an Agent of a tenant without an owner is nobody's");
                 }
             }
             if let Some(resource) = self.changed.remove(&id) {

@@ -5,8 +5,8 @@ use domain::TenantId;
 use crate::{
     app::AppState,
     cluster::ClusterError,
-    service::tenants as service,
-    store::{jobs::Held, tenants},
+    service::{cluster_changes, tenants as service},
+    store::{cluster_changes as changes, jobs::Held, tenants},
     work::JobError,
 };
 
@@ -28,6 +28,10 @@ pub async fn apply(state: &AppState, job: &Held) -> Result<(), JobError> {
         // was done late.
         let unnamed = cluster.find_tenant(&row.name, &id.to_string()).await?;
         for resource in row.resource.into_iter().chain(unnamed) {
+            let mut tx = state.database.platform().await?;
+            let deletion = cluster_changes::own_deletion(resource, "", state.clock.now());
+            changes::ask(&mut tx, &[deletion]).await?;
+            tx.commit().await?;
             if !cluster.delete_tenant(&row.name, resource).await? {
                 return Err(JobError::Later("the Tenant is being deleted".to_owned()));
             }

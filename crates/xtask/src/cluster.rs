@@ -47,6 +47,11 @@ impl Cluster {
         self.dir.join("pki")
     }
 
+    /// What the API server shows when it tells the control-plane API who changed what.
+    pub(crate) fn audit_token(&self) -> PathBuf {
+        self.pki().join("audit-webhook.token")
+    }
+
     pub(crate) fn logs(&self) -> PathBuf {
         self.dir.join("log")
     }

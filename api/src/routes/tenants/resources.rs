@@ -6,10 +6,14 @@ use serde_json::{Map, Value, json};
 use crate::{
     app::AppState,
     auth::rights::Needs,
-    cluster::{Cluster, Kind, Namespace, OnBehalf},
+    cluster::{Cluster, ClusterError, Kind, Namespace, OnBehalf, uid},
     http::{access::In, error::ApiError, etag::IfMatch, json, merge::merge, once::Claim},
-    service::namespaces,
-    store::audit::{self, Event},
+    service::{cluster_changes, namespaces},
+    store::{
+        TenantTransaction,
+        audit::{self, Event},
+        cluster_changes as changes,
+    },
 };
 
 /// The cluster, and the tenant's namespace in it.
@@ -34,7 +38,39 @@ pub struct Asked<'a> {
 
 /// Writes down what is asked, before the cluster is asked: nothing is done that nobody wrote down.
 pub async fn record<R: Needs>(state: &AppState, access: &In<R>, asked: Asked<'_>) -> Result<(), ApiError> {
+    let tx = state.database.tenant(access.tenant).await?;
+    record_in(tx, state, access, asked).await
+}
+
+/// Deletes a resource of the tenant's, by `delete`. That it was asked for here is written down with it: a deletion leaves no mark on what
+/// is gone.
+pub async fn delete<R: Needs, K: Kind, T>(
+    state: &AppState,
+    access: &In<R>,
+    asked: Asked<'_>,
+    resource: &K,
+    delete: impl Future<Output = Result<T, ClusterError>> + Send,
+) -> Result<T, ApiError> {
+    let uid = uid(resource)?;
     let mut tx = state.database.tenant(access.tenant).await?;
+    let deletion = cluster_changes::own_deletion(uid, asked.request_id, state.clock.now());
+    changes::ask(&mut tx, &[deletion]).await?;
+    record_in(tx, state, access, asked).await?;
+    match delete.await {
+        Err(error) if error.is_certain() => {
+            changes::unask(state.database.pool(), uid).await?;
+            Err(error.into())
+        }
+        other => Ok(other?),
+    }
+}
+
+async fn record_in<R: Needs>(
+    mut tx: TenantTransaction,
+    state: &AppState,
+    access: &In<R>,
+    asked: Asked<'_>,
+) -> Result<(), ApiError> {
     let event = Event {
         at: state.clock.now(),
         actor: access.caller.actor(),

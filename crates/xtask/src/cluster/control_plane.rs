@@ -6,13 +6,16 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use serde_json::json;
 
 use super::Cluster;
 use super::machine::Component;
 use super::network::Range;
 use super::template::fill;
+use crate::install::{self, api::random_hex};
 
 pub(crate) const MACHINE: &str = "control-plane";
+const AUDIT_WEBHOOK: &str = "audit-webhook";
 const CONFIG: [(&str, &str); 2] = [
     ("audit.yaml", include_str!("../../../../dev/cluster/config/audit.yaml")),
     (
@@ -31,6 +34,8 @@ pub(crate) struct Address {
     pub(crate) services: String,
     /// Kubelets and pods exist.
     pub(crate) nodes: bool,
+    /// Where the control-plane API wants to be told of changes.
+    pub(crate) audit: Option<String>,
 }
 
 impl Address {
@@ -43,6 +48,7 @@ impl Address {
             etcd_peers: 2380,
             services,
             nodes: true,
+            audit: Some(format!("{}/webhooks/kubernetes-audit", install::api::url(range))),
         }
     }
 
@@ -64,6 +70,7 @@ impl Address {
             etcd_peers: ports[2],
             services: "10.96.0.0/16".to_owned(),
             nodes: false,
+            audit: None,
         })
     }
 
@@ -82,6 +89,9 @@ pub(crate) fn components(
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     for (name, text) in CONFIG {
         fs::write(folder.join(name), text).with_context(|| format!("cannot write {name}"))?;
+    }
+    if let Some(url) = &address.audit {
+        tell_audit(cluster, url)?;
     }
     let component = |name: &str, argv| Component::new(cluster, MACHINE, name, argv);
     let api = format!("{}/readyz", address.server());
@@ -113,6 +123,25 @@ pub(crate) fn components(
     Ok(found)
 }
 
+/// Writes whom the API server tells of changes, and with which token.
+fn tell_audit(cluster: &Cluster, url: &str) -> Result<()> {
+    let token = cluster.audit_token();
+    if !token.exists() {
+        let text = [random_hex()?, random_hex()?].concat();
+        fs::write(&token, text).with_context(|| format!("cannot write {}", token.display()))?;
+    }
+    let read = fs::read_to_string(&token).with_context(|| format!("cannot read {}", token.display()))?;
+    let authority = cluster.pki().join("web-ca.crt");
+    let config = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "pinfold",
+        "clusters": [{"name": "pinfold", "cluster": {"server": url, "certificate-authority": authority}}],
+        "users": [{"name": "pinfold", "user": {"token": read}}],
+        "contexts": [{"name": "pinfold", "context": {"cluster": "pinfold", "user": "pinfold"}}],
+    });
+    let path = cluster.kubeconfig(AUDIT_WEBHOOK);
+    fs::write(&path, config.to_string()).with_context(|| format!("cannot write {}", path.display()))
+}
+
 fn etcd(cluster: &Cluster, kube: &Path, address: &Address) -> Vec<String> {
     let client = format!("http://127.0.0.1:{}", address.etcd);
     let peers = format!("http://127.0.0.1:{}", address.etcd_peers);
@@ -140,7 +169,7 @@ fn etcd(cluster: &Cluster, kube: &Path, address: &Address) -> Vec<String> {
 fn api_server(cluster: &Cluster, kube: &Path, address: &Address) -> Vec<String> {
     let pki = |file: &str| cluster.pki().join(file).display().to_string();
     let folder = cluster.machine(MACHINE);
-    let flags = [
+    let mut flags = vec![
         flag("etcd-servers", format!("http://127.0.0.1:{}", address.etcd)),
         flag("bind-address", if address.nodes { "0.0.0.0" } else { "127.0.0.1" }),
         flag("advertise-address", &address.host),
@@ -173,6 +202,14 @@ fn api_server(cluster: &Cluster, kube: &Path, address: &Address) -> Vec<String> 
         flag("allow-privileged", true),
         flag("profiling", false),
     ];
+    if address.audit.is_some() {
+        flags.extend([
+            flag("audit-webhook-config-file", cluster.kubeconfig(AUDIT_WEBHOOK).display()),
+            // An answer holds a whole object; by default 400 of them are sent at once, 30 seconds late.
+            flag("audit-webhook-batch-max-size", 20),
+            flag("audit-webhook-batch-max-wait", "1s"),
+        ]);
+    }
     assets(address, "kube-apiserver").map_or_else(
         || program(kube, "kube-apiserver", flags.clone()),
         |own| plain(&own, flags.clone()),

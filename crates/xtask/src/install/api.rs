@@ -46,7 +46,7 @@ pub(super) fn prepare(
         let server = ["delete", "deployment/postgres", "--ignore-not-found", "--timeout=60s"];
         kubectl.run(stage).args(["--namespace", DATA]).args(server).run()?;
         let _ = fs::remove_dir_all(&data);
-        secrets(stage, kubectl)?;
+        secrets(stage, cluster, kubectl)?;
     }
     let pki = cluster.dir.join("pki");
     let read = |name| fs::read_to_string(pki.join(name)).with_context(|| format!("cannot read {name}"));
@@ -106,13 +106,15 @@ pub(crate) fn exists(kubectl: &Kubectl, namespace: &str, secret: &str) -> Result
 }
 
 /// All at once: the passwords in one are those in the other.
-fn secrets(stage: &Stage, kubectl: &Kubectl) -> Result<()> {
+fn secrets(stage: &Stage, cluster: &Cluster, kubectl: &Kubectl) -> Result<()> {
     let [postgres, owner, app, redis] = [random_hex()?, random_hex()?, random_hex()?, random_hex()?];
     let host = format!("postgres.{DATA}.svc:5432/pinfold");
     let key = Run::new("sh").args(["-c", "head -c 32 /dev/urandom | base64 --wrap=0"]);
+    let audit = fs::read_to_string(cluster.audit_token()).context("cannot read the token of the API server's audit")?;
     let service = json!({
         "DATABASE_URL": format!("postgresql://pinfold:{app}@{host}"),
         "PINFOLD_DATABASE_MIGRATION_URL": format!("postgresql://pinfold_owner:{owner}@{host}"),
+        "PINFOLD_KUBERNETES_AUDIT_TOKEN": audit,
         "PINFOLD_MASTER_KEY": key.output()?,
         "REDIS_URL": format!("redis://:{redis}@redis.{DATA}.svc:6379/0"),
     });

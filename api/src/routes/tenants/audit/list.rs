@@ -8,7 +8,7 @@ use crate::{
     app::AppState,
     auth::rights::need,
     http::{access::In, error::ApiError, parse, query::Query},
-    routes::tenants::audit::AuditEvent,
+    routes::tenants::audit::{self, AuditEvent},
     store::audit_chain::{self, Filter},
 };
 
@@ -85,9 +85,13 @@ pub async fn list(
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = found.len() > limit;
     found.truncate(limit);
+    let users = audit::users(&mut tx, &found).await?;
     let last = found.last().map(|(sequence, _)| sequence.to_string());
     Ok(axum::Json(AuditEvents {
-        events: found.into_iter().map(AuditEvent::from).collect(),
+        events: found
+            .into_iter()
+            .map(|(sequence, event)| AuditEvent::new(sequence, event, &users))
+            .collect(),
         next_page_token: last.filter(|_| more),
     }))
 }

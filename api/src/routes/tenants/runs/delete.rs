@@ -43,8 +43,7 @@ pub async fn delete(
         name: &name,
         request_id: &request_id,
     };
-    resources::record(&state, &access, asked).await?;
-    let version = cluster.delete_run(&namespace, &run).await?;
+    let version = resources::delete(&state, &access, asked, &run, cluster.delete_run(&namespace, &run)).await?;
     runs::wrote(&state, &access, version).await?;
     Ok(StatusCode::NO_CONTENT)
 }

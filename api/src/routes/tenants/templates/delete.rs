@@ -43,7 +43,6 @@ pub async fn delete(
         name: &name,
         request_id: &request_id,
     };
-    resources::record(&state, &access, asked).await?;
-    cluster.delete(&namespace, &template).await?;
+    resources::delete(&state, &access, asked, &template, cluster.delete(&namespace, &template)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
