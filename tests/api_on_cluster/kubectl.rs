@@ -124,7 +124,7 @@ async fn both_doors_lead_into_one_audit() {
         .await
         .expect("delete the template");
     let tenants: Api<crds::tenant::Tenant> = Api::all(stage.admin.clone());
-    let plan = json!({"spec": {"suspended": true}});
+    let plan = json!({"spec": {"suspended": true, "suspensionReason": "by hand"}});
     tenants
         .patch(&tenant, &params, &Patch::Merge(plan))
         .await
