@@ -79,4 +79,5 @@ GRANT SELECT, INSERT ON cluster_users TO pinfold_app;
 
 ALTER TABLE audit_events
     DROP CONSTRAINT audit_events_actor_kind_check,
-    ADD CONSTRAINT audit_events_actor_kind_check CHECK (actor_kind IN ('agent', 'kubernetes', 'overseer', 'run', 'system'));
+    ADD CONSTRAINT audit_events_actor_kind_check CHECK (actor_kind IN ('agent', 'kubernetes', 'overseer', 'run', 'system'))
+    NOT VALID;

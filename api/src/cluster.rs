@@ -26,7 +26,7 @@ pub use mirror::{Change, version};
 pub use observe::{Looks, Observed, Shown, Sight};
 pub use resources::{Kind, Page};
 pub use runs::LogLines;
-pub use tenants::{Place, Places, account, uid};
+pub use tenants::{Place, Places, account, is_ending, uid};
 pub use workloads::{AgentResource, What, Workload};
 
 use crate::{cluster::mirror::Mirror, config};

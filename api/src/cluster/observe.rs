@@ -1,15 +1,19 @@
 //! What happens to resources of ours, whoever does it: their metadata, as lists and watches show it. Unlike the mirror, who reads this goes
 //! on where somebody else stopped, so that nothing is missed while no process runs.
 
+use std::collections::BTreeMap;
+
 use crds::{agent::Agent, labels, sandbox_run::SandboxRun, sandbox_template::SandboxTemplate, tenant::Tenant};
 use domain::TenantId;
-use futures::{Stream, TryStreamExt as _};
+use futures::{Stream, StreamExt as _};
 use jiff::Timestamp;
 use kube::{
-    Api, ResourceExt as _,
-    api::{ApiResource, DynamicObject, ListParams, WatchParams},
-    core::{PartialObjectMeta, WatchEvent},
+    Resource as _,
+    api::{ApiResource, DynamicObject, ListParams, ObjectList, WatchParams},
+    core::{Request, WatchEvent},
 };
+use serde::Deserialize;
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
@@ -111,24 +115,56 @@ impl Shown {
     }
 }
 
-/// A resource's metadata.
-type Metadata = PartialObjectMeta<DynamicObject>;
+/// A resource, as far as it is read. Of its metadata only what nobody but the API server forms: a user who writes what a stricter reader cannot
+/// read would blind it for all.
+#[derive(Debug, Clone, Deserialize)]
+struct Metadata {
+    #[serde(default)]
+    metadata: Members,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Members {
+    uid: Option<String>,
+    resource_version: Option<String>,
+    namespace: Option<String>,
+    name: Option<String>,
+    creation_timestamp: Option<String>,
+    generation: Option<i64>,
+    deletion_timestamp: Option<Value>,
+    labels: Option<BTreeMap<String, String>>,
+    annotations: Option<BTreeMap<String, String>>,
+    finalizers: Option<Vec<String>>,
+    owner_references: Option<Value>,
+}
 
 impl Cluster {
     /// Every resource of a kind, and the version of the list.
     pub async fn look(&self, kind: Observed) -> Result<(Vec<Sight>, u64), ClusterError> {
-        let api = Self::metadata(self.client.clone(), kind);
         let mut params = ListParams::default().limit(PAGE);
         let mut all = Vec::new();
         loop {
-            let page = within("list what there is", api.list_metadata(&params)).await?;
+            let page = self.page(kind, &params).await?;
             all.extend(page.items.iter().filter_map(sight));
-            let Some(token) = page.metadata.continue_.filter(|token| !token.is_empty()) else {
-                let version = page.metadata.resource_version.and_then(|text| text.parse().ok());
-                return Ok((all, version.ok_or(ClusterError::Version)?));
+            let Some(token) = page.metadata.continue_.clone().filter(|token| !token.is_empty()) else {
+                return Ok((all, version(&page)?));
             };
             params.continue_token = Some(token);
         }
+    }
+
+    /// The newest version of a kind.
+    pub async fn newest(&self, kind: Observed) -> Result<u64, ClusterError> {
+        version(&self.page(kind, &ListParams::default().limit(1)).await?)
+    }
+
+    async fn page(&self, kind: Observed, params: &ListParams) -> Result<ObjectList<Metadata>, ClusterError> {
+        within("list what there is", async {
+            let request = of(kind).list_metadata(params).map_err(kube::Error::BuildRequest)?;
+            self.client.request(request).await
+        })
+        .await
     }
 
     /// What happens to resources of a kind from a version on, until the API server ends the watch.
@@ -137,20 +173,35 @@ impl Cluster {
         kind: Observed,
         from: u64,
     ) -> Result<impl Stream<Item = Result<Shown, ClusterError>> + Send + use<>, ClusterError> {
-        let api = Self::metadata(self.watching.clone(), kind);
+        const ATTEMPT: &str = "watch what happens";
         let params = WatchParams::default().timeout(WATCH);
-        let events = within("watch what happens", async {
-            api.watch_metadata(&params, &from.to_string()).await
+        let events = within(ATTEMPT, async {
+            let request = of(kind)
+                .watch_metadata(&params, &from.to_string())
+                .map_err(kube::Error::BuildRequest)?;
+            self.watching.request_events::<Metadata>(request).await
         })
         .await?;
-        Ok(events
-            .map_err(|source| ClusterError::new("watch what happens", source))
-            .try_filter_map(|event| std::future::ready(shown(event))))
+        Ok(events.filter_map(|event| {
+            std::future::ready(match event {
+                Ok(event) => shown(event).transpose(),
+                Err(source) => Some(Err(ClusterError::new(ATTEMPT, source))),
+            })
+        }))
     }
+}
 
-    fn metadata(client: kube::Client, kind: Observed) -> Api<DynamicObject> {
-        Api::all_with(client, &kind.resource())
-    }
+fn of(kind: Observed) -> Request {
+    Request::new(DynamicObject::url_path(&kind.resource(), None))
+}
+
+fn version(list: &ObjectList<Metadata>) -> Result<u64, ClusterError> {
+    let version = list
+        .metadata
+        .resource_version
+        .as_deref()
+        .and_then(|text| text.parse().ok());
+    version.ok_or(ClusterError::Version)
 }
 
 fn shown(event: WatchEvent<Metadata>) -> Result<Option<Shown>, ClusterError> {
@@ -170,37 +221,56 @@ fn shown(event: WatchEvent<Metadata>) -> Result<Option<Shown>, ClusterError> {
 /// Nothing of an object that the API server did not name as it names all: there is none.
 fn sight(resource: &Metadata) -> Option<Sight> {
     let meta = &resource.metadata;
-    let annotation = |key: &str| resource.annotations().get(key);
+    let annotation = |key: &str| meta.annotations.as_ref()?.get(key);
+    // What made it marks it as well: a replica of the release before knows of no changes.
+    let change = annotation(labels::CHANGE).or_else(|| annotation(labels::REQUEST_ID));
     Some(Sight {
         id: Uuid::try_parse(meta.uid.as_deref()?).ok()?,
         version: meta.resource_version.as_deref()?.parse().ok()?,
         looks: Looks {
             namespace: meta.namespace.clone(),
             name: meta.name.clone()?,
-            made_at: meta.creation_timestamp.as_ref()?.0,
+            made_at: meta.creation_timestamp.as_deref()?.parse().ok()?,
             account: annotation(labels::OPERATION).and_then(|text| text.parse().ok()),
             generation: meta.generation.unwrap_or_default(),
-            metadata_hash: hash(resource),
-            change: annotation(labels::CHANGE).cloned(),
+            metadata_hash: hash(meta),
+            change: change
+                .filter(|text| text.bytes().all(|b| b.is_ascii_graphic()))
+                .cloned(),
             is_ending: meta.deletion_timestamp.is_some(),
         },
     })
 }
 
-/// Over what its users write of its metadata.
-fn hash(resource: &Metadata) -> [u8; 32] {
-    let is_theirs = |key: &str| {
-        !key.starts_with(labels::PREFIX) || [labels::REPLACE_IDENTITY, labels::CONFIRM_DELETIONS].contains(&key)
+/// Over what its users write of its metadata. Whoever changes what counts sees to it that what is stored by another release is no change.
+fn hash(meta: &Members) -> [u8; 32] {
+    const STEERING: [&str; 2] = [labels::REPLACE_IDENTITY, labels::CONFIRM_DELETIONS];
+    // Those of a deletion that waits for others: the garbage collector's.
+    const COLLECTOR: [&str; 2] = ["foregroundDeletion", "orphan"];
+    let is_theirs = |key: &str| !key.starts_with(labels::PREFIX) || STEERING.contains(&key);
+    let pairs = |all: &Option<BTreeMap<String, String>>| {
+        let all = all.iter().flatten().filter(|(key, _)| is_theirs(key));
+        all.map(|(key, value)| (key.clone(), value.clone())).collect::<Vec<_>>()
     };
-    let theirs = [resource.labels(), resource.annotations()]
-        .map(|all| all.iter().filter(|(key, _)| is_theirs(key)).collect::<Vec<_>>());
+    let finalizers: Vec<&String> = meta
+        .finalizers
+        .iter()
+        .flatten()
+        .filter(|name| is_theirs(name) && !COLLECTOR.contains(&name.as_str()))
+        .collect();
+    let theirs = (
+        pairs(&meta.labels),
+        pairs(&meta.annotations),
+        finalizers,
+        &meta.owner_references,
+    );
     // Texts are always JSON.
     sha256(&serde_json::to_vec(&theirs).unwrap_or_default())
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
@@ -241,6 +311,14 @@ mod tests {
                 ..wanted.clone()
             }
         );
+        let made = looks(&json!({"annotations": {"pinfold.dev/request-id": "r1"}}));
+        assert_eq!(
+            made.change.as_deref(),
+            Some("r1"),
+            "made by a release that numbers no changes"
+        );
+        let nonsense = looks(&json!({"annotations": {"pinfold.dev/change": "c\u{0}"}}));
+        assert_eq!(nonsense.change, None);
         let account = "00000000-0000-0000-0000-00000000000b";
         let linked = looks(&json!({"annotations": {"pinfold.dev/operation": account}}));
         assert_eq!(
@@ -269,10 +347,24 @@ mod tests {
             of(json!({"labels": {}})),
             of(json!({"labels": {}, "annotations": {"team": "search"}})),
             of(json!({"annotations": {"pinfold.dev/replace-identity": "u"}})),
+            of(json!({"finalizers": ["example.com/hold"]})),
+            of(json!({"ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "x", "uid": "u"}]})),
         ];
+        assert_eq!(
+            of(json!({"finalizers": ["pinfold.dev/result", "foregroundDeletion"]})),
+            all[0]
+        );
         for (place, one) in all.iter().enumerate() {
             assert!(!all[..place].contains(one), "{place}");
         }
+    }
+
+    /// Anybody may write what they like into the fields of others' managers.
+    #[test]
+    fn reads_what_a_strict_reader_cannot() {
+        let odd = json!({"managedFields": [{"manager": "x", "time": "9999-12-31T23:59:59Z"}], "creationTimestamp": "2027-01-15T08:00:00Z"});
+        assert_eq!(looks(&odd), looks(&json!({})));
+        assert_eq!(sight(&serde_json::from_value(json!({"kind": "x"})).unwrap()), None);
     }
 
     #[test]

@@ -186,6 +186,11 @@ pub fn account(tenant: &Tenant) -> Option<TenantId> {
     tenant.annotations().get(labels::OPERATION)?.parse().ok()
 }
 
+/// Whether a resource's end was asked for.
+pub fn is_ending(resource: &impl Resource) -> bool {
+    resource.meta().deletion_timestamp.is_some()
+}
+
 /// The UID of a resource.
 pub fn uid(resource: &impl Resource) -> Result<Uuid, ClusterError> {
     resource

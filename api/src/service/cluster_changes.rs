@@ -43,10 +43,12 @@ impl Verb {
 /// What somebody else than the API did, if a resource looks so after it looked otherwise. Whether a deletion is the API's is another
 /// question: it leaves no mark.
 fn done(before: Option<&Looks>, now: &Looks, is_gone: bool) -> Option<Verb> {
-    let was_ending = before.is_some_and(|before| before.is_ending);
-    if is_gone || now.is_ending {
+    match before {
         // The end of one whose end was asked for is what was asked for.
-        return (!was_ending).then_some(Verb::Delete);
+        Some(before) if before.is_ending && is_gone => return None,
+        Some(before) if before.is_ending => {}
+        _ if is_gone || now.is_ending => return Some(Verb::Delete),
+        _ => {}
     }
     let is_ours = now.change.is_some() && now.change.as_ref() != before.and_then(|before| before.change.as_ref());
     match before {

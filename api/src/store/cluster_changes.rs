@@ -1,5 +1,7 @@
 //! Changes of the cluster's resources on their way into the audit, and who asked for them.
 
+use std::collections::BTreeMap;
+
 use domain::TenantId;
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
@@ -166,6 +168,8 @@ pub async fn due(
         FROM cluster_changes AS c
         LEFT JOIN cluster_requests AS r
             ON r.resource_id = c.resource_id AND r.version = CASE c.verb WHEN 'delete' THEN 0 ELSE c.version END
+            -- The version at which an update was found may be that of a later write.
+            AND NOT (c.was_missed AND c.verb = 'update')
         WHERE r.resource_id IS NOT NULL OR c.seen_at <= $1
         ORDER BY c.version
         LIMIT $2
@@ -232,28 +236,44 @@ pub async fn take(tx: &mut impl Scope, change: &Change) -> Result<bool, StoreErr
 /// Stores who asked for changes. What this service asked for is its own, whatever the cluster says; otherwise the first counts: a request
 /// that changes nothing is answered with the version that was there.
 pub async fn ask(tx: &mut impl Scope, requests: &[Request]) -> Result<(), StoreError> {
+    // Each once, and in one order: two that store the same do not wait for each other in turn.
+    let mut first: BTreeMap<(Uuid, u64), &Request> = BTreeMap::new();
     for request in requests {
-        sqlx::query!(
-            r#"
-            INSERT INTO cluster_requests AS r (resource_id, version, is_own, user_name, acting_as, request_id, at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7)
-            ON CONFLICT (resource_id, version) DO UPDATE
-            SET is_own = EXCLUDED.is_own, user_name = EXCLUDED.user_name, acting_as = EXCLUDED.acting_as,
-                request_id = EXCLUDED.request_id, at = EXCLUDED.at
-            WHERE NOT r.is_own AND (EXCLUDED.is_own OR EXCLUDED.at < r.at)
-            "#,
-            request.resource,
-            request.version.cast_signed(),
-            request.by.is_none(),
-            request.by.as_ref().map(|by| by.user.as_str()),
-            request.by.as_ref().and_then(|by| by.acting_as.as_deref()),
-            request.request_id,
-            request.at.to_sqlx() as _,
-        )
-        .execute(tx.connection())
-        .await
-        .map_err(|source| StoreError::new("store who asked for a change", source))?;
+        let known = first.entry((request.resource, request.version)).or_insert(request);
+        if known.by.is_some() && (request.by.is_none() || request.at < known.at) {
+            *known = request;
+        }
     }
+    let all: Vec<&Request> = first.into_values().collect();
+    let resources: Vec<Uuid> = all.iter().map(|one| one.resource).collect();
+    let versions: Vec<i64> = all.iter().map(|one| one.version.cast_signed()).collect();
+    let own: Vec<bool> = all.iter().map(|one| one.by.is_none()).collect();
+    let users: Vec<Option<&str>> = all.iter().map(|one| Some(one.by.as_ref()?.user.as_str())).collect();
+    let acting: Vec<Option<&str>> = all.iter().map(|one| one.by.as_ref()?.acting_as.as_deref()).collect();
+    let ids: Vec<&str> = all.iter().map(|one| one.request_id.as_str()).collect();
+    let times: Vec<jiff_sqlx::Timestamp> = all.iter().map(|one| one.at.to_sqlx()).collect();
+    sqlx::query!(
+        r#"
+        INSERT INTO cluster_requests AS r (resource_id, version, is_own, user_name, acting_as, request_id, at)
+        SELECT a.resource_id, a.version, a.is_own, a.user_name, a.acting_as, a.request_id, a.at
+        FROM UNNEST($1::uuid[], $2::bigint[], $3::boolean[], $4::text[], $5::text[], $6::text[], $7::timestamptz[])
+            AS a (resource_id, version, is_own, user_name, acting_as, request_id, at)
+        ON CONFLICT (resource_id, version) DO UPDATE
+        SET is_own = EXCLUDED.is_own, user_name = EXCLUDED.user_name, acting_as = EXCLUDED.acting_as,
+            request_id = EXCLUDED.request_id, at = EXCLUDED.at
+        WHERE NOT r.is_own AND (EXCLUDED.is_own OR EXCLUDED.at < r.at)
+        "#,
+        &resources,
+        &versions,
+        &own,
+        &users as _,
+        &acting as _,
+        &ids as _,
+        &times as _,
+    )
+    .execute(tx.connection())
+    .await
+    .map_err(|source| StoreError::new("store who asked for changes", source))?;
     Ok(())
 }
 
@@ -269,35 +289,44 @@ pub async fn unask(pool: &PgPool, resource: Uuid) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Forgets who asked for what is long in the audit, or never was a change: an hour after the cluster said so, a week after this service
-/// asked for a deletion.
-pub async fn forget(pool: &PgPool, now: Timestamp) -> Result<(), StoreError> {
-    sqlx::query!(
+/// Forgets who asked for what before a moment; true if there may be more.
+pub async fn forget(pool: &PgPool, before: Timestamp) -> Result<bool, StoreError> {
+    const MOST: i64 = 5000;
+    let forgotten = sqlx::query!(
         r#"
         DELETE FROM cluster_requests
-        WHERE at < $1::timestamptz - CASE WHEN is_own THEN interval '7 days' ELSE interval '1 hour' END
+        WHERE (resource_id, version) IN (SELECT resource_id, version FROM cluster_requests WHERE at < $1 LIMIT $2)
         "#,
-        now.to_sqlx() as _,
+        before.to_sqlx() as _,
+        MOST,
     )
     .execute(pool)
     .await
     .map_err(|source| StoreError::new("forget who asked for changes", source))?;
-    Ok(())
+    Ok(forgotten.rows_affected() == MOST.cast_unsigned())
+}
+
+/// Whether there are changes that are not in the audit yet.
+pub async fn is_any(pool: &PgPool) -> Result<bool, StoreError> {
+    sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM cluster_changes) OR EXISTS (SELECT FROM cluster_gaps) AS "any!""#)
+        .fetch_one(pool)
+        .await
+        .map_err(|source| StoreError::new("look for changes of resources", source))
 }
 
 /// The id of a user of the cluster, made the first time.
-pub async fn user(tx: &mut impl Scope, name: &str) -> Result<Uuid, StoreError> {
+pub async fn user(pool: &PgPool, name: &str) -> Result<Uuid, StoreError> {
     let failed = |source| StoreError::new("find a user of the cluster", source);
     sqlx::query!(
         "INSERT INTO cluster_users (id, name) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING",
         Uuid::now_v7(),
         name
     )
-    .execute(tx.connection())
+    .execute(pool)
     .await
     .map_err(failed)?;
     sqlx::query_scalar!("SELECT id FROM cluster_users WHERE name = $1", name)
-        .fetch_one(tx.connection())
+        .fetch_one(pool)
         .await
         .map_err(failed)
 }

@@ -3,14 +3,15 @@
 use std::{collections::HashMap, pin::pin, time::Duration};
 
 use futures::StreamExt as _;
+use jiff::SignedDuration;
 use telemetry::logging::chain;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::{
     app::AppState,
-    cluster::{Cluster, ClusterError, Looks, Observed, Shown},
+    cluster::{Cluster, ClusterError, Looks, Observed, Places, Shown},
     service::cluster_changes::{self as service, Noted},
     store::{StoreError, cluster_changes, cluster_resources},
 };
@@ -21,11 +22,18 @@ const MOST: usize = 200;
 /// After so long is done again what failed.
 const AGAIN: Duration = Duration::from_secs(5);
 
+/// Between two watches, and after everything was looked at: what fails at once fails no faster than this.
+const BREATH: Duration = Duration::from_secs(1);
+
 /// How often changes are written into the audit.
 const SETTLE: Duration = Duration::from_secs(1);
 
 /// How often is forgotten who asked for changes that never were.
 const FORGET: Duration = Duration::from_mins(10);
+
+/// For so long is known who asked for what, counted from the request. A process that has just begun may have to catch up, and forgets
+/// nothing before [`FORGET`].
+const KNOWN: SignedDuration = SignedDuration::from_hours(1);
 
 /// Why something was not done; it is done again.
 #[derive(Debug, thiserror::Error)]
@@ -39,14 +47,18 @@ enum Failed {
 /// Follows a kind until the task is dropped.
 pub async fn follow(state: &AppState, cluster: &Cluster, kind: Observed) {
     loop {
-        if let Err(error) = watch(state, cluster, kind).await {
-            warn!(
-                kind = kind.as_str(),
-                error = chain(&error),
-                "changes cannot be watched at the moment; nothing is lost unless that lasts"
-            );
-            tokio::time::sleep(AGAIN).await;
-        }
+        let pause = match watch(state, cluster, kind).await {
+            Ok(()) => BREATH,
+            Err(error) => {
+                warn!(
+                    kind = kind.as_str(),
+                    error = chain(&error),
+                    "changes cannot be watched at the moment; nothing is lost unless that lasts"
+                );
+                AGAIN
+            }
+        };
+        tokio::time::sleep(pause).await;
     }
 }
 
@@ -57,6 +69,10 @@ async fn watch(state: &AppState, cluster: &Cluster, kind: Observed) -> Result<()
     };
     let mut last = Last::default();
     loop {
+        // A cluster that was restored, or another one: its versions begin anew, and a watch would wait for what is long past.
+        if cluster.newest(kind).await? < come {
+            return look(state, cluster, kind, Some(come)).await;
+        }
         let mut shown = match cluster.observe(kind, come).await {
             Ok(shown) => pin!(shown.ready_chunks(MOST)),
             Err(error) if is_too_late(&error) => return look(state, cluster, kind, Some(come)).await,
@@ -82,6 +98,7 @@ async fn watch(state: &AppState, cluster: &Cluster, kind: Observed) -> Result<()
                 Some(error) => return Err(error.into()),
             }
         }
+        tokio::time::sleep(BREATH).await;
     }
 }
 
@@ -132,11 +149,12 @@ impl Last {
 pub async fn keep_settling(state: &AppState, cluster: &Cluster) {
     let mut ticks = tokio::time::interval(SETTLE);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut forgets = tokio::time::interval(FORGET);
+    let mut forgets = tokio::time::interval_at(Instant::now() + FORGET, FORGET);
+    let mut places = Places::new();
     loop {
         let done = tokio::select! {
-            _ = ticks.tick() => settle(state, cluster).await,
-            _ = forgets.tick() => cluster_changes::forget(state.database.pool(), state.clock.now()).await.map_err(Failed::from),
+            _ = ticks.tick() => settle(state, cluster, &mut places).await,
+            _ = forgets.tick() => forget(state).await,
         };
         if let Err(error) = done {
             warn!(
@@ -148,15 +166,21 @@ pub async fn keep_settling(state: &AppState, cluster: &Cluster) {
     }
 }
 
-async fn settle(state: &AppState, cluster: &Cluster) -> Result<(), Failed> {
+/// A namespace whose Tenant has gone meanwhile is still known: its last changes are its tenant's.
+async fn settle(state: &AppState, cluster: &Cluster, places: &mut Places) -> Result<(), Failed> {
     let database = &state.database;
-    let gaps = cluster_changes::gaps(database.pool()).await?;
-    let due = service::due(database, state.cluster_audit.is_some(), state.clock.now()).await?;
-    if gaps.is_empty() && due.is_empty() {
+    if !cluster_changes::is_any(database.pool()).await? {
         return Ok(());
     }
-    let places = cluster.places().await?;
-    service::settle_gaps(database, &places, gaps, state.clock.now()).await?;
-    service::settle(database, &places, due).await?;
+    places.extend(cluster.places().await?);
+    let due = service::due(database, state.cluster_audit.is_some(), state.clock.now()).await?;
+    service::settle(database, places, due).await?;
+    let gaps = cluster_changes::gaps(database.pool()).await?;
+    Ok(service::settle_gaps(database, places, gaps, state.clock.now()).await?)
+}
+
+async fn forget(state: &AppState) -> Result<(), Failed> {
+    let before = state.clock.now() - KNOWN;
+    while cluster_changes::forget(state.database.pool(), before).await? {}
     Ok(())
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     app::AppState,
     auth::rights::Needs,
-    cluster::{Cluster, ClusterError, Kind, Namespace, OnBehalf, uid},
+    cluster::{Cluster, ClusterError, Kind, Namespace, OnBehalf, is_ending, uid},
     http::{access::In, error::ApiError, etag::IfMatch, json, merge::merge, once::Claim},
     service::{cluster_changes, namespaces},
     store::{
@@ -53,8 +53,11 @@ pub async fn delete<R: Needs, K: Kind, T>(
 ) -> Result<T, ApiError> {
     let uid = uid(resource)?;
     let mut tx = state.database.tenant(access.tenant).await?;
-    let deletion = cluster_changes::own_deletion(uid, asked.request_id, state.clock.now());
-    changes::ask(&mut tx, &[deletion]).await?;
+    // One whose end somebody asked for already ends by that.
+    if !is_ending(resource) {
+        let deletion = cluster_changes::own_deletion(uid, asked.request_id, state.clock.now());
+        changes::ask(&mut tx, &[deletion]).await?;
+    }
     record_in(tx, state, access, asked).await?;
     match delete.await {
         Err(error) if error.is_certain() => {

@@ -7,6 +7,7 @@ use axum::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use url::form_urlencoded;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -17,11 +18,12 @@ use crate::{
     store::cluster_changes::{self, By, DELETION, Request},
 };
 
-/// How large a body may be: what an API server sends at once, with its `--audit-webhook-batch-max-size` as docs/audit.md sets it.
-pub const LIMIT: usize = 8 * 1024 * 1024;
+/// How large a body may be. An object, as it was asked for and as it was answered, is some 3 MiB at most, and docs/audit.md has ten of them sent
+/// at once; a batch that is refused is not sent again.
+pub const LIMIT: usize = 64 * 1024 * 1024;
 
-/// The longest name of a user that is kept whole.
-const NAME: usize = 512;
+/// The longest name that is kept whole.
+const LONGEST: usize = 512;
 
 /// What an API server sends (`audit.k8s.io/v1` `EventList`): what is not named here is not read.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -31,9 +33,9 @@ pub struct EventList {
     items: Vec<Event>,
 }
 
-/// Something that was asked of the cluster.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+/// Something that was asked of the cluster. What is missing, or is not what it should be, makes an event one of nothing: the others count.
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", default)]
 #[schema(as = KubernetesAuditEvent)]
 pub struct Event {
     /// The request's id.
@@ -43,6 +45,9 @@ pub struct Event {
     stage: String,
     /// What was asked.
     verb: String,
+    /// Of which address; one that only tries (`dryRun`) does nothing.
+    #[serde(rename = "requestURI")]
+    request_uri: String,
     /// Who asked.
     user: User,
     /// As whom.
@@ -54,51 +59,80 @@ pub struct Event {
     /// What came of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     response_status: Option<ResponseStatus>,
+    /// What was sent, at the level `RequestResponse`.
+    #[serde(skip_serializing_if = "Value::is_null")]
+    #[schema(value_type = Option<Object>)]
+    request_object: Value,
     /// The answer, at the level `RequestResponse`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
-    response_object: Option<Value>,
-    /// When.
-    #[schema(value_type = String, example = "2027-01-15T08:00:00.000000Z")]
-    request_received_timestamp: Timestamp,
+    response_object: Option<Answer>,
+    /// When (RFC 3339).
+    #[schema(example = "2027-01-15T08:00:00.000000Z")]
+    request_received_timestamp: String,
 }
 
 /// A user of the cluster.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
 #[schema(as = KubernetesUser)]
 pub struct User {
     /// The name.
-    #[serde(default)]
     username: String,
 }
 
 /// A kind of thing.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", default)]
 #[schema(as = KubernetesObjectReference)]
 pub struct ObjectRef {
     /// Its group.
-    #[serde(default)]
     api_group: String,
-    /// A part of it.
-    #[serde(default)]
+    /// A part of it: only `scale` changes what it is a part of.
     subresource: String,
 }
 
 /// What came of a request.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
 #[schema(as = KubernetesResponseStatus)]
 pub struct ResponseStatus {
     /// The HTTP status.
-    #[serde(default)]
     code: u16,
+}
+
+/// An answer, as far as it is read: an object, a list of them, or a status that names one.
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", default)]
+#[schema(as = KubernetesAnswer)]
+pub struct Answer {
+    /// An object's.
+    metadata: Named,
+    /// A status's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<Named>,
+    /// A list's.
+    #[schema(no_recursion)]
+    items: Vec<Self>,
+}
+
+/// What names an object.
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", default)]
+#[schema(as = KubernetesObjectName)]
+pub struct Named {
+    /// Its UID.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uid: Option<String>,
+    /// Its version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource_version: Option<String>,
 }
 
 /// Tell who changed what in the cluster.
 ///
 /// An API server of Kubernetes sends its audit here (`--audit-webhook-config-file`), so that the audit names who changed a tenant's
 /// resources with kubectl; docs/audit.md says how. It shows the token of the setting `cluster.audit_token`, without which nobody is let
-/// in. At most 8 MiB.
+/// in. At most 64 MiB.
 #[utoipa::path(
     post,
     path = "/webhooks/kubernetes-audit",
@@ -152,51 +186,68 @@ fn requests(event: &Event) -> Vec<Request> {
     let of_ours = event
         .object_ref
         .as_ref()
-        .is_some_and(|object| object.api_group == crds::GROUP && object.subresource.is_empty());
-    let (true, true, "ResponseComplete", Some(answer)) = (done, of_ours, event.stage.as_str(), &event.response_object)
-    else {
+        .is_some_and(|object| object.api_group == crds::GROUP && ["", "scale"].contains(&object.subresource.as_str()));
+    let (Some(answer), Ok(at)) = (
+        &event.response_object,
+        event.request_received_timestamp.parse::<Timestamp>(),
+    ) else {
         return Vec::new();
     };
+    if event.stage != "ResponseComplete" || !done || !of_ours || only_tries(event) {
+        return Vec::new();
+    }
     let made: Vec<(Uuid, u64)> = match event.verb.as_str() {
         "create" | "update" | "patch" => changed(answer).into_iter().collect(),
         // The answer is the object while it is held, and a status with its UID otherwise.
         "delete" => deleted(answer).into_iter().collect(),
-        "deletecollection" => answer["items"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(deleted)
-            .collect(),
+        "deletecollection" => answer.items.iter().filter_map(deleted).collect(),
         _ => Vec::new(),
     };
     let request = |(resource, version)| Request {
         resource,
         version,
         by: Some(By {
-            user: name(&event.user),
-            acting_as: event.impersonated_user.as_ref().map(name),
+            user: clean(&event.user.username),
+            acting_as: event.impersonated_user.as_ref().map(|user| clean(&user.username)),
         }),
-        request_id: event.audit_id.chars().take(NAME).collect(),
-        at: event.request_received_timestamp,
+        request_id: clean(&event.audit_id),
+        at,
     };
     made.into_iter().map(request).collect()
 }
 
-fn changed(answer: &Value) -> Option<(Uuid, u64)> {
-    let meta = &answer["metadata"];
-    let version = meta["resourceVersion"].as_str()?.parse().ok()?;
-    Some((Uuid::try_parse(meta["uid"].as_str()?).ok()?, version))
+/// Whether a request was made to see what would come of it.
+fn only_tries(event: &Event) -> bool {
+    let query = event.request_uri.split_once('?').map_or("", |(_, query)| query);
+    let by_query = form_urlencoded::parse(query.as_bytes()).any(|(name, value)| name == "dryRun" && !value.is_empty());
+    // Of others the object that is sent is the resource, in which anybody may write such a member.
+    let is_deletion = event.verb.starts_with("delete");
+    let by_body = event.request_object["dryRun"]
+        .as_array()
+        .is_some_and(|stages| !stages.is_empty());
+    by_query || is_deletion && by_body
 }
 
-fn deleted(answer: &Value) -> Option<(Uuid, u64)> {
-    let uid = answer["metadata"]["uid"]
-        .as_str()
-        .or(answer["details"]["uid"].as_str())?;
-    Some((Uuid::try_parse(uid).ok()?, DELETION))
+fn changed(answer: &Answer) -> Option<(Uuid, u64)> {
+    let Named { uid, resource_version } = &answer.metadata;
+    Some((
+        Uuid::try_parse(uid.as_deref()?).ok()?,
+        resource_version.as_deref()?.parse().ok()?,
+    ))
 }
 
-fn name(user: &User) -> String {
-    user.username.chars().take(NAME).collect()
+fn deleted(answer: &Answer) -> Option<(Uuid, u64)> {
+    let named = answer
+        .metadata
+        .uid
+        .as_deref()
+        .or_else(|| answer.details.as_ref()?.uid.as_deref())?;
+    Some((Uuid::try_parse(named).ok()?, DELETION))
+}
+
+/// A text that clients of the cluster may have chosen, as it can be stored.
+fn clean(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(LONGEST).collect()
 }
 
 #[cfg(test)]

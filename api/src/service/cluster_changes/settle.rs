@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use domain::TenantId;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use telemetry::logging::chain;
+use tracing::warn;
 use uuid::Uuid;
 
 use crate::{
@@ -22,6 +24,9 @@ const MOST: i64 = 500;
 
 /// How long the cluster has to say who made a change. Its API server sends such words in batches, by default every 30 seconds.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
+
+/// Ids of users by their names.
+type Users = HashMap<String, Uuid>;
 
 /// A change, and who asked for it, if that is known.
 pub type Due = (Change, Option<Request>);
@@ -42,14 +47,37 @@ pub async fn settle(database: &Database, places: &Places, due: Vec<Due>) -> Resu
     }
     let mut written = 0;
     for (tenant, due) in of_chain {
-        let mut tx = database.any(tenant).await?;
-        for (change, request) in due {
-            if changes::take(&mut tx, &change).await? {
-                written += write(&mut tx, &change, request.as_ref()).await?;
+        match settle_chain(database, tenant, due).await {
+            Ok(count) => written += count,
+            // The others go on.
+            Err(error) => warn!(
+                tenant = tenant.map(tracing::field::display),
+                error = chain(&error),
+                "changes of resources are not in the audit yet; it is tried again"
+            ),
+        }
+    }
+    Ok(written)
+}
+
+async fn settle_chain(database: &Database, tenant: Option<TenantId>, due: Vec<Due>) -> Result<usize, StoreError> {
+    // Not within the transaction: others may be naming the same users for other tenants.
+    let mut users = Users::new();
+    for by in due.iter().filter_map(|(_, request)| request.as_ref()?.by.as_ref()) {
+        for name in by.acting_as.iter().chain([&by.user]) {
+            if !users.contains_key(name) {
+                users.insert(name.clone(), changes::user(database.pool(), name).await?);
             }
         }
-        tx.commit().await?;
     }
+    let mut written = 0;
+    let mut tx = database.any(tenant).await?;
+    for (change, request) in due {
+        if changes::take(&mut tx, &change).await? {
+            written += write(&mut tx, &change, request.as_ref(), &users).await?;
+        }
+    }
+    tx.commit().await?;
     Ok(written)
 }
 
@@ -104,7 +132,12 @@ fn missed(gap: &Gap, target: Uuid, at: Timestamp) -> Event<'static> {
 }
 
 /// Adds the row of a change; what this service asked for has one.
-async fn write(tx: &mut AnyTransaction, change: &Change, request: Option<&Request>) -> Result<usize, StoreError> {
+async fn write(
+    tx: &mut AnyTransaction,
+    change: &Change,
+    request: Option<&Request>,
+    users: &Users,
+) -> Result<usize, StoreError> {
     let action = action(change)?;
     let mut detail = json!({
         change.kind.as_str(): change.name,
@@ -121,10 +154,10 @@ async fn write(tx: &mut AnyTransaction, change: &Change, request: Option<&Reques
         None => None,
         Some(Request { by: None, .. }) => return Ok(0),
         Some(Request { by: Some(by), .. }) => {
-            if let Some(other) = &by.acting_as {
-                detail["acting_as"] = json!(changes::user(tx, other).await?.to_string());
+            if let Some(other) = by.acting_as.as_ref().and_then(|name| users.get(name)) {
+                detail["acting_as"] = json!(other.to_string());
             }
-            Some(changes::user(tx, &by.user).await?)
+            users.get(&by.user).copied()
         }
     };
     let event = Event {
@@ -177,7 +210,7 @@ impl<'a> Whose<'a> {
     async fn is(&mut self, change: &Change) -> Result<Option<TenantId>, StoreError> {
         let found = match &change.namespace {
             None => change.account.map(|account| (account, change.resource)),
-            // A namespace is as old as its Tenant, and so what was there before was another's of that name.
+            // What was there before the Tenant was another's of that name, as far as can be told.
             Some(namespace) => self
                 .places
                 .get(namespace)

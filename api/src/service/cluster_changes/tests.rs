@@ -85,9 +85,16 @@ fn what_was_done_shows_by_what_differs() {
         (
             "its end asked for again",
             Some(&ending(one.clone())),
-            &ending(two.clone()),
+            &ending(one.clone()),
             false,
             None,
+        ),
+        (
+            "changed while it ends",
+            Some(&ending(one.clone())),
+            &ending(two.clone()),
+            false,
+            Some(Verb::Update),
         ),
         ("gone at once", Some(&one), &one, true, Some(Verb::Delete)),
         (

@@ -206,7 +206,7 @@ fn api_server(cluster: &Cluster, kube: &Path, address: &Address) -> Vec<String> 
         flags.extend([
             flag("audit-webhook-config-file", cluster.kubeconfig(AUDIT_WEBHOOK).display()),
             // An answer holds a whole object; by default 400 of them are sent at once, 30 seconds late.
-            flag("audit-webhook-batch-max-size", 20),
+            flag("audit-webhook-batch-max-size", 10),
             flag("audit-webhook-batch-max-wait", "1s"),
         ]);
     }

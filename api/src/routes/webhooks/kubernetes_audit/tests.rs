@@ -56,6 +56,14 @@ async fn keeps_who_made_which_version_of_our_resources() {
             json!({"auditID": "a-4", "verb": "deletecollection", "user": {"username": "controller"},
                      "responseObject": {"items": [{"metadata": {"uid": two}}, {"metadata": {"uid": three}}]}}),
         ),
+        event(
+            json!({"auditID": "a-5\u{0}", "user": {"username": "j\u{0}ane"}, "requestObject": [{"op": "test"}, {"op": "add"}],
+                     "objectRef": {"apiGroup": "pinfold.dev", "resource": "agents", "subresource": "scale"},
+                     "responseObject": {"kind": "Scale", "metadata": {"uid": UID, "resourceVersion": "19"}}}),
+        ),
+        // Nobody tries by what stands in a resource.
+        event(json!({"auditID": "a-6", "requestObject": {"dryRun": ["All"]},
+                     "responseObject": {"metadata": {"uid": UID, "resourceVersion": "20"}}})),
     ];
     assert_eq!(send(&app, &sent).await.status, 204);
     let row = |id: &str, version, user: &str, acting_as: Option<&str>, request: &str| {
@@ -73,6 +81,8 @@ async fn keeps_who_made_which_version_of_our_resources() {
         row(&three, 0, "controller", None, "a-4"),
         row(UID, 17, "jane", None, "a-1"),
         row(UID, 18, "jane", Some("deploy"), "a-2"),
+        row(UID, 19, "jane", None, "a-5"),
+        row(UID, 20, "jane", None, "a-6"),
     ];
     assert_eq!(stored(&app).await, wanted);
     assert_eq!(send(&app, &sent).await.status, 204, "sent again");
@@ -89,6 +99,10 @@ async fn passes_over_what_changed_nothing_of_ours() {
         event(json!({"objectRef": {"resource": "pods", "apiGroup": ""}})),
         event(json!({"objectRef": {"resource": "sandboxruns", "apiGroup": "pinfold.dev", "subresource": "status"}})),
         event(json!({"responseObject": null})),
+        event(json!({"requestURI": "/apis/pinfold.dev/v1alpha1/x?fieldManager=y&dryRun=%41ll"})),
+        event(json!({"verb": "delete", "requestObject": {"kind": "DeleteOptions", "dryRun": ["All"]}})),
+        event(json!({"requestReceivedTimestamp": "yesterday"})),
+        json!({"verb": "get"}),
         event(json!({"responseObject": {"metadata": {"uid": "no UID", "resourceVersion": "17"}}})),
     ];
     assert_eq!(send(&app, &sent).await.status, 204);
@@ -116,10 +130,15 @@ async fn lets_nobody_in_without_the_token() {
     }
     assert_eq!(stored(&app).await, []);
     let broken = app
-        .with_token(Method::POST, path, TOKEN, Some(&json!({"items": [{"verb": "get"}]})))
+        .with_token(Method::POST, path, TOKEN, Some(&json!({"kind": "EventList"})))
         .await;
-    assert_eq!(
-        (broken.status.as_u16(), &broken.body["field"]),
-        (400, &json!("items[0].auditID"))
-    );
+    assert_eq!((broken.status.as_u16(), &broken.body["field"]), (400, &json!("items")));
+}
+
+#[tokio::test]
+async fn takes_what_an_api_server_sends_at_once() {
+    let app = app().await;
+    let large = event(json!({"requestObject": {"spec": {"code": "x".repeat(10 * 1024 * 1024)}}}));
+    assert_eq!(send(&app, &[large]).await.status, 204);
+    assert_eq!(stored(&app).await.len(), 1);
 }
