@@ -57,7 +57,7 @@ async fn keeps_who_made_which_version_of_our_resources() {
                      "responseObject": {"items": [{"metadata": {"uid": two}}, {"metadata": {"uid": three}}]}}),
         ),
         event(
-            json!({"auditID": "a-5\u{0}", "user": {"username": "j\u{0}ane"}, "requestObject": [{"op": "test"}, {"op": "add"}],
+            json!({"auditID": "a-5\u{0}", "user": {"username": "jane\u{0}"}, "requestObject": [{"op": "test"}, {"op": "add"}],
                      "objectRef": {"apiGroup": "pinfold.dev", "resource": "agents", "subresource": "scale"},
                      "responseObject": {"kind": "Scale", "metadata": {"uid": UID, "resourceVersion": "19"}}}),
         ),
