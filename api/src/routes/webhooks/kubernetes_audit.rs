@@ -18,9 +18,9 @@ use crate::{
     store::cluster_changes::{self, By, DELETION, Request},
 };
 
-/// How large a body may be. An object, as it was asked for and as it was answered, is some 3 MiB at most, and docs/audit.md has ten of them sent
-/// at once; a batch that is refused is not sent again.
-pub const LIMIT: usize = 64 * 1024 * 1024;
+/// How large a body may be. With the settings of docs/audit.md an API server sends 10 MiB at once; a batch that is refused is not sent
+/// again.
+pub const LIMIT: usize = 16 * 1024 * 1024;
 
 /// The longest name that is kept whole.
 const LONGEST: usize = 512;
@@ -132,7 +132,7 @@ pub struct Named {
 ///
 /// An API server of Kubernetes sends its audit here (`--audit-webhook-config-file`), so that the audit names who changed a tenant's
 /// resources with kubectl; docs/audit.md says how. It shows the token of the setting `cluster.audit_token`, without which nobody is let
-/// in. At most 64 MiB.
+/// in. At most 16 MiB.
 #[utoipa::path(
     post,
     path = "/webhooks/kubernetes-audit",

@@ -205,9 +205,10 @@ fn api_server(cluster: &Cluster, kube: &Path, address: &Address) -> Vec<String> 
     if address.audit.is_some() {
         flags.extend([
             flag("audit-webhook-config-file", cluster.kubeconfig(AUDIT_WEBHOOK).display()),
-            // An answer holds a whole object; by default 400 of them are sent at once, 30 seconds late.
-            flag("audit-webhook-batch-max-size", 10),
+            // By default events are 30 seconds late, and nothing is cut that holds whole objects.
             flag("audit-webhook-batch-max-wait", "1s"),
+            flag("audit-webhook-truncate-enabled", true),
+            flag("audit-webhook-truncate-max-event-size", 4 * 1024 * 1024),
         ]);
     }
     assets(address, "kube-apiserver").map_or_else(
