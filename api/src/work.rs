@@ -78,6 +78,15 @@ impl From<ClusterError> for JobError {
     }
 }
 
+/// Why something that follows the cluster was not done; it is done again.
+#[derive(Debug, thiserror::Error)]
+enum Failed {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+}
+
 /// A worker.
 #[derive(Debug, Clone)]
 pub struct Worker {

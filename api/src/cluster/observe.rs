@@ -25,6 +25,9 @@ use crate::{
     },
 };
 
+/// What is tried by a watch.
+const ATTEMPT: &str = "watch what happens";
+
 /// A kind that is observed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Observed {
@@ -173,7 +176,6 @@ impl Cluster {
         kind: Observed,
         from: u64,
     ) -> Result<impl Stream<Item = Result<Shown, ClusterError>> + Send + use<>, ClusterError> {
-        const ATTEMPT: &str = "watch what happens";
         let params = WatchParams::default().timeout(WATCH);
         let events = within(ATTEMPT, async {
             let request = of(kind)
@@ -211,7 +213,7 @@ fn shown(event: WatchEvent<Metadata>) -> Result<Option<Shown>, ClusterError> {
         WatchEvent::Bookmark(mark) => mark.metadata.resource_version.parse().ok().map(Shown::Nothing),
         WatchEvent::Error(status) => {
             return Err(ClusterError::Refused {
-                attempt: "watch what happens",
+                attempt: ATTEMPT,
                 status,
             });
         }

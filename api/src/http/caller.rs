@@ -320,24 +320,32 @@ where
 const REFUSED: ApiError = ApiError::Unauthenticated { invalid_token: true };
 const NOBODY: ApiError = ApiError::Unauthenticated { invalid_token: false };
 
-/// The token or key of the request: of the one Authorization header (RFC 6750, section 2.1) or of the one X-API-Key.
+/// The token or key of the request: of the one Authorization header or of the one X-API-Key.
 fn presented(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
-    let one = |name: HeaderName| {
-        let mut all = headers.get_all(name).iter();
-        match (all.next(), all.next()) {
-            (None, _) => Ok(None),
-            (Some(value), None) => value.to_str().map(Some).map_err(|_| REFUSED),
-            (Some(_), Some(_)) => Err(REFUSED),
-        }
-    };
-    match (one(header::AUTHORIZATION)?, one(API_KEY)?) {
-        (None, key) => Ok(key),
+    match (bearer(headers)?, one(headers, API_KEY)?) {
         // Two proofs may be two people's.
         (Some(_), Some(_)) => Err(REFUSED),
-        (Some(value), None) => match value.split_once(' ') {
-            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(token)),
-            _ => Err(REFUSED),
-        },
+        (token, key) => Ok(token.or(key)),
+    }
+}
+
+/// The token of the one Authorization header (RFC 6750, section 2.1).
+pub fn bearer(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
+    let Some(value) = one(headers, header::AUTHORIZATION)? else {
+        return Ok(None);
+    };
+    match value.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(token)),
+        _ => Err(REFUSED),
+    }
+}
+
+fn one(headers: &HeaderMap, name: HeaderName) -> Result<Option<&str>, ApiError> {
+    let mut all = headers.get_all(name).iter();
+    match (all.next(), all.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => value.to_str().map(Some).map_err(|_| REFUSED),
+        (Some(_), Some(_)) => Err(REFUSED),
     }
 }
 

@@ -16,7 +16,7 @@ pub use settle::{due, settle, settle_gaps};
 use crate::{
     cluster::{Looks, Observed, Shown, Sight},
     store::{
-        Database, PlatformTransaction, StoreError,
+        Database, PlatformTransaction, Scope, StoreError,
         cluster_changes::{self as changes, Change, DELETION, Gap, Request},
         cluster_resources as resources,
     },
@@ -61,15 +61,21 @@ fn done(before: Option<&Looks>, now: &Looks, is_gone: bool) -> Option<Verb> {
     }
 }
 
-/// That this service asks for a resource's deletion: to be stored before the cluster is asked.
-pub fn own_deletion(resource: Uuid, request_id: &str, at: Timestamp) -> Request {
-    Request {
+/// Notes that this service asks for a resource's deletion, before the cluster is asked.
+pub async fn note_own_deletion(
+    tx: &mut impl Scope,
+    resource: Uuid,
+    request_id: &str,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let own = Request {
         resource,
         version: DELETION,
         by: None,
         request_id: request_id.to_owned(),
         at,
-    }
+    };
+    changes::ask(tx, &[own]).await
 }
 
 /// What came of noting.
@@ -229,12 +235,14 @@ impl Book {
         });
     }
 
-    async fn close(self, tx: &mut PlatformTransaction) -> Result<(), StoreError> {
-        let (there, gone): (Vec<Uuid>, Vec<Uuid>) = self.touched.iter().partition(|id| self.known.contains_key(*id));
-        let there: Vec<(Uuid, Looks)> = there
-            .into_iter()
-            .filter_map(|id| Some((id, self.known.get(&id)?.clone())))
-            .collect();
+    async fn close(mut self, tx: &mut PlatformTransaction) -> Result<(), StoreError> {
+        let (mut there, mut gone) = (Vec::new(), Vec::new());
+        for id in self.touched {
+            match self.known.remove(&id) {
+                Some(looks) => there.push((id, looks)),
+                None => gone.push(id),
+            }
+        }
         if !there.is_empty() {
             resources::put(tx, self.kind.as_str(), &there).await?;
         }

@@ -5,7 +5,10 @@ use uuid::Uuid;
 
 use crate::{
     cluster::{Cluster, ClusterError, Namespace},
-    store::{Database, StoreError, tenants},
+    store::{
+        Database, StoreError,
+        tenants::{self, Tenant},
+    },
 };
 
 /// Why it is not known.
@@ -43,7 +46,13 @@ pub async fn find(database: &Database, cluster: &Cluster, tenant: TenantId) -> R
 
 /// Whether the row of a tenant knows this very Tenant, and not one that had its name before.
 pub async fn is_of(database: &Database, tenant: TenantId, resource: Uuid) -> Result<bool, StoreError> {
+    let row = row_of(database, tenant, resource).await?;
+    Ok(row.is_some_and(|row| !row.deleted))
+}
+
+/// The row of a tenant, if it knows this very Tenant; also of a tenant that has ended.
+pub async fn row_of(database: &Database, tenant: TenantId, resource: Uuid) -> Result<Option<Tenant>, StoreError> {
     let mut tx = database.tenant(tenant).await?;
     let row = tenants::find(&mut tx, false).await?;
-    Ok(row.is_some_and(|row| !row.deleted && row.resource == Some(resource)))
+    Ok(row.filter(|row| row.resource == Some(resource)))
 }

@@ -20,23 +20,12 @@ use crate::{
         namespaces::{self, NamespaceError},
         resource_agents::{self, Adoption},
     },
-    store::{
-        StoreError,
-        agents::{self, Resource},
-    },
+    store::agents::{self, Resource},
+    work::Failed,
 };
 
 /// After so long is done again what failed.
 const AGAIN: Duration = Duration::from_secs(5);
-
-/// Why something was not done; it is done again.
-#[derive(Debug, thiserror::Error)]
-enum Failed {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Cluster(#[from] ClusterError),
-}
 
 /// What is still to be done.
 #[derive(Debug, Default)]

@@ -13,7 +13,8 @@ use crate::{
     app::AppState,
     cluster::{Cluster, ClusterError, Looks, Observed, Places, Shown},
     service::cluster_changes::{self as service, Noted},
-    store::{StoreError, cluster_changes, cluster_resources},
+    store::{cluster_changes, cluster_resources},
+    work::Failed,
 };
 
 /// What is noted in one transaction at most.
@@ -34,15 +35,6 @@ const FORGET: Duration = Duration::from_mins(10);
 /// For so long is known who asked for what, counted from the request. A process that has just begun may have to catch up, and forgets
 /// nothing before [`FORGET`].
 const KNOWN: SignedDuration = SignedDuration::from_hours(1);
-
-/// Why something was not done; it is done again.
-#[derive(Debug, thiserror::Error)]
-enum Failed {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Cluster(#[from] ClusterError),
-}
 
 /// Follows a kind until the task is dropped.
 pub async fn follow(state: &AppState, cluster: &Cluster, kind: Observed) {

@@ -6,7 +6,7 @@ use crate::{
     app::AppState,
     cluster::ClusterError,
     service::{cluster_changes, tenants as service},
-    store::{cluster_changes as changes, jobs::Held, tenants},
+    store::{jobs::Held, tenants},
     work::JobError,
 };
 
@@ -29,8 +29,7 @@ pub async fn apply(state: &AppState, job: &Held) -> Result<(), JobError> {
         let unnamed = cluster.find_tenant(&row.name, &id.to_string()).await?;
         for resource in row.resource.into_iter().chain(unnamed) {
             let mut tx = state.database.platform().await?;
-            let deletion = cluster_changes::own_deletion(resource, "", state.clock.now());
-            changes::ask(&mut tx, &[deletion]).await?;
+            cluster_changes::note_own_deletion(&mut tx, resource, "", state.clock.now()).await?;
             tx.commit().await?;
             if !cluster.delete_tenant(&row.name, resource).await? {
                 return Err(JobError::Later("the Tenant is being deleted".to_owned()));

@@ -55,8 +55,7 @@ pub async fn delete<R: Needs, K: Kind, T>(
     let mut tx = state.database.tenant(access.tenant).await?;
     // One whose end somebody asked for already ends by that.
     if !is_ending(resource) {
-        let deletion = cluster_changes::own_deletion(uid, asked.request_id, state.clock.now());
-        changes::ask(&mut tx, &[deletion]).await?;
+        cluster_changes::note_own_deletion(&mut tx, uid, asked.request_id, state.clock.now()).await?;
     }
     record_in(tx, state, access, asked).await?;
     match delete.await {

@@ -2,7 +2,7 @@
 
 use axum::{
     extract::{FromRequestParts, State},
-    http::{HeaderMap, StatusCode, header, request::Parts},
+    http::{StatusCode, request::Parts},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::{
     app::AppState,
     auth::opaque::sha256,
-    http::{error::ApiError, json::Json},
+    http::{caller::bearer, error::ApiError, json::Json},
     store::cluster_changes::{self, By, DELETION, Request},
 };
 
@@ -163,18 +163,13 @@ impl FromRequestParts<AppState> for Server {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
-        let shown = token(&parts.headers).ok_or(ApiError::Unauthenticated { invalid_token: false })?;
+        let shown = bearer(&parts.headers)?.ok_or(ApiError::Unauthenticated { invalid_token: false })?;
         // Of hashes, so that the time tells nothing of the token.
         if state.cluster_audit == Some(sha256(shown.as_bytes())) {
             return Ok(Self);
         }
         Err(ApiError::Unauthenticated { invalid_token: true })
     }
-}
-
-fn token(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
 /// What an event says of our resources: a change that was made, and which version came of it.

@@ -11,11 +11,11 @@ use uuid::Uuid;
 
 use crate::{
     cluster::Places,
+    service::namespaces,
     store::{
         AnyTransaction, Database, Scope as _, StoreError,
         audit::{self, Actor, Event},
         cluster_changes::{self as changes, Change, Gap, Request},
-        tenants,
     },
 };
 
@@ -228,9 +228,7 @@ impl<'a> Whose<'a> {
         if let Some(known) = self.known.get(&(account, uid)) {
             return Ok(*known);
         }
-        let mut tx = self.database.tenant(account).await?;
-        let row = tenants::find(&mut tx, false).await?;
-        let stands = row.is_some_and(|row| row.resource == Some(uid));
+        let stands = namespaces::row_of(self.database, account, uid).await?.is_some();
         self.known.insert((account, uid), stands);
         Ok(stands)
     }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::*;
 use crate::{
     cluster::{Place, Places},
-    store::{Scope as _, cluster_changes::By, cluster_resources, tenants},
+    store::{cluster_changes::By, cluster_resources, tenants},
     testing::{TestApp, TestPerson},
 };
 
@@ -261,7 +261,14 @@ async fn what_was_done_through_the_api_has_its_row_already() {
         ])
         .await;
     let mut tx = scene.app.state.database.platform().await.unwrap();
-    let own = own_deletion(ID, "r", scene.now());
+    note_own_deletion(&mut tx, ID, "r", scene.now()).await.unwrap();
+    let own = Request {
+        resource: ID,
+        version: DELETION,
+        by: None,
+        request_id: "r".to_owned(),
+        at: scene.now(),
+    };
     let cluster_says = Request {
         by: Some(by("system:serviceaccount:pinfold-system:pinfold-api")),
         ..own.clone()
