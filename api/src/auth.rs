@@ -3,9 +3,11 @@
 pub mod api_key;
 pub mod chain;
 pub mod challenge;
+pub mod client;
 pub mod coded;
 pub mod csrf;
 pub mod device;
+pub mod hex;
 pub mod jwk;
 pub mod jwk_set;
 pub mod jws;

@@ -1,4 +1,4 @@
-//! `pinfold-api import`: people, their agents and who oversees those come in from another system, as lines of JSON
+//! `pinfold-api import`: people, their agents, who oversees those, and OAuth clients come in from another system, as lines of JSON
 //! (docs/operations/import.md). The file is read as a whole before anything is stored; what is there already stays as it is, so that
 //! the same file may come again.
 
@@ -11,11 +11,14 @@ use jiff::Timestamp;
 use crate::{config::Config, store::Database};
 
 mod agents;
+mod blocks;
+mod clients;
 mod file;
 mod oversights;
 mod people;
 
-use file::Contents;
+use blocks::Of;
+use file::{Blocker, Contents};
 
 /// In which request things were done that the import does.
 const REQUEST: &str = "import";
@@ -56,13 +59,24 @@ struct Report {
     people: Tally,
     agents: Tally,
     oversights: Tally,
+    clients: Tally,
+    blocks: Tally,
 }
 
 impl Report {
+    /// What became of the lines of each kind.
+    fn tallies(&self) -> [(&'static str, &Tally); 5] {
+        [
+            ("overseers", &self.people),
+            ("agents", &self.agents),
+            ("oversights", &self.oversights),
+            ("clients", &self.clients),
+            ("client blocks", &self.blocks),
+        ]
+    }
+
     fn refused(&self) -> impl Iterator<Item = &(usize, String)> {
-        [&self.people, &self.agents, &self.oversights]
-            .into_iter()
-            .flat_map(|tally| &tally.refused)
+        self.tallies().into_iter().flat_map(|(_, tally)| &tally.refused)
     }
 }
 
@@ -71,12 +85,7 @@ impl fmt::Display for Report {
         if self.dry {
             writeln!(f, "nothing is stored (--dry-run); it would be:")?;
         }
-        let kinds = [
-            ("overseers", &self.people),
-            ("agents", &self.agents),
-            ("oversights", &self.oversights),
-        ];
-        for (name, tally) in kinds {
+        for (name, tally) in self.tallies() {
             writeln!(
                 f,
                 "{name}: {} new, {} there already, {} refused",
@@ -150,6 +159,23 @@ async fn bring_in(job: Job<'_>, contents: &Contents) -> Result<Report> {
         let done = oversights::bring_in(job, oversight.relation, agent, overseer).await;
         report
             .oversights
+            .count(*line, done.with_context(|| format!("line {line}"))?);
+    }
+    for (line, client) in &contents.clients {
+        let owner = people.get(&client.owner).copied().flatten();
+        let done = clients::bring_in(job, client, owner).await;
+        report
+            .clients
+            .count(*line, done.with_context(|| format!("line {line}"))?);
+    }
+    for (line, block) in &contents.blocks {
+        let of = match &block.of {
+            Blocker::Overseer(overseer) => people.get(overseer).copied().flatten().map(Of::Overseer),
+            Blocker::Agent(agent) => agents.get(agent).copied().flatten().map(Of::Agent),
+        };
+        let done = blocks::bring_in(job, &block.client_id, of).await;
+        report
+            .blocks
             .count(*line, done.with_context(|| format!("line {line}"))?);
     }
     Ok(report)

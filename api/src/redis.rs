@@ -1,7 +1,7 @@
 //! Redis: what replicas share and may lose. Whoever asks has an answer of their own for when it is away.
 
 use std::{
-    fmt::{self, Write as _},
+    fmt,
     num::NonZeroU32,
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -16,6 +16,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use telemetry::logging::chain;
 use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
+
+use crate::auth::hex;
 
 mod channel;
 
@@ -162,7 +164,7 @@ impl Redis {
     pub async fn epoch(&self, fresh: [u8; 16]) -> Option<[u8; 16]> {
         let mut connection = self.connection.clone();
         let mut call = self.epoch.key(EPOCH);
-        call.arg(hex(&fresh));
+        call.arg(hex::encode(&fresh));
         let epoch: String = self.ask(&self.patient, call.invoke_async(&mut connection)).await?;
         Some(u128::from_str_radix(&epoch, 16).ok()?.to_be_bytes())
     }
@@ -173,10 +175,10 @@ impl Redis {
         let mut connection = self.connection.clone();
         let mut call = self.spend.key(EPOCH);
         for thing in things {
-            call.key(format!("pinfold:spent:{}", hex(&thing.digest)));
+            call.key(format!("pinfold:spent:{}", hex::encode(&thing.digest)));
         }
         for thing in things {
-            call.arg(hex(&thing.epoch));
+            call.arg(hex::encode(&thing.epoch));
             call.arg(u64::try_from(thing.remember.as_millis()).unwrap_or(u64::MAX).max(1));
         }
         let spent: Vec<u8> = self.ask(&self.patient, call.invoke_async(&mut connection)).await?;
@@ -241,16 +243,7 @@ impl Asker {
 
 /// The name of a bucket: what somebody sent is in it only as a hash, so that no two buckets can be made one.
 fn name(bucket: &str, key: &[u8; 32]) -> String {
-    format!("pinfold:bucket:{bucket}:{}", hex(key))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        // Writing to a String does not fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
+    format!("pinfold:bucket:{bucket}:{}", hex::encode(key))
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use utoipa::{
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub mod access;
+mod composed;
 
 use crate::{
     app::AppState,
@@ -37,6 +38,7 @@ use crate::{
     tags(
         (name = "people", description = "Accounts, logins, and what is a person's own"),
         (name = "tenants", description = "Tenants, their members and their keys"),
+        (name = "clients", description = "OAuth clients that tenants register"),
         (name = "runs", description = "Programs, each run once in a sandbox of its own"),
         (name = "audit", description = "What was done, by whom, to what"),
         (name = "agents", description = "Agents and their proof of who they are"),
@@ -229,6 +231,13 @@ fn tenants() -> OpenApiRouter<AppState> {
             tenants::api_keys::create::create
         ))
         .routes(routes!(tenants::api_keys::revoke::revoke))
+        .routes(routes!(tenants::clients::list::list, tenants::clients::create::create))
+        .routes(routes!(
+            tenants::clients::get::get,
+            tenants::clients::update::update,
+            tenants::clients::delete::delete
+        ))
+        .routes(routes!(tenants::clients::secret::renew))
         .routes(routes!(
             tenants::templates::list::list,
             tenants::templates::create::create
@@ -319,6 +328,7 @@ pub fn document() -> OpenApiDocument {
     let all = OpenApiRouter::with_openapi(Document::openapi());
     let (_, mut document) = all.merge(well_known()).merge(callers()).split_for_parts();
     error::complete(&mut document);
+    composed::open(&mut document);
     document
 }
 

@@ -7,6 +7,8 @@ pub mod audit;
 pub mod bell;
 pub mod blocks;
 pub mod claims;
+pub mod client_blocks;
+pub mod clients;
 pub mod cluster_changes;
 pub mod farewell;
 pub mod hashing;

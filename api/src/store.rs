@@ -19,6 +19,8 @@ pub mod audit;
 pub mod audit_chain;
 pub mod changes;
 pub mod claims;
+pub mod client_blocks;
+pub mod clients;
 pub mod cluster_changes;
 pub mod cluster_resources;
 mod error;

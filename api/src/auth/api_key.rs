@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::auth::opaque::sha256;
+use crate::auth::{hex, opaque::sha256};
 
 const RANDOM: usize = 16;
 const CHECKSUM: usize = 4;
@@ -65,7 +65,7 @@ impl fmt::Debug for ApiKey {
 impl ApiKey {
     /// A key of these random bytes.
     pub fn new(kind: Kind, random: [u8; RANDOM]) -> Self {
-        let body = hex(&random);
+        let body = hex::encode(&random);
         let text = format!("{}{body}{}", kind.prefix(), checksum(kind, &body));
         Self { kind, text }
     }
@@ -104,17 +104,7 @@ impl ApiKey {
 
 fn checksum(kind: Kind, body: &str) -> String {
     let hash = sha256(format!("pinfold-api-key\0{}\0{body}", kind.prefix()).as_bytes());
-    hex(&hash[..CHECKSUM])
-}
-
-/// Bytes as lower-case hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .map(|half| char::from(DIGITS[usize::from(half)]))
-        .collect()
+    hex::encode(&hash[..CHECKSUM])
 }
 
 #[cfg(test)]

@@ -28,6 +28,11 @@ pub fn read(bytes: &[u8]) -> Option<BTreeMap<String, PublicKey>> {
     (!keys.is_empty()).then_some(keys)
 }
 
+/// A key on an elliptic curve, with its id.
+pub fn elliptic(jwk: &Map<String, Value>) -> Option<(String, PublicKey)> {
+    key(jwk).filter(|(_, key)| matches!(key, PublicKey::Ed25519(_) | PublicKey::P256(_)))
+}
+
 fn key(jwk: &Map<String, Value>) -> Option<(String, PublicKey)> {
     let text = |name: &str| jwk.get(name).and_then(Value::as_str);
     let bytes = |name: &str| jws::decode(text(name)?);

@@ -34,6 +34,10 @@ pub enum Right {
     KeysRead,
     /// Make and revoke them.
     KeysWrite,
+    /// See the OAuth clients that the tenant registered.
+    ClientsRead,
+    /// Register, change and delete them.
+    ClientsWrite,
     /// See the agents.
     AgentsRead,
     /// Register, change and remove agents.
@@ -51,8 +55,8 @@ pub enum Right {
 }
 
 use Right::{
-    AgentsRead, AgentsWrite, AuditRead, KeysRead, KeysWrite, MembersRead, MembersWrite, RunsRead, RunsWrite,
-    TemplatesRead, TemplatesWrite, TenantDelete, TenantRead, TenantWrite,
+    AgentsRead, AgentsWrite, AuditRead, ClientsRead, ClientsWrite, KeysRead, KeysWrite, MembersRead, MembersWrite,
+    RunsRead, RunsWrite, TemplatesRead, TemplatesWrite, TenantDelete, TenantRead, TenantWrite,
 };
 
 impl Role {
@@ -86,6 +90,8 @@ impl Role {
                 MembersWrite,
                 KeysRead,
                 KeysWrite,
+                ClientsRead,
+                ClientsWrite,
                 AgentsRead,
                 AgentsWrite,
                 TemplatesRead,
@@ -98,6 +104,7 @@ impl Role {
                 TenantRead,
                 MembersRead,
                 KeysRead,
+                ClientsRead,
                 AgentsRead,
                 AgentsWrite,
                 TemplatesRead,
@@ -124,7 +131,7 @@ impl Role {
 
 impl Right {
     /// All rights.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         TenantRead,
         TenantWrite,
         TenantDelete,
@@ -132,6 +139,8 @@ impl Right {
         MembersWrite,
         KeysRead,
         KeysWrite,
+        ClientsRead,
+        ClientsWrite,
         AgentsRead,
         AgentsWrite,
         TemplatesRead,
@@ -151,6 +160,8 @@ impl Right {
             MembersWrite => "members:write",
             KeysRead => "keys:read",
             KeysWrite => "keys:write",
+            ClientsRead => "clients:read",
+            ClientsWrite => "clients:write",
             AgentsRead => "agents:read",
             AgentsWrite => "agents:write",
             TemplatesRead => "templates:read",
@@ -198,6 +209,8 @@ needs!(
     MembersWrite,
     KeysRead,
     KeysWrite,
+    ClientsRead,
+    ClientsWrite,
     AgentsRead,
     AgentsWrite,
     TemplatesRead,

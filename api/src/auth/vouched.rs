@@ -1,4 +1,4 @@
-//! What tokens of issuers outside say of a person: of any issuer that speaks `OpenID` Connect, and of Clerk, whose session tokens have
+//! What tokens of issuers outside say of a person: of any issuer that speaks OpenID Connect, and of Clerk, whose session tokens have
 //! claims of their own.
 
 use jiff::{SignedDuration, Timestamp};
@@ -15,7 +15,7 @@ const LONGEST: usize = 255;
 /// What an issuer's tokens must say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Demand {
-    /// `OpenID` Connect Core, section 3.1.3.7: `aud` names us.
+    /// OpenID Connect Core, section 3.1.3.7: `aud` names us.
     Audience(String),
     /// Clerk's session tokens name no audience, but the page that asked for them: `azp` is one of these origins.
     Parties(Vec<String>),

@@ -62,7 +62,7 @@ impl Outside {
     }
 }
 
-/// Whether it can be an issuer (`OpenID` Connect Discovery, section 3). Its text stays as it is: it is compared.
+/// Whether it can be an issuer (OpenID Connect Discovery, section 3). Its text stays as it is: it is compared.
 fn is_issuer(text: &str, environment: Environment, problems: &mut Problems) -> bool {
     let Ok(url) = Url::parse(text) else {
         problems.with(

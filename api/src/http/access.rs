@@ -119,6 +119,12 @@ impl<R: Needs> In<R> {
         })
     }
 
+    /// All that the caller may do here: nobody gives a right that they do not have.
+    pub fn rights(&self) -> Vec<Right> {
+        let has = |right: &Right| has(&self.caller, self.role, *right);
+        Right::ALL.into_iter().filter(has).collect()
+    }
+
     /// Demands another right besides.
     pub fn also(&self, right: Right) -> Result<(), ApiError> {
         if has(&self.caller, self.role, right) {

@@ -1,6 +1,9 @@
 //! JSON merge patch (RFC 7396).
 
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
+
+use crate::http::{error::ApiError, json};
 
 /// Changes a document as a patch says: members are replaced, those that are null are taken away.
 pub fn merge(document: &mut Value, patch: Value) {
@@ -19,6 +22,13 @@ pub fn merge(document: &mut Value, patch: Value) {
             merge(members.entry(name).or_insert(Value::Null), value);
         }
     }
+}
+
+/// A document as a merge patch makes it (RFC 7396), with all the rules of its type.
+pub fn merged<T: Serialize + DeserializeOwned>(document: &T, patch: &Map<String, Value>) -> Result<T, ApiError> {
+    let mut document = serde_json::to_value(document).map_err(|error| ApiError::Internal(error.to_string()))?;
+    merge(&mut document, Value::Object(patch.clone()));
+    json::of(document)
 }
 
 #[cfg(test)]

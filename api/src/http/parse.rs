@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use domain::{EmailAddress, IdError};
+use domain::{EmailAddress, IdError, display_name};
 use uuid::Uuid;
 
 use crate::http::error::ApiError;
@@ -43,19 +43,8 @@ pub fn next_page<T>(found: &mut Vec<T>, limit: u32, token: impl Fn(&T) -> String
 
 /// A name that people give.
 pub fn name<'a>(field: &str, text: &'a str) -> Result<&'a str, ApiError> {
-    const LONGEST: usize = 100;
-    let length = text.chars().count();
-    if !(1..=LONGEST).contains(&length) || text.chars().any(is_deceptive) || text.trim() != text {
-        return Err(ApiError::invalid(
-            field,
-            format!("write 1 to {LONGEST} characters, no control characters and no space at either end"),
-        ));
+    match display_name::check(text) {
+        Ok(()) => Ok(text),
+        Err(error) => Err(ApiError::invalid(field, error.to_string())),
     }
-    Ok(text)
-}
-
-/// What moves or hides what stands beside it: control characters, and those of Unicode for the direction of text.
-fn is_deceptive(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }

@@ -2,19 +2,14 @@
 
 use domain::{AgentId, AgentKeyId, OverseerId, TenantId};
 
-use super::{Job, Outcome, REQUEST, file::Agent};
+use super::{Job, Outcome, REQUEST, file::Agent, people};
 use crate::{
     auth::{jwk, random::random},
     service::{
         agent_keys,
         registration::{self, Request},
     },
-    store::{
-        StoreError, TenantTransaction,
-        agent_keys::NewKey,
-        agents,
-        tenants::{self, Kind},
-    },
+    store::{StoreError, TenantTransaction, agent_keys::NewKey, agents},
 };
 
 /// An agent that is there, and where.
@@ -39,14 +34,10 @@ pub(super) async fn bring_in(
         };
         return Ok((None, outcome));
     };
-    let seats = tenants::of_overseer(job.database.pool(), owner).await?;
-    let Some(own) = seats.iter().find(|seat| seat.kind == Kind::Personal) else {
-        return Ok((
-            None,
-            Outcome::Refused("its owner has no tenant of their own".to_owned()),
-        ));
+    let Some(tenant) = people::own_tenant(job, owner).await? else {
+        return Ok((None, Outcome::Refused(people::NO_TENANT.to_owned())));
     };
-    let mut tx = job.database.tenant(own.tenant).await?;
+    let mut tx = job.database.tenant(tenant).await?;
     let mut found = None;
     let mut missing = Vec::new();
     for key in &agent.keys {
@@ -55,11 +46,7 @@ pub(super) async fn bring_in(
             None => missing.push(*key),
         }
     }
-    let placed = |agent| Placed {
-        tenant: own.tenant,
-        agent,
-        owner,
-    };
+    let placed = |agent| Placed { tenant, agent, owner };
     match (found, job.dry) {
         (Some(known), _) if missing.is_empty() => Ok((Some(placed(known)), Outcome::Known)),
         (known, true) => Ok((known.map(placed), Outcome::New)),
@@ -74,7 +61,7 @@ pub(super) async fn bring_in(
         }
         (None, false) => {
             drop(tx);
-            make(job, own.tenant, agent, owner)
+            make(job, tenant, agent, owner)
                 .await
                 .map(|(made, outcome)| (made.map(placed), outcome))
         }

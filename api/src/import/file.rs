@@ -7,7 +7,12 @@ use domain::EmailAddress;
 use serde::Deserialize;
 
 use crate::{
-    auth::{jwk, jws, oversight::Relation, password},
+    auth::{
+        client::{Metadata, Written},
+        hex, jwk, jws,
+        oversight::Relation,
+        password,
+    },
     http::parse,
 };
 
@@ -20,6 +25,8 @@ pub(super) struct Contents {
     pub(super) people: Vec<(usize, Person)>,
     pub(super) agents: Vec<(usize, Agent)>,
     pub(super) oversights: Vec<(usize, Oversight)>,
+    pub(super) clients: Vec<(usize, Client)>,
+    pub(super) blocks: Vec<(usize, Block)>,
 }
 
 /// A person.
@@ -50,6 +57,32 @@ pub(super) struct Oversight {
     pub(super) relation: Relation,
 }
 
+/// An OAuth client.
+#[derive(Debug)]
+#[expect(clippy::struct_field_names, reason = "RFC 6749 calls it so")]
+pub(super) struct Client {
+    pub(super) client_id: String,
+    pub(super) owner: String,
+    pub(super) secret_hash: Option<[u8; 32]>,
+    pub(super) metadata: Metadata,
+}
+
+/// A client that may do nothing in somebody's name.
+#[derive(Debug)]
+pub(super) struct Block {
+    pub(super) client_id: String,
+    pub(super) of: Blocker,
+}
+
+/// In whose name a client may do nothing.
+#[derive(Debug)]
+pub(super) enum Blocker {
+    /// A person's.
+    Overseer(String),
+    /// An agent's.
+    Agent(String),
+}
+
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 enum Line {
@@ -74,6 +107,17 @@ enum Line {
         overseer: String,
         relation: String,
     },
+    Client {
+        client_id: String,
+        owner: String,
+        client_secret_sha256: Option<String>,
+        metadata: Written,
+    },
+    ClientBlock {
+        client_id: String,
+        overseer: Option<String>,
+        agent: Option<String>,
+    },
 }
 
 /// What was seen so far.
@@ -83,6 +127,7 @@ struct Seen {
     emails: BTreeSet<String>,
     agents: BTreeSet<String>,
     thumbprints: BTreeSet<String>,
+    clients: BTreeSet<String>,
 }
 
 /// Reads a file; everything that is wrong with it is one error.
@@ -174,6 +219,28 @@ fn take(number: usize, line: &str, contents: &mut Contents, seen: &mut Seen) -> 
             };
             contents.oversights.push((number, oversight));
         }
+        Line::Client {
+            client_id,
+            owner,
+            client_secret_sha256,
+            metadata,
+        } => {
+            let client = client(client_id, owner, client_secret_sha256.as_deref(), metadata)?;
+            once(&mut seen.clients, "client_id", &client.client_id)?;
+            contents.clients.push((number, client));
+        }
+        Line::ClientBlock {
+            client_id,
+            overseer,
+            agent,
+        } => {
+            let of = match (overseer, agent) {
+                (Some(overseer), None) => Blocker::Overseer(overseer),
+                (None, Some(agent)) => Blocker::Agent(agent),
+                _ => return Err("overseer: write overseer or agent, one of them".to_owned()),
+            };
+            contents.blocks.push((number, Block { client_id, of }));
+        }
     }
     Ok(())
 }
@@ -185,6 +252,32 @@ fn checked_name(name: &str) -> Result<(), String> {
 fn key(text: &str) -> Result<[u8; 32], String> {
     let bytes = jws::decode(text).and_then(|bytes| bytes.try_into().ok());
     bytes.ok_or_else(|| format!("public_keys: {text:?} is not 32 bytes in base64url without padding"))
+}
+
+/// The longest name of a client.
+const LONGEST_CLIENT_ID: usize = 255;
+
+fn client(client_id: String, owner: String, secret_hash: Option<&str>, metadata: Written) -> Result<Client, String> {
+    let visible = client_id.bytes().all(|b| b.is_ascii_graphic());
+    if !(1..=LONGEST_CLIENT_ID).contains(&client_id.len()) || !visible {
+        return Err(format!(
+            "client_id: write 1 to {LONGEST_CLIENT_ID} visible ASCII characters"
+        ));
+    }
+    let metadata = metadata.check().map_err(|flaw| format!("metadata.{flaw}"))?;
+    let secret_hash = match secret_hash {
+        None => None,
+        Some(_) if !metadata.auth_method.has_secret() => {
+            return Err("client_secret_sha256: the client proves itself otherwise; leave it out".to_owned());
+        }
+        Some(text) => Some(hex::decode(text).ok_or("client_secret_sha256: write 64 lower-case hexadecimal digits")?),
+    };
+    Ok(Client {
+        client_id,
+        owner,
+        secret_hash,
+        metadata,
+    })
 }
 
 fn once(seen: &mut BTreeSet<String>, field: &str, value: &str) -> Result<(), String> {
@@ -209,6 +302,16 @@ fn dangling(contents: &Contents, seen: &Seen) -> Vec<(usize, String)> {
     for (line, oversight) in &contents.oversights {
         known(*line, "agent", &oversight.agent, &seen.agents);
         known(*line, "overseer", &oversight.overseer, &seen.people);
+    }
+    for (line, client) in &contents.clients {
+        known(*line, "owner", &client.owner, &seen.people);
+    }
+    for (line, block) in &contents.blocks {
+        known(*line, "client_id", &block.client_id, &seen.clients);
+        match &block.of {
+            Blocker::Overseer(overseer) => known(*line, "overseer", overseer, &seen.people),
+            Blocker::Agent(agent) => known(*line, "agent", agent, &seen.agents),
+        }
     }
     problems
 }

@@ -10,8 +10,19 @@ use crate::{
     store::{
         StoreError,
         accounts::{self, NewPerson},
+        tenants::{self, Kind},
     },
 };
+
+/// Why nothing of somebody's is brought in.
+pub(super) const NO_TENANT: &str = "its owner has no tenant of their own";
+
+/// The tenant that is a person's own.
+pub(super) async fn own_tenant(job: Job<'_>, person: OverseerId) -> Result<Option<TenantId>, StoreError> {
+    let seats = tenants::of_overseer(job.database.pool(), person).await?;
+    let own = seats.iter().find(|seat| seat.kind == Kind::Personal);
+    Ok(own.map(|seat| seat.tenant))
+}
 
 /// Brings in a person. Who has an account with the address keeps it as it is, password and all.
 pub(super) async fn bring_in(job: Job<'_>, person: &Person) -> Result<(Option<OverseerId>, Outcome), StoreError> {

@@ -71,6 +71,7 @@ async fn whatever_is_not_open_refuses_strangers_before_it_reads_anything() {
     for (method, path, bound) in operations() {
         let named = [
             "agent",
+            "client",
             "key",
             "session",
             "tenant",
@@ -173,4 +174,21 @@ fn every_schema_has_a_name_of_its_own() {
     let document = serde_json::to_value(router::document()).unwrap();
     let documented: Vec<&String> = document["components"]["schemas"].as_object().unwrap().keys().collect();
     assert_eq!(documented, all.iter().collect::<Vec<_>>());
+}
+
+/// Nothing is made of a schema that has no room for more.
+#[test]
+fn what_is_composed_has_room_for_all_its_members() {
+    let document = serde_json::to_value(router::document()).unwrap();
+    let schemas = document["components"]["schemas"].as_object().unwrap();
+    let mut composed = 0;
+    for (name, schema) in schemas {
+        for part in schema["allOf"].as_array().into_iter().flatten() {
+            let referred = part["$ref"].as_str().and_then(|place| place.split('/').next_back());
+            let part = referred.map_or(part, |name| &schemas[name]);
+            assert_ne!(part["additionalProperties"], json!(false), "{name}");
+            composed += 1;
+        }
+    }
+    assert_eq!(composed, 8, "what is made of parts has two each");
 }

@@ -13,6 +13,7 @@ use crate::{
 pub mod agents;
 pub mod api_keys;
 pub mod audit;
+pub mod clients;
 pub mod create;
 pub mod delete;
 pub mod get;

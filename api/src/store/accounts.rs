@@ -330,6 +330,7 @@ pub async fn erase(tx: &mut PlatformTransaction, id: OverseerId, at: Timestamp) 
         sqlx::query!("DELETE FROM recovery_codes WHERE overseer_id = $1", id.uuid()),
         sqlx::query!("DELETE FROM authenticators WHERE overseer_id = $1", id.uuid()),
         sqlx::query!("DELETE FROM passwords WHERE overseer_id = $1", id.uuid()),
+        sqlx::query!("DELETE FROM client_blocks WHERE overseer_id = $1", id.uuid()),
         sqlx::query!("DELETE FROM profiles WHERE overseer_id = $1", id.uuid()),
     ] {
         statement.execute(tx.connection()).await.map_err(failed)?;

@@ -17,7 +17,13 @@ use jiff::Timestamp;
 
 /// A table with rows of tenants: its name, the column that says whose a row is, and a row of another tenant (`$1`),
 /// whose agent is `$2`.
-const TABLES: [(&str, &str, &str); 11] = [
+const TABLES: [(&str, &str, &str); 13] = [
+    (
+        "agent_client_blocks",
+        "tenant_id",
+        "INSERT INTO agent_client_blocks (tenant_id, agent_id, client_id, created_by, created_at) \
+         SELECT $1, COALESCE((SELECT id FROM agents WHERE tenant_id = $1 LIMIT 1), $2), gen_random_uuid()::text, id, now() FROM overseers LIMIT 1",
+    ),
     (
         "agent_keys",
         "tenant_id",
@@ -78,6 +84,14 @@ const TABLES: [(&str, &str, &str); 11] = [
         "tenant_id",
         "WITH new AS (INSERT INTO overseers (id, kind, created_at) SELECT gen_random_uuid(), 'person', now() WHERE $2::uuid IS NOT NULL RETURNING id) \
          INSERT INTO memberships (tenant_id, overseer_id, role, created_at) SELECT $1, id, 'viewer', now() FROM new",
+    ),
+    (
+        "oauth_clients",
+        "tenant_id",
+        "INSERT INTO oauth_clients (tenant_id, id, client_id, name, application_type, token_endpoint_auth_method, grant_types, \
+            redirect_uris, scopes, dpop_bound_access_tokens, created_by, created_at) \
+         SELECT $1, gen_random_uuid(), gen_random_uuid()::text, 'x', 'web', 'none', '{authorization_code}', '{https://x.example/}', \
+            '{runs:read}', false, id, now() FROM overseers WHERE $2::uuid IS NOT NULL LIMIT 1",
     ),
     (
         "oversights",
@@ -162,11 +176,13 @@ async fn two() -> Two {
     // The same statements, as the owner of the tables: a row of each tenant in the tables that nothing above fills.
     for (table, _, insert) in TABLES {
         let filled = [
+            "agent_client_blocks",
             "api_keys",
             "audit_seals",
             "audit_unsealed",
             "invitations",
             "memberships",
+            "oauth_clients",
             "oversights",
         ];
         if !filled.contains(&table) {
@@ -311,6 +327,7 @@ async fn every_table_is_a_tenants_or_known_to_be_nobodys() {
         "_sqlx_migrations",
         "authenticators",
         "changes",
+        "client_blocks",
         "cluster_changes",
         "cluster_gaps",
         "cluster_requests",
@@ -358,6 +375,7 @@ async fn the_ways_around_the_tenant_are_these() {
         "lookup.claim_agent(bytea,uuid,uuid,timestamp with time zone)",
         "lookup.newest_runs_version()",
         "lookup.note_change()",
+        "lookup.oauth_client_of_name(text)",
         "lookup.seat_of_overseer(uuid,text)",
         "lookup.tenant_named(text)",
         "lookup.tenant_of_invitation(uuid)",

@@ -77,6 +77,10 @@ id!(
     OverseerId
 );
 id!(
+    /// The registration of an OAuth client; what the client calls itself by is a text of its own.
+    ClientId
+);
+id!(
     /// An agent's identity.
     AgentId
 );

@@ -4,6 +4,7 @@
 //! convert at their own border.
 
 pub mod clock;
+pub mod display_name;
 pub mod email;
 pub mod id;
 pub mod quantity;
@@ -12,8 +13,8 @@ pub mod tenant_name;
 pub use clock::{Clock, SystemClock};
 pub use email::EmailAddress;
 pub use id::{
-    AgentId, AgentKeyId, ApiKeyId, IdError, IdentityId, InvitationId, MailLinkId, OverseerId, PasskeyId, RunId,
-    SessionId, TenantId,
+    AgentId, AgentKeyId, ApiKeyId, ClientId, IdError, IdentityId, InvitationId, MailLinkId, OverseerId, PasskeyId,
+    RunId, SessionId, TenantId,
 };
 pub use quantity::Quantity;
 pub use tenant_name::TenantName;

@@ -1,13 +1,13 @@
 //! What all routes do that read and write a tenant's resources in the cluster.
 
-use serde::{Serialize, de::DeserializeOwned};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::json;
 
 use crate::{
     app::AppState,
     auth::rights::Needs,
     cluster::{Cluster, ClusterError, Kind, Namespace, OnBehalf, is_ending, uid},
-    http::{access::In, error::ApiError, etag::IfMatch, json, merge::merge, once::Claim},
+    http::{access::In, error::ApiError, etag::IfMatch, once::Claim},
     service::{cluster_changes, namespaces},
     store::{
         TenantTransaction,
@@ -151,13 +151,6 @@ pub async fn change<R: Needs, K: Kind, T: Serialize>(
         }
     }
     Err(ApiError::Changed)
-}
-
-/// A document as a merge patch makes it (RFC 7396), with all the rules of its type.
-pub fn merged<T: Serialize + DeserializeOwned>(document: &T, patch: &Map<String, Value>) -> Result<T, ApiError> {
-    let mut document = serde_json::to_value(document).map_err(|error| ApiError::Internal(error.to_string()))?;
-    merge(&mut document, Value::Object(patch.clone()));
-    json::of(document)
 }
 
 /// What cannot be a name is nobody's; in a path it would be something else.

@@ -4,13 +4,9 @@ use axum::{extract::State, http::StatusCode, response::Response};
 
 use crate::{
     app::AppState,
-    auth::{
-        api_key::Kind,
-        rights::{Role, need},
-    },
+    auth::{api_key::Kind, rights::need},
     http::{
         access::In,
-        caller::Caller,
         error::{ApiError, Problem},
         once::{IdempotencyKey, Once},
         request_id::RequestId,
@@ -42,17 +38,7 @@ pub async fn create(
 ) -> Result<Response, ApiError> {
     let now = state.clock.now();
     let overseer = access.caller.overseer()?;
-    // What a key makes has no more rights than the key, and what a person makes none that the person lacks.
-    let by_role = access.role.map_or(Role::Owner.rights(), Role::rights);
-    let grantable: Vec<_> = match &access.caller {
-        Caller::Key(key) => by_role
-            .iter()
-            .copied()
-            .filter(|right| key.scopes.contains(right))
-            .collect(),
-        _ => by_role.to_vec(),
-    };
-    let checked = wanted.check(&[Kind::Tenant, Kind::E2b], &grantable, now)?;
+    let checked = wanted.check(&[Kind::Tenant, Kind::E2b], &access.rights(), now)?;
     let new = NewKey {
         kind: checked.kind,
         name: &checked.name,

@@ -20,6 +20,7 @@ use crate::{
         error::{ApiError, Problem},
         etag::{IfMatch, IfMatchHeader},
         json::Json,
+        merge::merged,
         request_id::RequestId,
     },
     routes::tenants::{
@@ -92,7 +93,7 @@ fn changed(mut there: SandboxRun, change: &Map<String, Value>) -> Result<Sandbox
         ttl_seconds_after_finished: there.spec.ttl_seconds_after_finished,
         cancel: there.spec.cancel,
     };
-    let wanted: Writable = resources::merged(&now, change)?;
+    let wanted: Writable = merged(&now, change)?;
     wanted::own_labels(&wanted.labels)?;
     there.metadata.labels = Some(wanted.labels);
     there.spec.ttl_seconds_after_finished = wanted.ttl_seconds_after_finished;

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::{
-    auth::api_key::hex,
+    auth::hex,
     http::error::ApiError,
     routes::tenants::sandbox::{self, Limits, Variable},
 };
@@ -110,7 +110,7 @@ pub fn own_labels(labels: &BTreeMap<String, String>) -> Result<(), ApiError> {
 }
 
 fn made(random: [u8; 5]) -> String {
-    format!("run-{}", hex(&random))
+    format!("run-{}", hex::encode(&random))
 }
 
 fn language(text: &str) -> Result<Language, ApiError> {

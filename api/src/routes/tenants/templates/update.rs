@@ -16,6 +16,7 @@ use crate::{
         error::{ApiError, Problem},
         etag::{self, IfMatch, IfMatchHeader},
         json::Json,
+        merge::merged,
         request_id::RequestId,
     },
     routes::tenants::{
@@ -74,7 +75,7 @@ fn changed(there: SandboxTemplate, change: &Map<String, Value>) -> Result<Sandbo
     if change.contains_key("name") {
         return Err(ApiError::invalid("name", "a template keeps its name; make another"));
     }
-    let shape = resources::merged(&Shape::of(there.clone()), change)?;
+    let shape = merged(&Shape::of(there.clone()), change)?;
     Ok(SandboxTemplate {
         spec: shape.resource()?.spec,
         ..there

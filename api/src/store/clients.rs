@@ -1,0 +1,303 @@
+//! OAuth clients that tenants registered.
+
+use domain::{ClientId, OverseerId, TenantId};
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx as _;
+use serde_json::Value;
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::{
+    auth::client::{
+        Keys, Metadata,
+        values::{ApplicationType, AuthMethod, GrantType, Scope},
+    },
+    store::{Scope as _, StoreError, TenantTransaction},
+};
+
+/// A client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Client {
+    /// Its registration.
+    pub id: ClientId,
+    /// What it calls itself by.
+    pub client_id: String,
+    /// What was registered of it.
+    pub metadata: Metadata,
+    /// Who registered it.
+    pub created_by: OverseerId,
+    /// When.
+    pub created_at: Timestamp,
+    /// When its secret was made, if it has one.
+    pub secret_created_at: Option<Timestamp>,
+    /// Until when the secret before is good as well.
+    pub previous_secret_expires_at: Option<Timestamp>,
+}
+
+/// A secret that takes the place of another.
+#[derive(Debug, Clone, Copy)]
+pub struct NewSecret {
+    /// What it is stored as.
+    pub hash: [u8; 32],
+    /// When it was made.
+    pub at: Timestamp,
+    /// Until when the one before is good as well.
+    pub previous_until: Option<Timestamp>,
+}
+
+struct Row {
+    id: Uuid,
+    client_id: String,
+    name: String,
+    application_type: String,
+    token_endpoint_auth_method: String,
+    grant_types: Vec<String>,
+    redirect_uris: Vec<String>,
+    scopes: Vec<String>,
+    jwks: Option<Value>,
+    jwks_uri: Option<String>,
+    dpop_bound_access_tokens: bool,
+    secret_created_at: Option<jiff_sqlx::Timestamp>,
+    previous_secret_expires_at: Option<jiff_sqlx::Timestamp>,
+    created_by: Uuid,
+    created_at: jiff_sqlx::Timestamp,
+}
+
+/// Stores a client; false if another calls itself so.
+pub async fn insert(
+    tx: &mut TenantTransaction,
+    client: &Client,
+    secret_hash: Option<&[u8; 32]>,
+) -> Result<bool, StoreError> {
+    let columns = Columns::of(&client.metadata);
+    let stored = sqlx::query!(
+        r#"
+        INSERT INTO oauth_clients
+            (tenant_id, id, client_id, name, application_type, token_endpoint_auth_method, grant_types, redirect_uris,
+                scopes, jwks, jwks_uri, dpop_bound_access_tokens, secret_hash, secret_created_at, created_by, created_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+        ON CONFLICT (client_id) DO NOTHING
+        "#,
+        tx.tenant.uuid(),
+        client.id.uuid(),
+        client.client_id,
+        client.metadata.name,
+        client.metadata.application_type.as_str(),
+        client.metadata.auth_method.as_str(),
+        &columns.grant_types,
+        &client.metadata.redirect_uris,
+        &columns.scopes,
+        columns.jwks,
+        columns.jwks_uri,
+        client.metadata.dpop_bound,
+        secret_hash.map(<[u8; 32]>::as_slice),
+        client.secret_created_at.map(jiff_sqlx::ToSqlx::to_sqlx) as _,
+        client.created_by.uuid(),
+        client.created_at.to_sqlx() as _,
+    )
+    .execute(tx.connection())
+    .await
+    .map_err(|source| StoreError::new("store a client", source))?;
+    Ok(stored.rows_affected() == 1)
+}
+
+/// How many clients there are.
+pub async fn count(tx: &mut TenantTransaction) -> Result<i64, StoreError> {
+    sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM oauth_clients"#)
+        .fetch_one(tx.connection())
+        .await
+        .map_err(|source| StoreError::new("count clients", source))
+}
+
+/// The clients after one, the first to be registered first.
+pub async fn list(tx: &mut TenantTransaction, after: Option<ClientId>, limit: i64) -> Result<Vec<Client>, StoreError> {
+    read(tx, None, after, limit).await
+}
+
+/// A client.
+pub async fn get(tx: &mut TenantTransaction, id: ClientId) -> Result<Option<Client>, StoreError> {
+    Ok(read(tx, Some(id), None, 1).await?.pop())
+}
+
+async fn read(
+    tx: &mut TenantTransaction,
+    only: Option<ClientId>,
+    after: Option<ClientId>,
+    limit: i64,
+) -> Result<Vec<Client>, StoreError> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"
+        SELECT
+            id,
+            client_id,
+            name,
+            application_type,
+            token_endpoint_auth_method,
+            grant_types,
+            redirect_uris,
+            scopes,
+            jwks,
+            jwks_uri,
+            dpop_bound_access_tokens,
+            secret_created_at AS "secret_created_at: jiff_sqlx::Timestamp",
+            previous_secret_expires_at AS "previous_secret_expires_at: jiff_sqlx::Timestamp",
+            created_by,
+            created_at AS "created_at: jiff_sqlx::Timestamp"
+        FROM oauth_clients
+        WHERE ($1::uuid IS NULL OR id = $1) AND ($2::uuid IS NULL OR id > $2)
+        ORDER BY id
+        LIMIT $3
+        "#,
+        only.map(|id| id.uuid()),
+        after.map(|id| id.uuid()),
+        limit,
+    )
+    .fetch_all(tx.connection())
+    .await
+    .map_err(|source| StoreError::new("read clients", source))?;
+    rows.into_iter().map(Client::try_from).collect()
+}
+
+/// Changes what was registered of a client. Secrets that no longer prove it go.
+pub async fn update(tx: &mut TenantTransaction, id: ClientId, metadata: &Metadata) -> Result<(), StoreError> {
+    let columns = Columns::of(metadata);
+    sqlx::query!(
+        r#"
+        UPDATE oauth_clients
+        SET name = $2,
+            application_type = $3,
+            token_endpoint_auth_method = $4,
+            grant_types = $5,
+            redirect_uris = $6,
+            scopes = $7,
+            jwks = $8,
+            jwks_uri = $9,
+            dpop_bound_access_tokens = $10,
+            secret_hash = CASE WHEN $11 THEN secret_hash END,
+            secret_created_at = CASE WHEN $11 THEN secret_created_at END,
+            previous_secret_hash = CASE WHEN $11 THEN previous_secret_hash END,
+            previous_secret_expires_at = CASE WHEN $11 THEN previous_secret_expires_at END
+        WHERE id = $1
+        "#,
+        id.uuid(),
+        metadata.name,
+        metadata.application_type.as_str(),
+        metadata.auth_method.as_str(),
+        &columns.grant_types,
+        &metadata.redirect_uris,
+        &columns.scopes,
+        columns.jwks,
+        columns.jwks_uri,
+        metadata.dpop_bound,
+        metadata.auth_method.has_secret(),
+    )
+    .execute(tx.connection())
+    .await
+    .map_err(|source| StoreError::new("change a client", source))?;
+    Ok(())
+}
+
+/// Gives a client another secret.
+pub async fn set_secret(tx: &mut TenantTransaction, id: ClientId, new: &NewSecret) -> Result<(), StoreError> {
+    sqlx::query!(
+        r#"
+        UPDATE oauth_clients
+        SET previous_secret_hash = CASE WHEN $4::timestamptz IS NOT NULL THEN secret_hash END,
+            previous_secret_expires_at = CASE WHEN secret_hash IS NOT NULL THEN $4::timestamptz END,
+            secret_hash = $2,
+            secret_created_at = $3
+        WHERE id = $1
+        "#,
+        id.uuid(),
+        &new.hash[..],
+        new.at.to_sqlx() as _,
+        new.previous_until.map(jiff_sqlx::ToSqlx::to_sqlx) as _,
+    )
+    .execute(tx.connection())
+    .await
+    .map_err(|source| StoreError::new("give a client another secret", source))?;
+    Ok(())
+}
+
+/// Deletes a client; false if there is none of this id.
+pub async fn delete(tx: &mut TenantTransaction, id: ClientId) -> Result<bool, StoreError> {
+    let gone = sqlx::query!("DELETE FROM oauth_clients WHERE id = $1", id.uuid())
+        .execute(tx.connection())
+        .await
+        .map_err(|source| StoreError::new("delete a client", source))?;
+    Ok(gone.rows_affected() == 1)
+}
+
+/// Whose a client is that calls itself so, if its tenant has not ended.
+pub async fn find(pool: &PgPool, client_id: &str) -> Result<Option<(TenantId, ClientId)>, StoreError> {
+    let row = sqlx::query!(
+        r#"SELECT tenant_id AS "tenant_id!", id AS "id!" FROM lookup.oauth_client_of_name($1)"#,
+        client_id,
+    )
+    .fetch_optional(pool)
+    .await
+    .map_err(|source| StoreError::new("look for a client", source))?;
+    Ok(row.map(|row| (TenantId::of_uuid(row.tenant_id), ClientId::of_uuid(row.id))))
+}
+
+/// What is not stored as it is.
+struct Columns {
+    grant_types: Vec<String>,
+    scopes: Vec<String>,
+    jwks: Option<Value>,
+    jwks_uri: Option<String>,
+}
+
+impl Columns {
+    fn of(metadata: &Metadata) -> Self {
+        let (jwks, jwks_uri) = match &metadata.keys {
+            Keys::None => (None, None),
+            Keys::Set(set) => (Some(Value::Object(set.clone())), None),
+            Keys::Uri(uri) => (None, Some(uri.clone())),
+        };
+        Self {
+            grant_types: metadata.grant_types.iter().map(|g| g.as_str().to_owned()).collect(),
+            scopes: metadata.scopes.iter().map(|s| s.as_str().to_owned()).collect(),
+            jwks,
+            jwks_uri,
+        }
+    }
+}
+
+impl TryFrom<Row> for Client {
+    type Error = StoreError;
+
+    /// A grant type or a scope that this release does not know gives nothing.
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        const UNREAD: StoreError = StoreError::Row("oauth_clients");
+        let keys = match (row.jwks, row.jwks_uri) {
+            (Some(Value::Object(set)), None) => Keys::Set(set),
+            (None, Some(uri)) => Keys::Uri(uri),
+            (None, None) => Keys::None,
+            _ => return Err(UNREAD),
+        };
+        Ok(Self {
+            id: ClientId::of_uuid(row.id),
+            client_id: row.client_id,
+            metadata: Metadata {
+                name: row.name,
+                application_type: ApplicationType::parse(&row.application_type).ok_or(UNREAD)?,
+                auth_method: AuthMethod::parse(&row.token_endpoint_auth_method).ok_or(UNREAD)?,
+                grant_types: row
+                    .grant_types
+                    .iter()
+                    .filter_map(|name| GrantType::parse(name))
+                    .collect(),
+                redirect_uris: row.redirect_uris,
+                scopes: row.scopes.iter().filter_map(|name| Scope::parse(name)).collect(),
+                keys,
+                dpop_bound: row.dpop_bound_access_tokens,
+            },
+            created_by: OverseerId::of_uuid(row.created_by),
+            created_at: row.created_at.to_jiff(),
+            secret_created_at: row.secret_created_at.map(jiff_sqlx::Timestamp::to_jiff),
+            previous_secret_expires_at: row.previous_secret_expires_at.map(jiff_sqlx::Timestamp::to_jiff),
+        })
+    }
+}
