@@ -42,16 +42,42 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON oauth_clients TO pinfold_app;
 CREATE POLICY lookup ON oauth_clients FOR SELECT TO pinfold_lookup USING (true);
 GRANT SELECT ON oauth_clients TO pinfold_lookup;
 
-CREATE FUNCTION lookup.oauth_client_of_name(wanted_client_id text)
-RETURNS TABLE (tenant_id uuid, id uuid)
+CREATE FUNCTION lookup.oauth_client(wanted_client_id text)
+RETURNS TABLE (
+    tenant_id uuid,
+    id uuid,
+    personal_owner uuid,
+    token_endpoint_auth_method text,
+    grant_types text[],
+    scopes text[],
+    dpop_bound_access_tokens boolean,
+    secret_hash bytea,
+    previous_secret_hash bytea,
+    previous_secret_expires_at timestamptz
+)
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT c.tenant_id, c.id
+    SELECT
+        c.tenant_id,
+        c.id,
+        (
+            SELECT m.overseer_id
+            FROM public.memberships AS m
+            WHERE m.tenant_id = c.tenant_id AND m.role = 'owner' AND t.kind = 'personal'
+            LIMIT 1
+        ),
+        c.token_endpoint_auth_method,
+        c.grant_types,
+        c.scopes,
+        c.dpop_bound_access_tokens,
+        c.secret_hash,
+        c.previous_secret_hash,
+        c.previous_secret_expires_at
     FROM public.oauth_clients AS c
     JOIN public.tenants AS t ON t.id = c.tenant_id
     WHERE c.client_id = wanted_client_id AND t.deleted_at IS NULL
 $$;
-ALTER FUNCTION lookup.oauth_client_of_name(text) OWNER TO pinfold_lookup;
-REVOKE ALL ON FUNCTION lookup.oauth_client_of_name(text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION lookup.oauth_client_of_name(text) TO pinfold_app;
+ALTER FUNCTION lookup.oauth_client(text) OWNER TO pinfold_lookup;
+REVOKE ALL ON FUNCTION lookup.oauth_client(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION lookup.oauth_client(text) TO pinfold_app;

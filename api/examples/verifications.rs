@@ -46,7 +46,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-fn verify(text: &str, key: &PublicKey, now: Timestamp) -> Option<token::Token> {
+fn verify(text: &str, key: &PublicKey, now: Timestamp) -> Option<token::Read> {
     let parsed = jws::parse(text)?;
     parsed.key_id()?;
     token::read(&parsed.verify(token::TYPE, key)?, ISSUER, ISSUER, now)
@@ -64,6 +64,7 @@ fn claims(i: usize, now: Timestamp) -> Claims {
         client_id: agent.clone(),
         scope: "runs:read runs:write self".to_owned(),
         pinfold_tenant: agent.clone(),
+        cnf: None,
         who: Who::Agent {
             pinfold_owner: agent.clone(),
             pinfold_key: Some(agent),

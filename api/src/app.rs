@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 use tokio::sync::watch;
 
 use crate::{
-    auth::{chain::Signer, challenge, csrf, device, mail_link, seal::MasterKey, webauthn::RelyingParty},
+    auth::{chain::Signer, challenge, csrf, device, dpop_nonce, mail_link, seal::MasterKey, webauthn::RelyingParty},
     cluster::Cluster,
     config::{Accounts, Config, Environment},
     http::{cookies::Cookies, error::ApiError, limits::Limits},
@@ -97,6 +97,8 @@ pub struct Services {
 pub struct Keys {
     /// Challenges.
     pub challenge: hmac::Key,
+    /// Nonces of proofs of possession.
+    pub dpop_nonce: hmac::Key,
     /// What shows that a request was meant.
     pub csrf: hmac::Key,
     /// Cookies of browsers that somebody logged in from.
@@ -128,6 +130,7 @@ impl AppState {
         let master = config.auth.master_key.clone();
         let keys = Keys {
             challenge: master.mac(challenge::PURPOSE),
+            dpop_nonce: master.mac(dpop_nonce::PURPOSE),
             csrf: master.mac(csrf::KEY),
             device: master.mac(device::KEY),
             mail_link: master.mac(mail_link::KEY),

@@ -1,5 +1,7 @@
 //! Proofs, secrets and rights: pure functions of bytes, keys and the time. Nothing here reads a database or a request.
 
+pub use resource_server::{jws, strict_json};
+
 pub mod api_key;
 pub mod chain;
 pub mod challenge;
@@ -7,10 +9,11 @@ pub mod client;
 pub mod coded;
 pub mod csrf;
 pub mod device;
+pub mod dpop_nonce;
+pub mod epoch;
 pub mod hex;
 pub mod jwk;
 pub mod jwk_set;
-pub mod jws;
 pub mod mail_link;
 pub mod opaque;
 pub mod oversight;
@@ -21,7 +24,6 @@ pub mod rights;
 pub mod rotation;
 pub mod seal;
 pub mod shadow;
-pub mod strict_json;
 pub mod token;
 pub mod totp;
 pub mod typed_code;

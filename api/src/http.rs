@@ -1,10 +1,12 @@
 //! What all routes share: how a request is read and how it is answered. No rule of the product lives here.
 
 pub mod access;
+pub mod alias;
 pub mod caller;
 pub mod client_address;
 pub mod cookies;
 pub mod cors;
+pub mod dpop;
 pub mod error;
 pub mod etag;
 pub mod form;
@@ -16,6 +18,7 @@ pub mod named;
 pub mod once;
 pub mod parse;
 pub mod passkey;
+pub mod presented;
 pub mod query;
 pub mod request_id;
 pub mod sse;

@@ -21,7 +21,7 @@ mod composed;
 use crate::{
     app::AppState,
     http::{
-        cors, error, form, layers,
+        alias, cors, dpop, error, form, layers,
         limits::{self, Group},
     },
     routes,
@@ -107,6 +107,9 @@ fn callers() -> OpenApiRouter<AppState> {
 fn well_known() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(routes::well_known::jwks::jwks))
+        .routes(routes!(routes::well_known::oauth_metadata::server))
+        .routes(routes!(routes::well_known::oauth_metadata::openid))
+        .routes(routes!(routes::well_known::oauth_metadata::resource))
         .routes(routes!(routes::well_known::openapi::openapi))
         .route_layer(middleware::from_fn_with_state(Group::Anonymous, limits::layer))
         .route_layer(middleware::from_fn(layers::timely))
@@ -164,7 +167,10 @@ fn account() -> OpenApiRouter<AppState> {
         .routes(routes!(routes::me::totp::confirm::confirm))
         .routes(routes!(routes::me::totp::remove::remove))
         .routes(routes!(routes::me::sessions::list::list))
-        .routes(routes!(routes::me::sessions::revoke::revoke))
+        .routes(routes!(
+            routes::me::sessions::get::get,
+            routes::me::sessions::revoke::revoke
+        ))
         .routes(routes!(
             routes::me::identities::list::list,
             routes::me::identities::link::link
@@ -174,7 +180,11 @@ fn account() -> OpenApiRouter<AppState> {
             routes::me::api_keys::list::list,
             routes::me::api_keys::create::create
         ))
-        .routes(routes!(routes::me::api_keys::revoke::revoke))
+        .routes(routes!(
+            routes::me::api_keys::get::get,
+            routes::me::api_keys::update::update,
+            routes::me::api_keys::revoke::revoke
+        ))
 }
 
 /// What those do who run the platform.
@@ -194,13 +204,18 @@ fn tenants() -> OpenApiRouter<AppState> {
     use routes::tenants;
     OpenApiRouter::new()
         .routes(routes!(tenants::list::list, tenants::create::create))
-        .routes(routes!(tenants::get::get, tenants::delete::delete))
+        .routes(routes!(
+            tenants::get::get,
+            tenants::update::update,
+            tenants::delete::delete
+        ))
         .routes(routes!(
             tenants::organisation::link::link,
             tenants::organisation::unlink::unlink
         ))
         .routes(routes!(tenants::members::list::list))
         .routes(routes!(
+            tenants::members::get::get,
             tenants::members::update::update,
             tenants::members::delete::delete
         ))
@@ -208,7 +223,10 @@ fn tenants() -> OpenApiRouter<AppState> {
             tenants::invitations::list::list,
             tenants::invitations::create::create
         ))
-        .routes(routes!(tenants::invitations::delete::delete))
+        .routes(routes!(
+            tenants::invitations::get::get,
+            tenants::invitations::delete::delete
+        ))
         .routes(routes!(
             tenants::agents::list::list,
             tenants::agents::register::register
@@ -230,7 +248,11 @@ fn tenants() -> OpenApiRouter<AppState> {
             tenants::api_keys::list::list,
             tenants::api_keys::create::create
         ))
-        .routes(routes!(tenants::api_keys::revoke::revoke))
+        .routes(routes!(
+            tenants::api_keys::get::get,
+            tenants::api_keys::update::update,
+            tenants::api_keys::revoke::revoke
+        ))
         .routes(routes!(tenants::clients::list::list, tenants::clients::create::create))
         .routes(routes!(
             tenants::clients::get::get,
@@ -307,12 +329,14 @@ pub fn router(state: AppState) -> Router {
     let (callers, _) = callers().split_for_parts();
     let (well_known, _) = well_known().split_for_parts();
     // What a browser asks before it sends a request is answered before the method is looked at.
-    let callers = layers::refusing(callers).layer(cors::of(&state.allowed_origins));
+    let callers = layers::refusing(callers)
+        .layer(middleware::from_fn_with_state(state.clone(), dpop::tell))
+        .layer(cors::of(&state.allowed_origins));
     let well_known = layers::refusing(well_known).layer(cors::public());
     let (limits, metrics) = (Extension(state.limits.clone()), state.metrics.clone());
     let standing = Extension(state.standing.clone());
     let pages = layers::refusing(pages(&state));
-    layers::wrap(
+    let service = layers::wrap(
         callers
             .merge(well_known)
             .merge(pages)
@@ -320,7 +344,11 @@ pub fn router(state: AppState) -> Router {
             .layer(limits)
             .layer(standing),
         metrics,
-    )
+    );
+    // A router's own layers come after it has found the route.
+    Router::new()
+        .fallback_service(service)
+        .layer(middleware::map_request(alias::resolve))
 }
 
 /// The description of the service (OpenAPI 3.1).

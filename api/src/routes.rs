@@ -58,5 +58,6 @@ pub mod webhooks {
 pub mod well_known {
     //! What anybody may read of the service itself.
     pub mod jwks;
+    pub mod oauth_metadata;
     pub mod openapi;
 }

@@ -305,7 +305,7 @@ async fn forget(state: &AppState) {
         state.throttle.forget();
         let (pool, now) = (state.database.pool(), state.clock.now());
         let gone = async {
-            replay::forget(pool, now).await?;
+            replay::forget(pool, now - crate::service::replay::SLACK).await?;
             sessions::forget(pool, now).await?;
             idempotency::forget(pool, now).await?;
             mail_links::forget(pool, now).await?;

@@ -8,6 +8,8 @@ pub mod bell;
 pub mod blocks;
 pub mod claims;
 pub mod client_blocks;
+pub mod client_credentials;
+pub mod client_proof;
 pub mod clients;
 pub mod cluster_changes;
 pub mod farewell;

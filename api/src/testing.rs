@@ -4,6 +4,7 @@ mod agent;
 mod documented;
 mod issuer;
 mod passkey;
+mod possession;
 mod redis;
 mod run;
 
@@ -46,6 +47,7 @@ use crate::{
 pub use agent::TestAgent;
 pub use issuer::{Manner, TestIssuer};
 pub use passkey::TestPasskey;
+pub use possession::TestKey;
 pub use redis::TestRedis;
 
 /// The issuer of every test.

@@ -2,6 +2,7 @@
 
 mod browser;
 mod jose;
+mod oauth;
 mod schemathesis;
 
 use std::{env, path::PathBuf};

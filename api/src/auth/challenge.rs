@@ -8,7 +8,11 @@ use aws_lc_rs::hmac;
 use domain::{AgentId, AgentKeyId};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::auth::{coded, possession};
+use crate::auth::{
+    coded,
+    epoch::{self, Epoch},
+    possession,
+};
 
 /// What the signed bytes begin with, so that a signature for anything else is none for this.
 pub const TAG: &str = "pinfold-agent-challenge-v1";
@@ -20,38 +24,7 @@ pub const LIFETIME: SignedDuration = SignedDuration::from_secs(60);
 pub const PURPOSE: &str = "agent challenge";
 
 const RANDOM: usize = 16;
-const EPOCH: usize = 17;
-const BODY: usize = EPOCH + 8 + RANDOM;
-
-/// Which run of which replay store an answer is judged in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Epoch {
-    /// PostgreSQL, the stand-in.
-    Postgres([u8; 16]),
-    /// Redis.
-    Redis([u8; 16]),
-}
-
-impl Epoch {
-    fn written(self) -> [u8; EPOCH] {
-        let (store, id) = match self {
-            Self::Postgres(id) => (0, id),
-            Self::Redis(id) => (1, id),
-        };
-        let mut bytes = [store; EPOCH];
-        bytes[1..].copy_from_slice(&id);
-        bytes
-    }
-
-    fn read(bytes: [u8; EPOCH]) -> Option<Self> {
-        let [store, id @ ..] = bytes;
-        match store {
-            0 => Some(Self::Postgres(id)),
-            1 => Some(Self::Redis(id)),
-            _ => None,
-        }
-    }
-}
+const BODY: usize = epoch::LENGTH + 8 + RANDOM;
 
 /// Who a challenge is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,7 +76,7 @@ pub fn mint(key: &hmac::Key, subject: Subject, epoch: Epoch, now: Timestamp, ran
 /// Reads a challenge that came back; nothing if it is not ours, is for somebody else, or has ended.
 pub fn read(key: &hmac::Key, subject: Subject, text: &str, now: Timestamp) -> Option<Returned> {
     let body: [u8; BODY] = coded::read(key, &subject.context(), text)?;
-    let (epoch, rest) = body.split_first_chunk::<EPOCH>()?;
+    let (epoch, rest) = body.split_first_chunk::<{ epoch::LENGTH }>()?;
     let seconds = i64::from_be_bytes(*rest.first_chunk::<8>()?);
     let expires_at = Timestamp::from_second(seconds).ok()?;
     (now < expires_at).then_some(Returned {

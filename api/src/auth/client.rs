@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeSet, fmt};
 
+use resource_server::jwk;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -285,9 +286,6 @@ fn keys(set: Option<Value>, uri: Option<String>, auth_method: AuthMethod) -> Res
     }
 }
 
-/// The members of a key that are kept: others mean nothing to us (RFC 7517, section 4).
-const MEMBERS: [&str; 7] = ["kty", "crv", "x", "y", "kid", "use", "alg"];
-
 fn key_set(set: Value) -> Result<Map<String, Value>, Flaw> {
     let keys = match set {
         Value::Object(mut set) => set.remove("keys"),
@@ -303,16 +301,18 @@ fn key_set(set: Value) -> Result<Map<String, Value>, Flaw> {
     let mut ids = BTreeSet::new();
     for (place, key) in keys.iter_mut().enumerate() {
         let field = format!("jwks.keys[{place}]");
-        let jwk = key.as_object_mut();
-        let Some((jwk, id)) = jwk.and_then(|jwk| jwk_set::elliptic(jwk).map(|(id, _)| (jwk, id))) else {
+        let Some((id, public)) = key.as_object().and_then(jwk_set::elliptic) else {
             let message = "write a public key that signs, Ed25519 or P-256, with a kid and no private member";
             return Err(Flaw::new(field, message));
         };
-        if id.chars().any(char::is_control) || !ids.insert(id) {
+        if id.chars().any(char::is_control) || !ids.insert(id.clone()) {
             let message = "write a name that no other key has, without control characters";
             return Err(Flaw::new(format!("{field}.kid"), message));
         }
-        jwk.retain(|name, _| MEMBERS.contains(&name.as_str()));
+        // Other members mean nothing to us (RFC 7517, section 4).
+        let mut kept = jwk::written(&public);
+        kept.insert("kid".to_owned(), Value::String(id));
+        *key = Value::Object(kept);
     }
     Ok(Map::from_iter([("keys".to_owned(), Value::Array(keys))]))
 }

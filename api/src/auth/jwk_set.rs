@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use resource_server::jwk;
 use serde_json::{Map, Value};
 
 use crate::auth::{
@@ -35,23 +36,19 @@ pub fn elliptic(jwk: &Map<String, Value>) -> Option<(String, PublicKey)> {
 
 fn key(jwk: &Map<String, Value>) -> Option<(String, PublicKey)> {
     let text = |name: &str| jwk.get(name).and_then(Value::as_str);
-    let bytes = |name: &str| jws::decode(text(name)?);
     // A set that publishes a private key has published it to everybody.
-    if jwk.contains_key("d") || text("use").is_some_and(|use_| use_ != "sig") {
+    if jwk.contains_key("d") || jwk.get("use").is_some_and(|use_| use_ != "sig") {
         return None;
     }
-    let key = match (text("kty")?, text("crv")) {
-        ("OKP", Some("Ed25519")) => PublicKey::Ed25519(bytes("x")?.try_into().ok()?),
-        ("EC", Some("P-256")) => {
-            let mut point = vec![4];
-            point.extend(bytes("x")?);
-            point.extend(bytes("y")?);
-            PublicKey::P256(point.try_into().ok()?)
+    let key = match text("kty")? {
+        "RSA" => {
+            let bytes = |name: &str| jws::decode(text(name)?);
+            PublicKey::rsa(bytes("n")?, bytes("e")?)?
         }
-        ("RSA", None) => PublicKey::rsa(bytes("n")?, bytes("e")?)?,
-        _ => return None,
+        _ => jwk::elliptic(jwk)?,
     };
-    if text("alg").is_some_and(|algorithm| !key.goes_with(algorithm)) {
+    let goes = |algorithm: &Value| algorithm.as_str().is_some_and(|name| key.goes_with(name));
+    if jwk.get("alg").is_some_and(|algorithm| !goes(algorithm)) {
         return None;
     }
     let id = text("kid").filter(|id| !id.is_empty() && id.len() <= jws::LONGEST_KEY_ID)?;
@@ -97,6 +94,8 @@ mod tests {
         let rsa = |n: usize, e: &str| json!({"kty": "RSA", "kid": "c", "n": encoded(n), "e": e});
         for bad in [
             with("use", json!("enc")),
+            with("use", json!(["sig"])),
+            with("alg", json!(["EdDSA"])),
             with("d", json!("secret")),
             with("alg", json!("ES256")),
             with("alg", json!("none")),

@@ -2,6 +2,7 @@
 
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use jiff::{SignedDuration, Timestamp};
+use resource_server::ed25519::{field, is_of_small_order};
 
 use crate::auth::jws;
 
@@ -106,33 +107,6 @@ pub fn verify(public_key: &[u8; 32], message: &[u8], signature: &[u8]) -> bool {
 
 /// A key that is nobody's, to spend the same time on an agent that does not exist: the base point (RFC 8032, section 5.1).
 pub const NOBODYS: [u8; 32] = field(0x58, 0x66, 0x66);
-
-/// The encodings of the eight points of small order, and of their non-canonical twins, whatever the sign bit.
-fn is_of_small_order(public_key: &[u8; 32]) -> bool {
-    const PRIME: [u8; 32] = field(0xed, 0xff, 0x7f);
-    const ONE_BELOW: [u8; 32] = field(0xec, 0xff, 0x7f);
-    const ONE_ABOVE: [u8; 32] = field(0xee, 0xff, 0x7f);
-    const ZERO: [u8; 32] = [0; 32];
-    const ONE: [u8; 32] = field(1, 0, 0);
-    const ORDER_8: [u8; 32] = [
-        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf,
-        0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
-    ];
-    const ORDER_8_TOO: [u8; 32] = [
-        0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a, 0x20,
-        0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
-    ];
-    let mut y = *public_key;
-    y[31] &= 0x7f;
-    [ZERO, ONE, ONE_BELOW, PRIME, ONE_ABOVE, ORDER_8, ORDER_8_TOO].contains(&y)
-}
-
-const fn field(first: u8, middle: u8, last: u8) -> [u8; 32] {
-    let mut bytes = [middle; 32];
-    bytes[0] = first;
-    bytes[31] = last;
-    bytes
-}
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,6 @@
 //! Access tokens (RFC 9068).
 
-use domain::{AgentId, AgentKeyId, OverseerId, RunId, TenantId};
+use domain::{AgentId, AgentKeyId, ClientId, OverseerId, RunId, TenantId};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -20,7 +20,7 @@ const AUDIENCES: usize = 8;
 pub struct Claims {
     /// Who issued the token: our own address.
     pub iss: String,
-    /// Whom it is of: the agent, or the run.
+    /// Whom it is of: the agent, the run, or the client.
     pub sub: String,
     /// For whom it is: one resource.
     pub aud: String,
@@ -36,9 +36,19 @@ pub struct Claims {
     pub scope: String,
     /// The tenant.
     pub pinfold_tenant: String,
+    /// What whoever shows it must prove besides.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cnf: Option<Confirmation>,
     /// What else there is to say of whom it is of.
     #[serde(flatten)]
     pub who: Who,
+}
+
+/// A key that a token is bound to (RFC 9449, section 6.1).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Confirmation {
+    /// Its thumbprint (RFC 7638).
+    pub jkt: String,
 }
 
 /// What a token says of whom it is of.
@@ -62,6 +72,13 @@ pub enum Who {
         pinfold_run: String,
         /// The pod that it runs in.
         pinfold_pod: PodClaim,
+    },
+    /// An OAuth client that acts on its own.
+    Client {
+        /// Its registration.
+        pinfold_client: String,
+        /// Which secret it proved itself by.
+        pinfold_secret: String,
     },
 }
 
@@ -99,6 +116,28 @@ pub enum Token {
     Agent(AgentToken),
     /// A run's.
     Run(RunToken),
+    /// An OAuth client's.
+    Client(ClientToken),
+}
+
+impl Token {
+    /// What its holder's requests are counted by.
+    pub fn id(&self) -> &[u8; 16] {
+        match self {
+            Self::Agent(agent) => agent.agent.as_bytes(),
+            Self::Run(run) => run.run.as_bytes(),
+            Self::Client(client) => client.client.as_bytes(),
+        }
+    }
+}
+
+/// What a token says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Read {
+    /// Whom it is of.
+    pub token: Token,
+    /// The thumbprint of the key that it is bound to.
+    pub jkt: Option<String>,
 }
 
 /// An agent, as its token names it.
@@ -144,8 +183,38 @@ pub struct RunToken {
     pub expires_at: Timestamp,
 }
 
+/// An OAuth client that acts on its own, as its token names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientToken {
+    /// Its registration.
+    pub client: ClientId,
+    /// What it calls itself by.
+    pub client_id: String,
+    /// The tenant that registered it.
+    pub tenant: TenantId,
+    /// Which secret it proved itself by. The token is of no use once that is good no more.
+    pub secret: String,
+    /// Whether the token is bound to a key.
+    pub bound: bool,
+    /// What the token may be used for.
+    pub scopes: Vec<String>,
+    /// Its end.
+    pub expires_at: Timestamp,
+}
+
 /// Reads claims whose signature was good; nothing unless they are ours, for this audience, and in force.
-pub fn read(claims: &Map<String, Value>, issuer: &str, audience: &str, now: Timestamp) -> Option<Token> {
+pub fn read(claims: &Map<String, Value>, issuer: &str, audience: &str, now: Timestamp) -> Option<Read> {
+    let jkt = match claims.get("cnf") {
+        None => None,
+        // A way to confirm that is not known here confirms nothing (RFC 7800, section 3.1).
+        Some(Value::Object(cnf)) if cnf.len() == 1 => Some(cnf.get("jkt")?.as_str()?.to_owned()),
+        Some(_) => return None,
+    };
+    let token = token(claims, issuer, audience, now)?;
+    Some(Read { token, jkt })
+}
+
+fn token(claims: &Map<String, Value>, issuer: &str, audience: &str, now: Timestamp) -> Option<Token> {
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
     if text("iss")? != issuer || !is_for(claims.get("aud")?, audience) {
         return None;
@@ -169,6 +238,17 @@ pub fn read(claims: &Map<String, Value>, issuer: &str, audience: &str, now: Time
             name: name.as_str()?.to_owned(),
             pod: pod(claims.get("pinfold_pod")?)?,
             tenant,
+            scopes,
+            expires_at,
+        }));
+    }
+    if let Some(client) = claims.get("pinfold_client") {
+        return Some(Token::Client(ClientToken {
+            client: client.as_str()?.parse().ok()?,
+            client_id: subject.to_owned(),
+            tenant,
+            secret: text("pinfold_secret")?.to_owned(),
+            bound: claims.contains_key("cnf"),
             scopes,
             expires_at,
         }));
@@ -234,6 +314,7 @@ mod tests {
             client_id: AgentId::from_u128(1).to_string(),
             scope: "self".to_owned(),
             pinfold_tenant: TenantId::from_u128(2).to_string(),
+            cnf: None,
             who: Who::Agent {
                 pinfold_owner: OverseerId::from_u128(3).to_string(),
                 pinfold_key: Some(AgentKeyId::from_u128(4).to_string()),
@@ -244,11 +325,54 @@ mod tests {
     }
 
     fn read_with(change: impl FnOnce(&mut Map<String, Value>)) -> Option<Token> {
+        read_bound(change).map(|read| read.token)
+    }
+
+    fn read_bound(change: impl FnOnce(&mut Map<String, Value>)) -> Option<Read> {
         let Value::Object(mut claims) = claims() else {
             unreachable!()
         };
         change(&mut claims);
         read(&claims, ISSUER, ISSUER, now())
+    }
+
+    #[test]
+    fn a_token_is_bound_to_one_key_or_none() {
+        let with = |cnf: Value| read_bound(|claims| drop(claims.insert("cnf".to_owned(), cnf)));
+        assert_eq!(read_bound(|_| ()).unwrap().jkt, None);
+        assert_eq!(with(json!({"jkt": "key"})).unwrap().jkt.as_deref(), Some("key"));
+        for bad in [
+            json!({}),
+            json!({"jkt": 7}),
+            json!({"x5t#S256": "certificate"}),
+            json!({"jkt": "key", "x5t#S256": "certificate"}),
+            json!("key"),
+            Value::Null,
+        ] {
+            assert_eq!(with(bad.clone()), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_a_client_proves_is_of_its_registration() {
+        let read = read_with(|claims| {
+            claims.remove("pinfold_key");
+            claims.remove("pinfold_owner");
+            claims.insert("sub".to_owned(), json!("build-board"));
+            claims.insert("client_id".to_owned(), json!("build-board"));
+            claims.insert("pinfold_client".to_owned(), json!(ClientId::from_u128(5).to_string()));
+            claims.insert("pinfold_secret".to_owned(), json!("0011223344556677"));
+        });
+        let wanted = ClientToken {
+            client: ClientId::from_u128(5),
+            client_id: "build-board".to_owned(),
+            tenant: TenantId::from_u128(2),
+            secret: "0011223344556677".to_owned(),
+            bound: false,
+            scopes: vec!["self".to_owned()],
+            expires_at: Timestamp::from_second(1_800_000_600).unwrap(),
+        };
+        assert_eq!(read, Some(Token::Client(wanted)));
     }
 
     #[test]

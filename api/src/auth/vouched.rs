@@ -57,6 +57,10 @@ pub fn read(claims: &Map<String, Value>, issuer: &str, demand: &Demand, now: Tim
     if !meant || claims.get("sts").is_some_and(|status| status != "active") {
         return None;
     }
+    // Whoever shows it would have to prove a key besides, which is no part of this way in.
+    if claims.contains_key("cnf") {
+        return None;
+    }
     let expires_at = token::moment(claims.get("exp")?)?;
     let issued_at = token::moment(claims.get("iat")?)?;
     let not_before = claims.get("nbf").map_or(Some(issued_at), token::moment)?;

@@ -14,7 +14,7 @@ use crate::{
     auth::{
         oversight::Asker,
         rights::{Needs, Right, Role},
-        token::{AgentToken, RunToken},
+        token::{AgentToken, ClientToken, RunToken},
     },
     http::{
         caller::Caller,
@@ -145,6 +145,7 @@ async fn seat(app: &AppState, caller: &Caller, name: &str) -> Result<(Named, Opt
     let overseer = match caller {
         Caller::Agent(AgentToken { tenant, .. })
         | Caller::Run(RunToken { tenant, .. })
+        | Caller::Client(ClientToken { tenant, .. })
         | Caller::Key(Presented {
             tenant: Some(tenant), ..
         }) => {
@@ -171,9 +172,9 @@ fn has(caller: &Caller, role: Option<Role>, right: Right) -> bool {
     let by_proof = match caller {
         Caller::Person(_) => true,
         Caller::Key(key) => key.scopes.contains(&right),
-        Caller::Agent(AgentToken { scopes, .. }) | Caller::Run(RunToken { scopes, .. }) => {
-            scopes.iter().any(|scope| scope == right.as_str())
-        }
+        Caller::Agent(AgentToken { scopes, .. })
+        | Caller::Run(RunToken { scopes, .. })
+        | Caller::Client(ClientToken { scopes, .. }) => scopes.iter().any(|scope| scope == right.as_str()),
     };
     by_role && by_proof
 }

@@ -1,10 +1,12 @@
 //! Who asks.
 
+mod proof;
+
 use axum::{
     extract::{FromRef, FromRequestParts},
-    http::{HeaderMap, HeaderName, Method, header, request::Parts},
+    http::{HeaderName, request::Parts},
 };
-use domain::{AgentKeyId, OverseerId, TenantId, TenantName};
+use domain::{AgentKeyId, OverseerId, TenantId};
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -12,23 +14,23 @@ use crate::{
     app::AppState,
     auth::{
         api_key::ApiKey,
-        csrf,
-        jws::{self, Parsed},
-        opaque::Opaque,
-        token::{self, AgentProof, AgentToken, PodRef, RunToken, Token},
+        dpop_nonce::Giver,
+        token::{AgentProof, AgentToken, ClientToken, PodRef, RunToken},
         vouched::Organisation,
     },
     http::{
-        cookies::Cookie,
+        alias::SentTo,
+        dpop,
         error::{ApiError, Forbidden},
         limits::Tally,
         named::{Beside, named},
+        presented::{self, Credential},
         request_id::RequestId,
-        used,
     },
     service::{
+        client_credentials,
         namespaces::{self, NamespaceError},
-        outside, tokens,
+        tokens,
     },
     store::{
         StoreError, accounts,
@@ -42,9 +44,6 @@ use crate::{
 /// The header that a request with a session's cookie must have if it changes something.
 pub const CSRF: HeaderName = HeaderName::from_static("x-csrf-token");
 
-/// Where an API key may stand instead of `Authorization`, as the E2B SDKs send it.
-const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
-
 /// Somebody who proved who they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Caller {
@@ -52,6 +51,8 @@ pub enum Caller {
     Agent(AgentToken),
     /// What runs in a sandbox, by an access token.
     Run(RunToken),
+    /// An OAuth client that acts on its own, by an access token.
+    Client(ClientToken),
     /// A person, by a login.
     Person(Login),
     /// A program, by an API key.
@@ -113,6 +114,7 @@ impl Caller {
         match self {
             Self::Agent(agent) => Actor::Agent(agent.agent),
             Self::Run(run) => Actor::Run(run.run),
+            Self::Client(client) => Actor::Client(client.client),
             Self::Person(login) => Actor::Overseer(login.overseer),
             Self::Key(key) => Actor::Overseer(key.overseer),
         }
@@ -123,6 +125,7 @@ impl Caller {
         match self {
             Self::Agent(agent) => format!("agent/{}", agent.agent),
             Self::Run(run) => format!("run/{}", run.run),
+            Self::Client(client) => format!("client/{}", client.client),
             Self::Person(login) => format!("overseer/{}", login.overseer()),
             Self::Key(key) => format!("key/{}", key.id),
         }
@@ -133,6 +136,7 @@ impl Caller {
         match self {
             Self::Agent(agent) => agent.agent.as_bytes(),
             Self::Run(run) => run.run.as_bytes(),
+            Self::Client(client) => client.client.as_bytes(),
             Self::Person(login) => login.overseer.as_bytes(),
             Self::Key(key) => key.id.as_bytes(),
         }
@@ -143,6 +147,7 @@ impl Caller {
         match self {
             Self::Agent(agent) => vec![agent.agent.uuid(), agent.tenant.uuid()],
             Self::Run(run) => vec![run.tenant.uuid()],
+            Self::Client(client) => vec![client.client.uuid(), client.tenant.uuid()],
             Self::Person(login) => match &login.proof {
                 Proof::Session(cookied) => vec![login.overseer.uuid(), cookied.session.id.uuid()],
                 Proof::Outside(_) => vec![login.overseer.uuid()],
@@ -159,7 +164,7 @@ impl Caller {
         match self {
             Self::Person(login) => Ok(login.overseer()),
             Self::Key(key) => Ok(key.overseer),
-            Self::Agent(_) | Self::Run(_) => Err(ApiError::Forbidden(Forbidden::PeopleOnly)),
+            Self::Agent(_) | Self::Run(_) | Self::Client(_) => Err(ApiError::Forbidden(Forbidden::PeopleOnly)),
         }
     }
 
@@ -176,6 +181,7 @@ impl Caller {
                 }
             },
             Self::Run(run) => lives(state, run.tenant, &run.pod).await?,
+            Self::Client(client) => client_credentials::stands(&state.database, client, now).await?,
             Self::Person(login) => match &login.proof {
                 Proof::Session(cookied) => standing.find_session(&cookied.token_hash, now).await?.is_some(),
                 // What goes on for long is not ended by a token that lives for a minute.
@@ -248,22 +254,63 @@ where
         parts.extensions.insert(state.standing.now());
         let Ok(RequestId(request_id)) = RequestId::from_request_parts(parts, &state).await;
         let named = named(parts, &state).await;
-        let (caller, beside) = match presented(&parts.headers)? {
-            Some(text) => match ApiKey::parse(text) {
-                Some(key) => (by_key(&state, &key, now).await?, Beside::NotAsked),
-                None => by_token(&state, text, named.as_ref(), &request_id, now).await?,
+        let tally = parts.extensions.get::<Tally>().cloned().unwrap_or_default();
+        let (caller, beside) = match presented::of(&parts.headers)? {
+            Credential::Plain(text) => match ApiKey::parse(text) {
+                Some(key) => (proof::by_key(&state, &key, now).await?, Beside::NotAsked),
+                None => {
+                    proof::by_token(
+                        &state,
+                        proof::Shown {
+                            text,
+                            binding: None,
+                            tally: &tally,
+                        },
+                        named.as_ref(),
+                        &request_id,
+                        now,
+                    )
+                    .await?
+                }
             },
-            None => (
-                by_cookie(&state, &parts.method, &parts.headers, now).await?,
+            Credential::Bound(text) => {
+                let proof = dpop::header(&parts.headers)?.ok_or(dpop::Refused::Missing)?;
+                let wanted = dpop::Request {
+                    giver: Giver::Resource,
+                    method: parts.method.as_str(),
+                    // What a client signed is where it sent the request to.
+                    path: parts
+                        .extensions
+                        .get::<SentTo>()
+                        .map_or(&parts.uri, |SentTo(uri)| uri)
+                        .path(),
+                    access_token: Some(text),
+                };
+                let binding = Some(dpop::judge(&state, proof, wanted, now).await?);
+                proof::by_token(
+                    &state,
+                    proof::Shown {
+                        text,
+                        binding,
+                        tally: &tally,
+                    },
+                    named.as_ref(),
+                    &request_id,
+                    now,
+                )
+                .await?
+            }
+            Credential::Nothing => (
+                proof::by_cookie(&state, &parts.method, &parts.headers, now).await?,
                 Beside::NotAsked,
             ),
         };
         parts.extensions.insert(beside);
-        let standing = state.throttle.call(caller.id()).await;
-        if let Some(tally) = parts.extensions.get::<Tally>() {
+        if !tally.is_noted() {
+            let standing = state.throttle.call(caller.id()).await;
             tally.note(standing);
+            standing.left?;
         }
-        standing.left?;
         parts.extensions.insert(caller.clone());
         Ok(caller)
     }
@@ -280,7 +327,9 @@ where
         match Caller::from_request_parts(parts, state).await? {
             Caller::Agent(agent) if agent.scopes.iter().any(|scope| scope == tokens::SELF) => Ok(Self(agent)),
             Caller::Agent(_) => Err(ApiError::Forbidden(Forbidden::NotOneself)),
-            Caller::Person(_) | Caller::Key(_) | Caller::Run(_) => Err(ApiError::Forbidden(Forbidden::AgentsOnly)),
+            Caller::Person(_) | Caller::Key(_) | Caller::Run(_) | Caller::Client(_) => {
+                Err(ApiError::Forbidden(Forbidden::AgentsOnly))
+            }
         }
     }
 }
@@ -295,7 +344,9 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         match Caller::from_request_parts(parts, state).await? {
             Caller::Person(login) => Ok(Self(login)),
-            Caller::Agent(_) | Caller::Key(_) | Caller::Run(_) => Err(ApiError::Forbidden(Forbidden::LoginOnly)),
+            Caller::Agent(_) | Caller::Key(_) | Caller::Run(_) | Caller::Client(_) => {
+                Err(ApiError::Forbidden(Forbidden::LoginOnly))
+            }
         }
     }
 }
@@ -317,116 +368,5 @@ where
     }
 }
 
-const REFUSED: ApiError = ApiError::Unauthenticated { invalid_token: true };
+pub(super) const REFUSED: ApiError = ApiError::Unauthenticated { invalid_token: true };
 const NOBODY: ApiError = ApiError::Unauthenticated { invalid_token: false };
-
-/// The token or key of the request: of the one Authorization header or of the one X-API-Key.
-fn presented(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
-    match (bearer(headers)?, one(headers, API_KEY)?) {
-        // Two proofs may be two people's.
-        (Some(_), Some(_)) => Err(REFUSED),
-        (token, key) => Ok(token.or(key)),
-    }
-}
-
-/// The token of the one Authorization header (RFC 6750, section 2.1).
-pub fn bearer(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
-    let Some(value) = one(headers, header::AUTHORIZATION)? else {
-        return Ok(None);
-    };
-    match value.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(token)),
-        _ => Err(REFUSED),
-    }
-}
-
-fn one(headers: &HeaderMap, name: HeaderName) -> Result<Option<&str>, ApiError> {
-    let mut all = headers.get_all(name).iter();
-    match (all.next(), all.next()) {
-        (None, _) => Ok(None),
-        (Some(value), None) => value.to_str().map(Some).map_err(|_| REFUSED),
-        (Some(_), Some(_)) => Err(REFUSED),
-    }
-}
-
-async fn by_token(
-    state: &AppState,
-    text: &str,
-    named: Option<&TenantName>,
-    request_id: &str,
-    now: Timestamp,
-) -> Result<(Caller, Beside), ApiError> {
-    let parsed = jws::parse(text).ok_or(REFUSED)?;
-    if let Some(issuer) = state.issuers.of(&parsed) {
-        let caller = by_outside(state, issuer, &parsed, request_id, now).await?;
-        return Ok((caller, Beside::NotAsked));
-    }
-    // A key that is revoked is revoked for the next request.
-    let caller = match verified(state, &parsed, now).ok_or(REFUSED)? {
-        Token::Agent(agent) => {
-            if let (AgentProof::Key(key), Some(name)) = (&agent.proof, named) {
-                let holder = holder(state, &agent, *key, Some(name.as_str()), now).await?;
-                let beside = Beside::Asked(holder.ok_or(REFUSED)?.beside);
-                return Ok((Caller::Agent(agent), beside));
-            }
-            Caller::Agent(agent)
-        }
-        Token::Run(run) => Caller::Run(run),
-    };
-    if caller.stands(state).await? {
-        Ok((caller, Beside::NotAsked))
-    } else {
-        Err(REFUSED)
-    }
-}
-
-fn verified(state: &AppState, parsed: &Parsed<'_>, now: Timestamp) -> Option<Token> {
-    let key = state.keyring.verifying(parsed.key_id()?)?;
-    let claims = parsed.verify(token::TYPE, &key)?;
-    token::read(&claims, &state.issuer, &state.issuer, now)
-}
-
-async fn by_outside(
-    state: &AppState,
-    issuer: &str,
-    parsed: &Parsed<'_>,
-    request_id: &str,
-    now: Timestamp,
-) -> Result<Caller, ApiError> {
-    let vouched = state.issuers.verify(issuer, parsed).await?.ok_or(REFUSED)?;
-    let overseer = outside::person(&state.database, issuer, &vouched, request_id, now).await?;
-    Ok(Caller::Person(Login {
-        overseer: overseer.ok_or(REFUSED)?,
-        proof: Proof::Outside(Outsider {
-            issuer: issuer.to_owned(),
-            organisation: vouched.organisation,
-            expires_at: vouched.expires_at,
-        }),
-    }))
-}
-
-async fn by_key(state: &AppState, key: &ApiKey, now: Timestamp) -> Result<Caller, ApiError> {
-    let found = state.standing.find_key(&key.hash(), now).await?.ok_or(REFUSED)?;
-    used::key(state, &found, now).await;
-    Ok(Caller::Key(found))
-}
-
-async fn by_cookie(state: &AppState, method: &Method, headers: &HeaderMap, now: Timestamp) -> Result<Caller, ApiError> {
-    let cookie = state.cookies.read(headers, Cookie::Session).ok_or(NOBODY)?;
-    let token_hash = Opaque::parse(cookie).ok_or(NOBODY)?.hash();
-    let session = state.standing.find_session(&token_hash, now).await?.ok_or(NOBODY)?;
-    if !method.is_safe() {
-        let token = headers
-            .get(CSRF)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default();
-        if !csrf::is_of(&state.keys.csrf, &token_hash, token) {
-            return Err(ApiError::Forbidden(Forbidden::Csrf));
-        }
-    }
-    used::session(state, &session, &token_hash, now).await;
-    Ok(Caller::Person(Login {
-        overseer: session.overseer,
-        proof: Proof::Session(Cookied { session, token_hash }),
-    }))
-}

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use crate::{
     auth::{oversight::Relation, rights::Right},
-    http::passkey::PasskeyRequest,
+    http::{dpop, passkey::PasskeyRequest},
 };
 
 mod convert;
@@ -50,6 +50,9 @@ pub enum ApiError {
         /// Whether a token came that was refused (RFC 6750, section 3.1).
         invalid_token: bool,
     },
+    /// A token that counts with a proof of possession only, and the proof is not good.
+    #[error("no proof of possession: {0}")]
+    Possession(dpop::Refused),
     /// Somebody who may not do this.
     #[error("forbidden: {}", .0.detail())]
     Forbidden(Forbidden),
@@ -233,6 +236,11 @@ impl ApiError {
                 "unauthenticated",
                 "A valid access token, API key or login is needed.",
             ),
+            Self::Possession(why) => (
+                StatusCode::UNAUTHORIZED,
+                why.code(),
+                "The token counts with a good proof of possession only.",
+            ),
             Self::Forbidden(why) => (StatusCode::FORBIDDEN, why.code(), "The caller may not do this."),
             Self::Login(LoginRefused::SecondFactor(_)) => (
                 StatusCode::UNAUTHORIZED,
@@ -308,6 +316,7 @@ impl ApiError {
         let (detail, field) = match self {
             Self::Invalid { field, message } => (Some(message.clone()), Some(field.clone())),
             Self::Body { message, .. } | Self::Conflict { message, .. } => (Some(message.clone()), None),
+            Self::Possession(why) => (Some(why.to_string()), None),
             Self::Forbidden(why) => (Some(why.detail()), None),
             Self::Unauthenticated { .. }
             | Self::Login(_)
@@ -363,6 +372,13 @@ impl IntoResponse for ApiError {
                     r#"Bearer realm="pinfold""#
                 };
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+                headers.append(
+                    header::WWW_AUTHENTICATE,
+                    dpop::challenge(invalid_token.then_some("invalid_token")),
+                );
+            }
+            Self::Possession(why) => {
+                headers.insert(header::WWW_AUTHENTICATE, dpop::challenge(Some(why.code())));
             }
             _ => {}
         }

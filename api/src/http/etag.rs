@@ -41,6 +41,12 @@ pub fn tagged_by<T: Serialize, C: Serialize>(
     answer(representation, Etag(etag))
 }
 
+/// The same of a representation that has no version of its own.
+pub fn tagged_for<T: Serialize, C: Serialize>(representation: &T, content: &C) -> Result<Response, ApiError> {
+    let Etag(whole) = Etag::of(representation)?;
+    tagged_by(representation, content, whole.trim_matches('"'))
+}
+
 fn answer<T: Serialize>(representation: &T, etag: Etag) -> Result<Response, ApiError> {
     let mut response = axum::Json(representation).into_response();
     let value = HeaderValue::try_from(etag.0).map_err(|error| ApiError::Internal(error.to_string()))?;

@@ -96,6 +96,11 @@ pub async fn layer(
 pub struct Tally(Arc<OnceLock<Standing>>);
 
 impl Tally {
+    /// Whether the request was counted.
+    pub fn is_noted(&self) -> bool {
+        self.0.get().is_some()
+    }
+
     /// Notes the count; a request has one caller.
     pub fn note(&self, standing: Standing) {
         let _ = self.0.set(standing);

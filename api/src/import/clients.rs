@@ -26,7 +26,7 @@ pub(super) async fn bring_in(job: Job<'_>, client: &Client, owner: Option<Overse
         return refused(people::NO_TENANT);
     };
     match known {
-        Some((place, _)) if place == tenant => return Ok(Outcome::Known),
+        Some(known) if known.tenant == tenant => return Ok(Outcome::Known),
         Some(_) => return refused(TAKEN),
         None => {}
     }

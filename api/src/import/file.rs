@@ -254,6 +254,9 @@ fn key(text: &str) -> Result<[u8; 32], String> {
     bytes.ok_or_else(|| format!("public_keys: {text:?} is not 32 bytes in base64url without padding"))
 }
 
+/// SHA-256 of nothing.
+const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
 /// The longest name of a client.
 const LONGEST_CLIENT_ID: usize = 255;
 
@@ -267,6 +270,7 @@ fn client(client_id: String, owner: String, secret_hash: Option<&str>, metadata:
     let metadata = metadata.check().map_err(|flaw| format!("metadata.{flaw}"))?;
     let secret_hash = match secret_hash {
         None => None,
+        Some(EMPTY) => return Err("client_secret_sha256: it is that of an empty secret; leave it out".to_owned()),
         Some(_) if !metadata.auth_method.has_secret() => {
             return Err("client_secret_sha256: the client proves itself otherwise; leave it out".to_owned());
         }

@@ -185,6 +185,7 @@ fn a_file_is_refused_as_a_whole_with_all_that_is_wrong() {
         json!({"type": "oauth_client"}),
         json!({"type": "client", "client_id": "a b", "owner": "u1", "metadata": metadata()}),
         json!({"type": "client", "client_id": "a", "owner": "u1", "client_secret_sha256": "ABCD", "metadata": metadata()}),
+        json!({"type": "client", "client_id": "e", "owner": "u1", "client_secret_sha256": hex::encode(&sha256(b"")), "metadata": metadata()}),
         json!({"type": "client", "client_id": "b", "owner": "u1", "metadata": {"client_name": "b", "scope": "runs:read"}}),
         json!({"type": "client", "client_id": "c", "owner": "u9", "metadata": metadata()}),
         json!({"type": "client", "client_id": "c", "owner": "u1", "metadata": metadata()}),
@@ -212,19 +213,20 @@ fn a_file_is_refused_as_a_whole_with_all_that_is_wrong() {
         (12, "unknown variant `oauth_client`"),
         (13, "client_id: write 1 to 255 visible ASCII characters"),
         (14, "client_secret_sha256: write 64 lower-case hexadecimal digits"),
+        (15, "client_secret_sha256: it is that of an empty secret; leave it out"),
         (
-            15,
+            16,
             "metadata.redirect_uris: name at least one; authorization_code needs it",
         ),
-        (16, r#"owner: no line of the file is "u9""#),
-        (17, r#"client_id: "c" comes twice"#),
-        (18, r#"client_id: no line of the file is "d""#),
-        (18, r#"overseer: no line of the file is "u9""#),
-        (19, "overseer: write overseer or agent, one of them"),
-        (21, "expected"),
+        (17, r#"owner: no line of the file is "u9""#),
+        (18, r#"client_id: "c" comes twice"#),
+        (19, r#"client_id: no line of the file is "d""#),
+        (19, r#"overseer: no line of the file is "u9""#),
+        (20, "overseer: write overseer or agent, one of them"),
+        (22, "expected"),
     ];
     let mut told = told.lines();
-    assert_eq!(told.next(), Some("nothing is stored: 20 lines cannot be used"));
+    assert_eq!(told.next(), Some("nothing is stored: 21 lines cannot be used"));
     for (line, problem) in wanted {
         let one = told.next().unwrap();
         assert!(

@@ -11,8 +11,11 @@ use serde_json::json;
 use crate::{router, testing::TestApp};
 
 /// What anybody may call. A route that is not here asks for a token.
-const PUBLIC: [&str; 11] = [
+const PUBLIC: [&str; 14] = [
     "GET /.well-known/jwks.json",
+    "GET /.well-known/oauth-authorization-server",
+    "GET /.well-known/oauth-protected-resource",
+    "GET /.well-known/openid-configuration",
     "GET /openapi.json",
     "POST /oauth/token",
     "POST /v1/agents",
@@ -109,6 +112,19 @@ async fn the_document_is_served_and_knows_how_to_prove_oneself() {
     let scheme = json!({"type": "http", "scheme": "bearer", "bearerFormat": "JWT"});
     assert_eq!(served.body["components"]["securitySchemes"]["access_token"], scheme);
     assert_eq!(served.body["openapi"], json!("3.1.0"));
+}
+
+/// Front ends pass on what is below `/api`.
+#[tokio::test]
+async fn the_api_is_below_another_path_as_well() {
+    let app = TestApp::start().await;
+    let token = app.token(&app.agent().await).await;
+    let me = app.get("/v1/me", Some(&token)).await;
+    assert_eq!(app.get("/api/v1/me", Some(&token)).await.told(), me.told());
+    assert_eq!(me.status, 200);
+    for other in ["/api/openapi.json", "/api/oauth/token", "/api/v1", "/api/api/v1/me"] {
+        assert_eq!(app.get(other, Some(&token)).await.status, 404, "{other}");
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! `/v1/tenants`: tenants, and what belongs to one.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
@@ -25,6 +25,7 @@ pub mod resources;
 pub mod runs;
 pub mod sandbox;
 pub mod templates;
+pub mod update;
 
 #[cfg(test)]
 mod tests;
@@ -38,6 +39,10 @@ pub struct Tenant {
     /// Its name, which paths name it by, and its resource in the cluster.
     #[schema(example = "acme")]
     name: String,
+    /// What people call it, if they call it something else than its name.
+    #[schema(example = "Acme Research")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    display_name: Option<String>,
     /// `team`, or `personal`: the one that each person has.
     #[schema(example = "team")]
     kind: &'static str,
@@ -52,6 +57,22 @@ pub struct Tenant {
     /// The organisation that it is to an issuer outside, if it is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     organisation: Option<Organisation>,
+}
+
+/// What is written of a tenant.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Writable {
+    #[serde(default)]
+    display_name: Option<String>,
+}
+
+impl Tenant {
+    fn writable(&self) -> Writable {
+        Writable {
+            display_name: self.display_name.clone(),
+        }
+    }
 }
 
 /// An organisation of an issuer outside.
@@ -104,6 +125,7 @@ impl From<tenants::Tenant> for Tenant {
         Self {
             id: tenant.id.to_string(),
             name: tenant.name,
+            display_name: tenant.display_name,
             kind: tenant.kind.as_str(),
             plan: tenant.plan,
             created_at: tenant.created_at.to_string(),

@@ -10,6 +10,7 @@ use crate::{
         random::random,
         rights::Right,
     },
+    service::members::By,
     store::{
         Scope, StoreError,
         api_keys::{self, Key},
@@ -18,7 +19,7 @@ use crate::{
 };
 
 /// How many keys in force a tenant, or a person, has at most.
-pub const MOST: usize = 100;
+pub const MOST: i64 = 100;
 
 /// A key to be made.
 #[derive(Debug)]
@@ -40,9 +41,7 @@ pub struct NewKey<'a> {
 /// Makes a key of the transaction's tenant, or of a person; none if there are too many. What is returned of it is shown once.
 pub async fn create(tx: &mut impl Scope, new: NewKey<'_>, now: Timestamp) -> Result<Option<(ApiKey, Key)>, StoreError> {
     let owner = tx.tenant().is_none().then_some(new.overseer);
-    let known = api_keys::list(tx, owner).await?;
-    let in_force = |key: &&Key| key.revoked_at.is_none() && key.expires_at.is_none_or(|end| now < end);
-    if known.iter().filter(in_force).count() >= MOST {
+    if api_keys::count(tx, owner, now).await? >= MOST {
         return Ok(None);
     }
     let secret = ApiKey::new(new.kind, random()?);
@@ -63,6 +62,21 @@ pub async fn create(tx: &mut impl Scope, new: NewKey<'_>, now: Timestamp) -> Res
     let detail = json!({"kind": key.kind.as_str(), "scopes": scopes});
     record(tx, "api_key.create", new.overseer, key.id, new.request_id, now, detail).await?;
     Ok(Some((secret, key)))
+}
+
+/// Changes what people call a key of the transaction's tenant, or of a person, that was read in the transaction.
+pub async fn rename(tx: &mut impl Scope, by: By<'_>, key: Key, name: &str, now: Timestamp) -> Result<Key, StoreError> {
+    if key.name == name {
+        return Ok(key);
+    }
+    let owner = tx.tenant().is_none().then_some(by.overseer);
+    api_keys::set_name(tx, owner, key.id, name).await?;
+    let detail = json!({"changed": ["name"]});
+    record(tx, "api_key.update", by.overseer, key.id, by.request_id, now, detail).await?;
+    Ok(Key {
+        name: name.to_owned(),
+        ..key
+    })
 }
 
 /// Revokes a key of the transaction's tenant, or of a person; false if none of this id is in force.

@@ -9,12 +9,11 @@ use crate::{
         client::{Metadata, Written, secret::Secret},
         random::random,
     },
-    service::members::By,
+    service::{members::By, tenants},
     store::{
         StoreError, TenantTransaction,
         audit::{self, Actor, Event},
         clients::{self, Client, NewSecret},
-        tenants,
     },
 };
 
@@ -84,7 +83,8 @@ async fn store(
     by: By<'_>,
     now: Timestamp,
 ) -> Result<Registration, StoreError> {
-    lock(tx).await?;
+    // A tenant's clients are changed one after another.
+    tenants::lock(tx).await?;
     if clients::count(tx).await? >= MOST {
         return Ok(Registration::TooMany);
     }
@@ -103,14 +103,6 @@ async fn store(
     let detail = json!({"client_id": client.client_id, "metadata": told(&client.metadata)?});
     record(tx, "client.create", by, id, now, detail).await?;
     Ok(Registration::Made(Box::new(client)))
-}
-
-/// Takes the tenant's row: its clients are changed one after another.
-pub async fn lock(tx: &mut TenantTransaction) -> Result<(), StoreError> {
-    tenants::find(tx, true)
-        .await?
-        .map(drop)
-        .ok_or(StoreError::Row("tenants"))
 }
 
 /// Changes what was registered of a client that was read under the lock. A secret that proves it no longer goes.

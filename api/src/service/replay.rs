@@ -1,6 +1,5 @@
 //! What counts once, wherever it is judged: in Redis, or in PostgreSQL while there is none. A proof is used up only in the store in
-//! which it was minted, and that store's epoch tells whether it remembers. Answers to challenges that arrive together are
-//! used up together, and the tokens that they give are recorded in one transaction: each before its answer leaves, and none at the
+//! which it was minted, and that store's epoch tells whether it remembers. Proofs that arrive together are used up together, and the tokens that they give are recorded in one transaction: each before its answer leaves, and none at the
 //! price of a commit of its own.
 
 use std::{
@@ -11,18 +10,19 @@ use std::{
     time::Duration,
 };
 
-use domain::{AgentId, AgentKeyId, TenantId};
+use domain::TenantId;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::json;
+use serde_json::Value;
 use tokio::sync::oneshot;
+use uuid::Uuid;
 
 use crate::{
-    auth::{challenge::Epoch, random::random},
+    auth::{epoch::Epoch, random::random},
     redis::{self, Redis},
     store::{
         Database, StoreError,
         audit::{self, Actor, Event},
-        replay::{self, Spending},
+        replay,
     },
 };
 
@@ -34,50 +34,67 @@ const TOGETHER: usize = 256;
 const FRESH: SignedDuration = SignedDuration::from_secs(1);
 
 /// How much longer than it counts something is remembered: clocks differ.
-const SLACK: Duration = Duration::from_secs(10);
+pub const SLACK: Duration = Duration::from_secs(10);
 
-/// A token that may be issued if its proof was not used before.
-#[derive(Debug, Clone)]
-pub struct Issue {
-    /// SHA-256 of the proof.
+/// Something that counts once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Thing {
+    /// SHA-256 of it.
     pub digest: [u8; 32],
-    /// The epoch in which the proof was minted.
+    /// The epoch in which it was minted.
     pub epoch: Epoch,
-    /// When the proof is refused for its age.
+    /// When it is refused for its age.
     pub forget_at: Timestamp,
-    /// The agent's tenant.
+}
+
+/// What is recorded of a token.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// Whose chain it stands in.
     pub tenant: TenantId,
-    /// The agent.
-    pub agent: AgentId,
-    /// The key that it proved.
-    pub key: AgentKeyId,
-    /// The token's own name.
-    pub jti: String,
+    /// Who asked for the token.
+    pub actor: Actor,
+    /// Whom it is of.
+    pub target: Uuid,
     /// In which request.
     pub request_id: String,
+    /// What else there is to say.
+    pub detail: Value,
+}
+
+/// What is done if something was not used before: it is used up, and the token that it gives recorded.
+#[derive(Debug, Clone)]
+pub struct Spending {
+    /// What counts once; without, it is only recorded.
+    pub thing: Option<Thing>,
+    /// The token; none if it gives none.
+    pub record: Option<Record>,
     /// Now.
     pub at: Timestamp,
 }
 
-impl Issue {
-    fn event(&self) -> Event<'_> {
-        Event {
+impl Spending {
+    fn event(&self) -> Option<(TenantId, Event<'_>)> {
+        let record = self.record.as_ref()?;
+        let event = Event {
             at: self.at,
-            actor: Actor::Agent(self.agent),
+            actor: record.actor,
             action: "token.issue",
-            target: self.agent.uuid(),
-            request_id: &self.request_id,
-            detail: json!({"grant": "agent_challenge", "key_id": self.key.to_string(), "jti": self.jti}),
-        }
+            target: record.target,
+            request_id: &record.request_id,
+            detail: record.detail.clone(),
+        };
+        Some((record.tenant, event))
     }
 
     /// What is to be used up in PostgreSQL, if it was minted there.
-    fn here(&self) -> Option<Spending> {
-        match self.epoch {
-            Epoch::Postgres(epoch) => Some(Spending {
-                digest: self.digest,
+    fn here(&self) -> Option<replay::Spending> {
+        let thing = self.thing?;
+        match thing.epoch {
+            Epoch::Postgres(epoch) => Some(replay::Spending {
+                digest: thing.digest,
                 epoch,
-                forget_at: self.forget_at,
+                forget_at: thing.forget_at,
             }),
             Epoch::Redis(_) => None,
         }
@@ -85,12 +102,13 @@ impl Issue {
 
     /// What is to be used up in Redis, if it was minted there.
     fn there(&self) -> Option<redis::Spending> {
-        match self.epoch {
+        let thing = self.thing?;
+        match thing.epoch {
             Epoch::Postgres(_) => None,
             Epoch::Redis(epoch) => Some(redis::Spending {
-                digest: self.digest,
+                digest: thing.digest,
                 epoch,
-                remember: self.at.duration_until(self.forget_at).unsigned_abs() + SLACK,
+                remember: self.at.duration_until(thing.forget_at).unsigned_abs() + SLACK,
             }),
         }
     }
@@ -117,7 +135,7 @@ struct Queue {
 
 #[derive(Debug)]
 struct Waiting {
-    issue: Issue,
+    spending: Spending,
     told: oneshot::Sender<Result<bool, StoreError>>,
 }
 
@@ -153,12 +171,12 @@ impl Replay {
         Ok(epoch)
     }
 
-    /// Uses a proof up and records its token; false, and nothing is recorded, if the proof does not count.
-    pub async fn spend(&self, issue: Issue) -> Result<bool, StoreError> {
+    /// Uses something up and records the token that it gives; false, and nothing is recorded, if it does not count.
+    pub async fn spend(&self, spending: Spending) -> Result<bool, StoreError> {
         let (tell, told) = oneshot::channel();
         let first = {
             let mut queue = self.0.queue.lock().unwrap_or_else(PoisonError::into_inner);
-            queue.waiting.push(Waiting { issue, told: tell });
+            queue.waiting.push(Waiting { spending, told: tell });
             !mem::replace(&mut queue.held, true)
         };
         if first {
@@ -171,6 +189,27 @@ impl Replay {
             *self.0.epoch.lock().unwrap_or_else(PoisonError::into_inner) = None;
         }
         counts
+    }
+}
+
+/// Why something did not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// It was used before.
+    Used,
+    /// The store that it was minted for knows nothing of that time any more.
+    Forgotten,
+}
+
+impl Replay {
+    /// Why something did not count that was just tried.
+    pub async fn why(&self, thing: &Thing, now: Timestamp) -> Result<Why, StoreError> {
+        let current = self.epoch(now).await?;
+        Ok(if current == thing.epoch {
+            Why::Used
+        } else {
+            Why::Forgotten
+        })
     }
 }
 
@@ -205,7 +244,7 @@ impl Turn {
 
     /// Uses up in Redis what was minted there; what goes on is what counts, and what is still to be judged here.
     async fn judge_there(&self, batch: Vec<Waiting>) -> Vec<Waiting> {
-        let things: Vec<redis::Spending> = batch.iter().filter_map(|waiting| waiting.issue.there()).collect();
+        let things: Vec<redis::Spending> = batch.iter().filter_map(|waiting| waiting.spending.there()).collect();
         if things.is_empty() {
             return batch;
         }
@@ -216,7 +255,7 @@ impl Turn {
         let mut judged = judged.map(Vec::into_iter);
         let mut goes_on = Vec::with_capacity(batch.len());
         for waiting in batch {
-            if waiting.issue.there().is_none() {
+            if waiting.spending.there().is_none() {
                 goes_on.push(waiting);
                 continue;
             }
@@ -233,8 +272,8 @@ impl Turn {
         if batch.is_empty() {
             return;
         }
-        let issues: Vec<&Issue> = batch.iter().map(|waiting| &waiting.issue).collect();
-        match store(&self.0.database, &issues).await {
+        let spendings: Vec<&Spending> = batch.iter().map(|waiting| &waiting.spending).collect();
+        match store(&self.0.database, &spendings).await {
             Ok(counted) => {
                 for (waiting, counts) in batch.into_iter().zip(counted) {
                     waiting.tell(Ok(counts));
@@ -249,7 +288,7 @@ impl Turn {
             // One of them cannot be stored: the others can.
             Err(_) => {
                 for waiting in batch {
-                    let counted = store(&self.0.database, &[&waiting.issue]).await;
+                    let counted = store(&self.0.database, &[&waiting.spending]).await;
                     waiting.tell(counted.map(|counts| counts.first() == Some(&true)));
                 }
             }
@@ -265,18 +304,22 @@ impl Waiting {
 }
 
 /// Stores all of them or none, and answers for each whether it counts.
-async fn store(database: &Database, issues: &[&Issue]) -> Result<Vec<bool>, StoreError> {
+async fn store(database: &Database, spendings: &[&Spending]) -> Result<Vec<bool>, StoreError> {
+    let things: Vec<replay::Spending> = spendings.iter().filter_map(|spending| spending.here()).collect();
+    if things.is_empty() && spendings.iter().all(|spending| spending.record.is_none()) {
+        return Ok(vec![true; spendings.len()]);
+    }
     let mut platform = database.platform().await?;
-    let spendings: Vec<Spending> = issues.iter().filter_map(|issue| issue.here()).collect();
-    let mut spent = replay::spend(&mut platform, &spendings).await?;
+    let mut spent = replay::spend(&mut platform, &things).await?;
     // Of two that show the same the first one counts. What was minted in Redis was judged there.
-    let counted: Vec<bool> = issues
+    let counted: Vec<bool> = spendings
         .iter()
-        .map(|issue| issue.here().is_none() || spent.remove(&issue.digest))
+        .map(|spending| spending.here().is_none_or(|thing| spent.remove(&thing.digest)))
         .collect();
     let mut events: BTreeMap<TenantId, Vec<Event<'_>>> = BTreeMap::new();
-    for (issue, _) in issues.iter().zip(&counted).filter(|(_, counts)| **counts) {
-        events.entry(issue.tenant).or_default().push(issue.event());
+    let counts = spendings.iter().zip(&counted).filter(|(_, counts)| **counts);
+    for (tenant, event) in counts.filter_map(|(spending, _)| spending.event()) {
+        events.entry(tenant).or_default().push(event);
     }
     let mut events = events.into_iter();
     let Some((first, of_first)) = events.next() else {

@@ -129,6 +129,35 @@ pub async fn insert(
     Ok(true)
 }
 
+/// The transaction's tenant, which nobody else changes until the transaction ends.
+pub async fn lock(tx: &mut TenantTransaction) -> Result<Tenant, StoreError> {
+    tenants::find(tx, true).await?.ok_or(StoreError::Row("tenants"))
+}
+
+/// Changes what people call a tenant that was read under the lock.
+pub async fn rename(
+    tx: &mut TenantTransaction,
+    tenant: Tenant,
+    display_name: Option<String>,
+    by: By<'_>,
+    now: Timestamp,
+) -> Result<Tenant, StoreError> {
+    if tenant.display_name == display_name {
+        return Ok(tenant);
+    }
+    tenants::set_display_name(tx, display_name.as_deref()).await?;
+    let event = Event {
+        at: now,
+        actor: Actor::Overseer(by.overseer),
+        action: "tenant.update",
+        target: tenant.id.uuid(),
+        request_id: by.request_id,
+        detail: json!({"changed": ["display_name"]}),
+    };
+    audit::append(tx, &event).await?;
+    Ok(Tenant { display_name, ..tenant })
+}
+
 /// Ends a tenant of this kind; its resource, and with it everything that runs for it, goes. One of another kind is left
 /// as it is, and there is none if it has ended.
 pub async fn delete(

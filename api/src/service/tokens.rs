@@ -4,6 +4,7 @@ use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::TenantId;
 use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 
 use crate::{
     auth::{
@@ -12,14 +13,14 @@ use crate::{
         opaque::sha256,
         possession,
         rights::Right,
-        token::{self, Claims, Who},
+        token::{self, Claims, Confirmation, Who},
     },
     service::{
         keyring::{Keyring, SigningKey},
-        replay::{Issue, Replay},
+        replay::{Record, Replay, Spending, Thing, Why},
         standing::Standing,
     },
-    store::{Database, StoreError, tenants},
+    store::{Database, StoreError, audit::Actor, tenants},
 };
 
 /// What lets an agent see and change what is its own: its keys and its claim code.
@@ -76,8 +77,40 @@ pub struct Answer<'a> {
     pub signature: &'a [u8],
     /// The scopes that are asked for; all that there are, if none are named.
     pub scopes: Option<Vec<&'a str>>,
+    /// The key that the token is to be bound to.
+    pub binding: Option<Binding>,
     /// The request's id.
     pub request_id: &'a str,
+}
+
+/// A key that was proved beside a request, and the proof, which counts once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Binding {
+    /// The thumbprint of the key.
+    pub jkt: String,
+    /// The proof.
+    pub proof: Thing,
+}
+
+impl Binding {
+    /// Uses the proof up, with what is to be recorded; gives the thumbprint of the key, or why the proof does not count.
+    pub async fn spend(
+        self,
+        replay: &Replay,
+        record: Option<Record>,
+        now: Timestamp,
+    ) -> Result<Result<String, Why>, StoreError> {
+        let spending = Spending {
+            thing: Some(self.proof),
+            record,
+            at: now,
+        };
+        if replay.spend(spending).await? {
+            Ok(Ok(self.jkt))
+        } else {
+            Ok(Err(replay.why(&self.proof, now).await?))
+        }
+    }
 }
 
 /// A token that was issued.
@@ -119,11 +152,33 @@ pub struct Said {
     pub jti: String,
     /// What it may be used for.
     pub scope: String,
+    /// The thumbprint of the key that it is bound to.
+    pub jkt: Option<String>,
     /// What else there is to say of whom it is of.
     pub who: Who,
 }
 
 impl Maker<'_> {
+    /// Records a token before it leaves, and uses up the proof that came for it, if one did; gives the thumbprint of the key it is bound to.
+    pub async fn record(
+        &self,
+        binding: Option<Binding>,
+        record: Record,
+        now: Timestamp,
+    ) -> Result<Option<String>, Refused> {
+        if let Some(binding) = binding {
+            let spent = binding.spend(self.replay, Some(record), now).await?;
+            return spent.map(Some).map_err(Refused::Proof);
+        }
+        let spending = Spending {
+            thing: None,
+            record: Some(record),
+            at: now,
+        };
+        self.replay.spend(spending).await?;
+        Ok(None)
+    }
+
     /// Signs a token of whoever acts on their own, which is valid from now on.
     pub fn sign(&self, signing: &SigningKey, said: Said, now: Timestamp) -> String {
         let until = now.checked_add(self.lifetime).unwrap_or(Timestamp::MAX);
@@ -137,6 +192,7 @@ impl Maker<'_> {
             jti: said.jti,
             scope: said.scope,
             pinfold_tenant: said.tenant.to_string(),
+            cnf: said.jkt.map(|jkt| Confirmation { jkt }),
             who: said.who,
         };
         jws::sign(token::TYPE, &signing.id, &signing.pair, &claims)
@@ -152,6 +208,9 @@ pub enum Refused {
     /// Of what was asked for, this agent may have nothing.
     #[error("none of the scopes can be given")]
     Scope,
+    /// The proof of possession does not count.
+    #[error("the proof does not count: {0:?}")]
+    Proof(Why),
     /// No key signs at the moment.
     #[error("no key signs at the moment")]
     NoKey,
@@ -174,18 +233,27 @@ pub async fn issue(maker: Maker<'_>, answer: Answer<'_>, now: Timestamp, random:
     let signing = maker.keyring.signing(now).ok_or(Refused::NoKey)?;
 
     let jti = URL_SAFE_NO_PAD.encode(random);
-    let issue = Issue {
+    let challenge = Thing {
         digest: sha256(answer.challenge.as_bytes()),
         epoch: returned.epoch,
         forget_at: returned.expires_at,
-        tenant: holder.tenant,
-        agent: subject.agent,
-        key: subject.key,
-        jti: jti.clone(),
-        request_id: answer.request_id.to_owned(),
+    };
+    let jkt = match answer.binding {
+        Some(binding) => Some(binding.spend(maker.replay, None, now).await?.map_err(Refused::Proof)?),
+        None => None,
+    };
+    let spending = Spending {
+        thing: Some(challenge),
+        record: Some(Record {
+            tenant: holder.tenant,
+            actor: Actor::Agent(subject.agent),
+            target: subject.agent.uuid(),
+            request_id: answer.request_id.to_owned(),
+            detail: json!({"grant": "agent_challenge", "key_id": subject.key.to_string(), "jti": jti}),
+        }),
         at: now,
     };
-    if !maker.replay.spend(issue).await? {
+    if !maker.replay.spend(spending).await? {
         return Err(Refused::Unproven);
     }
 
@@ -194,6 +262,7 @@ pub async fn issue(maker: Maker<'_>, answer: Answer<'_>, now: Timestamp, random:
         tenant: holder.tenant,
         jti,
         scope: scope.clone(),
+        jkt,
         who: Who::Agent {
             pinfold_owner: holder.owner.to_string(),
             pinfold_key: Some(subject.key.to_string()),

@@ -14,14 +14,12 @@ use crate::{
     service::{
         limiter::TooOften,
         namespaces,
+        replay::Record,
         resource_agents::{self, Adoption},
         throttle::Throttle,
-        tokens::{self, Issued, Maker, Said},
+        tokens::{self, Binding, Issued, Maker, Said},
     },
-    store::{
-        StoreError,
-        audit::{self, Actor, Event},
-    },
+    store::{StoreError, audit::Actor},
 };
 
 /// What is shown, and what for.
@@ -31,6 +29,8 @@ pub struct Assertion<'a> {
     pub token: &'a str,
     /// The scopes that are asked for; all that there are, if none are named.
     pub scopes: Option<Vec<&'a str>>,
+    /// The key that the token is to be bound to.
+    pub binding: Option<Binding>,
     /// The request's id.
     pub request_id: &'a str,
 }
@@ -114,22 +114,20 @@ pub async fn exchange(
     };
     let scope = tokens::granted(grantable, assertion.scopes.as_deref())?;
     let signing = maker.keyring.signing(now).ok_or(tokens::Refused::NoKey)?;
-    let mut tx = maker.database.tenant(tenant).await?;
-    let event = Event {
-        at: now,
+    let record = Record {
+        tenant,
         actor,
-        action: "token.issue",
         target: subject,
-        request_id: assertion.request_id,
+        request_id: assertion.request_id.to_owned(),
         detail: json!({"grant": "workload", "pod": workload.pod.uid.to_string(), "jti": jti}),
     };
-    audit::append(&mut tx, &event).await?;
-    tx.commit().await?;
+    let jkt = maker.record(assertion.binding, record, now).await?;
     let said = Said {
         subject: subject.to_string(),
         tenant,
         jti,
         scope: scope.clone(),
+        jkt,
         who,
     };
     let token = maker.sign(&signing, said, now);

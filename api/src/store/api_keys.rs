@@ -81,8 +81,63 @@ pub async fn insert(tx: &mut impl Scope, key: &Key, hash: &[u8; 32]) -> Result<(
     Ok(())
 }
 
-/// The keys of the transaction's tenant, or, if it is none's, a person's own; the newest first.
-pub async fn list(tx: &mut impl Scope, overseer: Option<OverseerId>) -> Result<Vec<Key>, StoreError> {
+/// The keys of the transaction's tenant, or, if it is none's, a person's own; those made before one, the newest first.
+pub async fn list(
+    tx: &mut impl Scope,
+    overseer: Option<OverseerId>,
+    before: Option<ApiKeyId>,
+    limit: i64,
+) -> Result<Vec<Key>, StoreError> {
+    read(tx, overseer, None, before, limit).await
+}
+
+/// A key of the transaction's tenant, or of a person.
+pub async fn get(tx: &mut impl Scope, overseer: Option<OverseerId>, id: ApiKeyId) -> Result<Option<Key>, StoreError> {
+    Ok(read(tx, overseer, Some(id), None, 1).await?.pop())
+}
+
+/// How many keys are in force: of the transaction's tenant, or of a person.
+pub async fn count(tx: &mut impl Scope, overseer: Option<OverseerId>, now: Timestamp) -> Result<i64, StoreError> {
+    sqlx::query_scalar!(
+        r#"
+        SELECT count(*) AS "count!"
+        FROM api_keys
+        WHERE ($1::uuid IS NULL OR overseer_id = $1) AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)
+        "#,
+        overseer.map(|id| id.uuid()),
+        now.to_sqlx() as _,
+    )
+    .fetch_one(tx.connection())
+    .await
+    .map_err(|source| StoreError::new("count API keys", source))
+}
+
+/// Changes what people call a key of the transaction's tenant, or of a person.
+pub async fn set_name(
+    tx: &mut impl Scope,
+    overseer: Option<OverseerId>,
+    id: ApiKeyId,
+    name: &str,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "UPDATE api_keys SET name = $3 WHERE id = $1 AND ($2::uuid IS NULL OR overseer_id = $2)",
+        id.uuid(),
+        overseer.map(|id| id.uuid()),
+        name,
+    )
+    .execute(tx.connection())
+    .await
+    .map_err(|source| StoreError::new("rename an API key", source))?;
+    Ok(())
+}
+
+async fn read(
+    tx: &mut impl Scope,
+    overseer: Option<OverseerId>,
+    only: Option<ApiKeyId>,
+    before: Option<ApiKeyId>,
+    limit: i64,
+) -> Result<Vec<Key>, StoreError> {
     let rows = sqlx::query!(
         r#"
         SELECT
@@ -97,10 +152,16 @@ pub async fn list(tx: &mut impl Scope, overseer: Option<OverseerId>) -> Result<V
             used_at AS "used_at: jiff_sqlx::Timestamp",
             revoked_at AS "revoked_at: jiff_sqlx::Timestamp"
         FROM api_keys
-        WHERE $1::uuid IS NULL OR overseer_id = $1
-        ORDER BY created_at DESC, id DESC
+        WHERE ($1::uuid IS NULL OR overseer_id = $1)
+            AND ($2::uuid IS NULL OR id = $2)
+            AND ($3::uuid IS NULL OR id < $3)
+        ORDER BY id DESC
+        LIMIT $4
         "#,
         overseer.map(|id| id.uuid()),
+        only.map(|id| id.uuid()),
+        before.map(|id| id.uuid()),
+        limit,
     )
     .fetch_all(tx.connection())
     .await

@@ -2,7 +2,7 @@
 
 use std::{fmt, slice};
 
-use domain::{AgentId, OverseerId, RunId};
+use domain::{AgentId, ClientId, OverseerId, RunId};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
 use serde_json::Value;
@@ -15,6 +15,8 @@ use crate::store::{Scope, StoreError};
 pub enum Actor {
     /// An agent.
     Agent(AgentId),
+    /// An OAuth client that acts on its own.
+    Client(ClientId),
     /// A user of the cluster, by its own means; nobody said which if nothing.
     Kubernetes(Option<Uuid>),
     /// A person.
@@ -29,6 +31,7 @@ impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Agent(id) => write!(f, "agent/{id}"),
+            Self::Client(id) => write!(f, "client/{id}"),
             Self::Kubernetes(Some(id)) => write!(f, "kubernetes/{id}"),
             Self::Kubernetes(None) => f.write_str("kubernetes"),
             Self::Overseer(id) => write!(f, "overseer/{id}"),
@@ -110,6 +113,7 @@ impl<'a> Columns<'a> {
     fn push(&mut self, event: &Event<'a>) {
         let (kind, actor) = match event.actor {
             Actor::Agent(id) => ("agent", Some(id.uuid())),
+            Actor::Client(id) => ("client", Some(id.uuid())),
             Actor::Kubernetes(id) => ("kubernetes", id),
             Actor::Overseer(id) => ("overseer", Some(id.uuid())),
             Actor::Run(id) => ("run", Some(id.uuid())),

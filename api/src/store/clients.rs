@@ -45,6 +45,37 @@ pub struct NewSecret {
     pub previous_until: Option<Timestamp>,
 }
 
+/// A client as it names itself, and what proves that it is that client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// The tenant that registered it.
+    pub tenant: TenantId,
+    /// Its registration.
+    pub id: ClientId,
+    /// How it proves itself.
+    pub auth_method: AuthMethod,
+    /// How it gets tokens.
+    pub grant_types: Vec<GrantType>,
+    /// What it may ask for.
+    pub scopes: Vec<Scope>,
+    /// Whether it gets only tokens that are bound to a key of its own.
+    pub dpop_bound: bool,
+    /// What its secret is stored as.
+    pub secret_hash: Option<[u8; 32]>,
+    /// What the one before is stored as, and until when it is good.
+    pub previous_secret: Option<([u8; 32], Timestamp)>,
+}
+
+impl Named {
+    /// What the secrets are stored as that prove it now.
+    pub fn secrets(&self, now: Timestamp) -> impl Iterator<Item = [u8; 32]> + use<> {
+        let previous = self.previous_secret.filter(|(_, until)| now < *until);
+        self.secret_hash.into_iter().chain(previous.map(|(hash, _)| hash))
+    }
+}
+
+const UNREAD: StoreError = StoreError::Row("oauth_clients");
+
 struct Row {
     id: Uuid,
     client_id: String,
@@ -229,16 +260,42 @@ pub async fn delete(tx: &mut TenantTransaction, id: ClientId) -> Result<bool, St
     Ok(gone.rows_affected() == 1)
 }
 
-/// Whose a client is that calls itself so, if its tenant has not ended.
-pub async fn find(pool: &PgPool, client_id: &str) -> Result<Option<(TenantId, ClientId)>, StoreError> {
+/// The client that calls itself so, if its tenant has not ended and is not the own one of a person who is blocked.
+pub async fn find(pool: &PgPool, client_id: &str) -> Result<Option<Named>, StoreError> {
     let row = sqlx::query!(
-        r#"SELECT tenant_id AS "tenant_id!", id AS "id!" FROM lookup.oauth_client_of_name($1)"#,
+        r#"
+        SELECT
+            c.tenant_id AS "tenant_id!",
+            c.id AS "id!",
+            token_endpoint_auth_method AS "token_endpoint_auth_method!",
+            grant_types AS "grant_types!",
+            scopes AS "scopes!",
+            dpop_bound_access_tokens AS "dpop_bound_access_tokens!",
+            secret_hash,
+            previous_secret_hash,
+            previous_secret_expires_at AS "previous_secret_expires_at: jiff_sqlx::Timestamp"
+        FROM lookup.oauth_client($1) AS c
+        LEFT JOIN overseers AS o ON o.id = c.personal_owner
+        WHERE c.personal_owner IS NULL OR (o.blocked_at IS NULL AND o.deleted_at IS NULL)
+        "#,
         client_id,
     )
     .fetch_optional(pool)
     .await
     .map_err(|source| StoreError::new("look for a client", source))?;
-    Ok(row.map(|row| (TenantId::of_uuid(row.tenant_id), ClientId::of_uuid(row.id))))
+    let Some(row) = row else { return Ok(None) };
+    let hash = |bytes: Option<Vec<u8>>| bytes.and_then(|bytes| bytes.try_into().ok());
+    let previous = hash(row.previous_secret_hash).zip(row.previous_secret_expires_at);
+    Ok(Some(Named {
+        tenant: TenantId::of_uuid(row.tenant_id),
+        id: ClientId::of_uuid(row.id),
+        auth_method: AuthMethod::parse(&row.token_endpoint_auth_method).ok_or(UNREAD)?,
+        grant_types: grant_types(&row.grant_types),
+        scopes: scopes(&row.scopes),
+        dpop_bound: row.dpop_bound_access_tokens,
+        secret_hash: hash(row.secret_hash),
+        previous_secret: previous.map(|(hash, until)| (hash, until.to_jiff())),
+    }))
 }
 
 /// What is not stored as it is.
@@ -268,9 +325,7 @@ impl Columns {
 impl TryFrom<Row> for Client {
     type Error = StoreError;
 
-    /// A grant type or a scope that this release does not know gives nothing.
     fn try_from(row: Row) -> Result<Self, StoreError> {
-        const UNREAD: StoreError = StoreError::Row("oauth_clients");
         let keys = match (row.jwks, row.jwks_uri) {
             (Some(Value::Object(set)), None) => Keys::Set(set),
             (None, Some(uri)) => Keys::Uri(uri),
@@ -290,7 +345,7 @@ impl TryFrom<Row> for Client {
                     .filter_map(|name| GrantType::parse(name))
                     .collect(),
                 redirect_uris: row.redirect_uris,
-                scopes: row.scopes.iter().filter_map(|name| Scope::parse(name)).collect(),
+                scopes: scopes(&row.scopes),
                 keys,
                 dpop_bound: row.dpop_bound_access_tokens,
             },
@@ -300,4 +355,14 @@ impl TryFrom<Row> for Client {
             previous_secret_expires_at: row.previous_secret_expires_at.map(jiff_sqlx::Timestamp::to_jiff),
         })
     }
+}
+
+/// Names that this release does not know give nothing.
+fn grant_types(names: &[String]) -> Vec<GrantType> {
+    names.iter().filter_map(|name| GrantType::parse(name)).collect()
+}
+
+/// See [`grant_types`].
+fn scopes(names: &[String]) -> Vec<Scope> {
+    names.iter().filter_map(|name| Scope::parse(name)).collect()
 }

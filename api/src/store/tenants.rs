@@ -52,6 +52,8 @@ pub struct Tenant {
     pub id: TenantId,
     /// Its name, which is also its resource's.
     pub name: String,
+    /// What people call it, if they call it something else.
+    pub display_name: Option<String>,
     /// What it is for.
     pub kind: Kind,
     /// Whose limits apply.
@@ -139,6 +141,7 @@ pub async fn find(tx: &mut TenantTransaction, lock: bool) -> Result<Option<Tenan
         r#"
         SELECT
             name,
+            display_name,
             kind,
             plan,
             created_at AS "created_at: jiff_sqlx::Timestamp",
@@ -159,6 +162,7 @@ pub async fn find(tx: &mut TenantTransaction, lock: bool) -> Result<Option<Tenan
     Ok(Some(Tenant {
         id: tx.tenant,
         name: row.name,
+        display_name: row.display_name,
         kind: Kind::parse(&row.kind)?,
         plan: row.plan,
         created_at: row.created_at.to_jiff(),
@@ -170,6 +174,19 @@ pub async fn find(tx: &mut TenantTransaction, lock: bool) -> Result<Option<Tenan
             .map(|(issuer, id)| Outside { issuer, id }),
         deleted: row.deleted,
     }))
+}
+
+/// Changes what people call the transaction's tenant.
+pub async fn set_display_name(tx: &mut TenantTransaction, name: Option<&str>) -> Result<(), StoreError> {
+    sqlx::query!(
+        "UPDATE tenants SET display_name = $2 WHERE id = $1",
+        tx.tenant.uuid(),
+        name,
+    )
+    .execute(tx.connection())
+    .await
+    .map_err(|source| StoreError::new("change a tenant's display name", source))?;
+    Ok(())
 }
 
 /// Remembers the resource that was made for the transaction's tenant, or why none was.

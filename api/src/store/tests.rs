@@ -375,7 +375,7 @@ async fn the_ways_around_the_tenant_are_these() {
         "lookup.claim_agent(bytea,uuid,uuid,timestamp with time zone)",
         "lookup.newest_runs_version()",
         "lookup.note_change()",
-        "lookup.oauth_client_of_name(text)",
+        "lookup.oauth_client(text)",
         "lookup.seat_of_overseer(uuid,text)",
         "lookup.tenant_named(text)",
         "lookup.tenant_of_invitation(uuid)",

@@ -24,6 +24,7 @@ impl TestApp {
         self.state = self.state.beside(Cluster::unreachable(tenant, pod.uid));
         self.router = router::router(self.state.clone()).layer(MockConnectInfo(SocketAddr::from(([10, 0, 0, 1], 1))));
         let said = Said {
+            jkt: None,
             subject: RunId::from_u128(20).to_string(),
             tenant,
             jti: "run".to_owned(),

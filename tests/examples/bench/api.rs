@@ -15,7 +15,7 @@ use futures::{StreamExt as _, TryStreamExt as _, future, stream};
 use kube::{Api, api::ListParams};
 use serde_json::json;
 use support::{
-    api::{Agent, Client, Person, Redis, Service, database, migrate, settings},
+    api::{Agent, Client, OAuthClient, Person, Redis, Service, database, migrate, settings},
     cluster,
 };
 use tempfile::TempDir;
@@ -31,7 +31,8 @@ use super::{
 
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(5);
-const AGENTS: usize = 32;
+/// How many get tokens at once.
+const HOLDERS: usize = 32;
 const RUNS: usize = 1000;
 const AT_ONCE: usize = 16;
 const PER_SECOND: u32 = 500;
@@ -44,6 +45,7 @@ pub(crate) async fn measure(bench: &Bench, rows: &mut Vec<Row>) -> Result<()> {
     rows.push(Row::new("API: memory of an idle replica", server.rss()?, "MiB RSS").at_most(40.0));
     verifications(rows).await?;
     tokens(&service.client, &server, rows).await?;
+    bound_tokens(&stage, &service.client, &server, rows).await?;
     reads(bench, &stage, &service, &server, rows).await
 }
 
@@ -120,24 +122,65 @@ async fn verifications(rows: &mut Vec<Row>) -> Result<()> {
     Ok(())
 }
 
-/// Challenge, signature, token, again and again: a load of its own thread, on its own core.
+/// Challenge, signature, token, again and again.
 async fn tokens(client: &Client, server: &Process, rows: &mut Vec<Row>) -> Result<()> {
-    let agents: Vec<Agent> = stream::iter(0..AGENTS)
+    let agents: Vec<Agent> = stream::iter(0..HOLDERS)
         .map(|i| async move { Agent::register(client, &format!("bench-{i}")).await })
         .buffer_unordered(AT_ONCE)
         .collect()
         .await;
-    let agents = Arc::new(agents);
+    let token = async |agent: Arc<Agent>, client: Client| drop(agent.token(&client).await);
+    let (rate, note) = issued(client, server, agents, token).await?;
+    rows.push(
+        Row::new(
+            "API: agents' tokens by signed challenge, median of 5",
+            rate,
+            "per second",
+        )
+        .at_least(2000.0)
+        .note(format!("two requests each; {note}")),
+    );
+    Ok(())
+}
+
+/// Secret, proof of possession, token, again and again.
+async fn bound_tokens(stage: &Stage, client: &Client, server: &Process, rows: &mut Vec<Row>) -> Result<()> {
+    let owner = Person::sign_up(client, &stage.mail(), "clients@pinfold.test").await;
+    let tenants = owner.get(client, "/v1/tenants").await.body;
+    let tenant = tenants["tenants"][0]["name"].as_str().context("no tenant")?;
+    let registered = OAuthClient::register(client, &owner, tenant).await;
+    let holders = (0..HOLDERS).map(|_| registered.with_another_key()).collect();
+    let token = async |holder: Arc<OAuthClient>, client: Client| drop(holder.token(&client).await);
+    let (rate, note) = issued(client, server, holders, token).await?;
+    rows.push(
+        Row::new(
+            "API: DPoP-bound client-credentials tokens, median of 5",
+            rate,
+            "per second",
+        )
+        .at_least(3000.0)
+        .note(note),
+    );
+    Ok(())
+}
+
+/// How many tokens a second holders get, each one after another: a load of its own thread, on its own core.
+async fn issued<H, T>(client: &Client, server: &Process, holders: Vec<H>, token: T) -> Result<(f64, String)>
+where
+    H: Send + Sync + 'static,
+    T: AsyncFn(Arc<H>, Client) + Copy + Send + 'static,
+{
+    let holders: Vec<Arc<H>> = holders.into_iter().map(Arc::new).collect();
     let mut rates = Vec::new();
     let (begun, before) = (Instant::now(), server.processor_time()?);
     for _ in 0..ROUNDS {
-        let (client, agents) = (client.fresh(), agents.clone());
+        let (client, holders) = (client.fresh(), holders.clone());
         let made = on_the_other_core(move || async move {
             let end = Instant::now() + ROUND;
-            let each = agents.iter().map(async |agent| {
+            let each = holders.iter().map(async |holder| {
                 let mut made = 0_u32;
                 while Instant::now() < end {
-                    agent.token(&client).await;
+                    token(holder.clone(), client.clone()).await;
                     made += 1;
                 }
                 made
@@ -149,19 +192,11 @@ async fn tokens(client: &Client, server: &Process, rows: &mut Vec<Row>) -> Resul
     }
     let used = server.processor_time()?.saturating_sub(before);
     let share = used.as_secs_f64() / begun.elapsed().as_secs_f64();
-    rows.push(
-        Row::new(
-            "API: agents' tokens by signed challenge, median of 5",
-            quantile(&rates, 50),
-            "per second",
-        )
-        .at_least(2000.0)
-        .note(format!(
-            "two requests each; {AGENTS} agents; server on one core, of which it used {:.0} %; load, PostgreSQL and Redis on the other",
-            share * 100.0
-        )),
+    let note = format!(
+        "{HOLDERS} at once; server on one core, of which it used {:.0} %; load, PostgreSQL and Redis on the other",
+        share * 100.0
     );
-    Ok(())
+    Ok((quantile(&rates, 50), note))
 }
 
 /// One run of a thousand, at a steady rate whatever the answers take.

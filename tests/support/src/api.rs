@@ -2,12 +2,14 @@
 
 mod cable;
 mod client;
+mod oauth_client;
 mod people;
 mod redis;
 mod service;
 
 pub use cable::Cable;
 pub use client::{Agent, Answer, Client};
+pub use oauth_client::OAuthClient;
 pub use people::{PASSWORD, Person, link, secret};
 pub use redis::Redis;
 pub use service::{ISSUER, Service, database, migrate, run, settings};

@@ -52,7 +52,7 @@ fn what_means_nothing_is_not_kept() {
         &json!({
             "scope": "  runs:read openid runs:read ",
             "grant_types": ["client_credentials", "client_credentials"],
-            "jwks": {"x": 1, "keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "a", "x": ED25519, "use": "sig", "note": "\u{0}"}]},
+            "jwks": {"x": 1, "keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "a", "x": ED25519, "y": "\u{0}", "use": "sig", "note": "\u{0}"}]},
         }),
     );
     let kept = serde_json::to_value(Written::from(check(&document).unwrap())).unwrap();
@@ -63,7 +63,7 @@ fn what_means_nothing_is_not_kept() {
         "grant_types": ["client_credentials"],
         "redirect_uris": [],
         "scope": SCOPES,
-        "jwks": {"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "a", "x": ED25519, "use": "sig"}]},
+        "jwks": {"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "a", "x": ED25519}]},
         "dpop_bound_access_tokens": false,
     });
     assert_eq!(kept, wanted);
@@ -174,6 +174,8 @@ fn a_flaw_is_told_with_its_member() {
         (signing(), key(json!({"kty": "oct", "k": "secret"})), bad_key.to_owned()),
         (signing(), key(json!({"kid": null})), bad_key.to_owned()),
         (signing(), key(json!({"use": "enc"})), bad_key.to_owned()),
+        (signing(), key(json!({"use": ["\u{0}"]})), bad_key.to_owned()),
+        (signing(), key(json!({"alg": {"a": "\u{0}"}})), bad_key.to_owned()),
         (signing(), key(json!({"kty": "RSA", "crv": null, "n": "a", "e": "AQAB"})), bad_key.to_owned()),
         (signing(), key(json!({"kid": "a\u{0}"})), format!("jwks.keys[0].kid: {bad_kid}")),
         (

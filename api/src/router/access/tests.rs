@@ -67,6 +67,25 @@ async fn callers(app: &TestApp) -> Vec<(Caller, Proof)> {
     assert_eq!(claimed.status, 201, "{:?}", claimed.body);
     all.push((Caller::Agent, Proof::Token(app.token(&agent).await)));
     let scopes: Vec<&str> = Right::ALL.iter().map(|right| right.as_str()).collect();
+    let client = json!({"client_name": "all", "scope": scopes.join(" "), "grant_types": ["client_credentials"], "token_endpoint_auth_method": "client_secret_post"});
+    let client = app
+        .as_person(Method::POST, "/v1/tenants/acme/clients", &owner, Some(&client))
+        .await
+        .body;
+    let (id, secret) = (
+        client["client_id"].as_str().unwrap(),
+        client["client_secret"].as_str().unwrap(),
+    );
+    let form = [
+        ("grant_type", "client_credentials"),
+        ("client_id", id),
+        ("client_secret", secret),
+    ];
+    let token = app.form("/oauth/token", &form).await;
+    all.push((
+        Caller::Client,
+        Proof::Token(token.body["access_token"].as_str().unwrap().to_owned()),
+    ));
     let wanted = json!({"name": "all", "kind": "tenant", "scopes": scopes});
     let keys = "/v1/tenants/acme/api-keys";
     let key = app.as_person(Method::POST, keys, &owner, Some(&wanted)).await;
@@ -115,7 +134,8 @@ fn address(caller: Caller) -> String {
         Caller::Agent => 4,
         Caller::Key => 5,
         Caller::Run => 6,
-        Caller::Member(role) => 7 + role as u8,
+        Caller::Client => 7,
+        Caller::Member(role) => 8 + role as u8,
     };
     format!("203.0.113.{last}")
 }
@@ -150,8 +170,9 @@ async fn who_may_call_what_is_what_the_page_says() {
                 (404, _) => Verdict::NotFound,
                 _ => Verdict::In,
             };
-            // What is asked for is somebody else's.
+            // What is asked for is somebody else's. A client ends with its tenant.
             let wanted = match entry.verdict(*caller) {
+                _ if *caller == Caller::Client && ends[1..].contains(entry) => Verdict::Unknown,
                 Verdict::Own => Verdict::Forbidden,
                 other => other,
             };

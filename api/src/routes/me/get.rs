@@ -56,6 +56,20 @@ pub enum Me {
         /// The token's end (RFC 3339).
         expires_at: String,
     },
+    /// An OAuth client that acts on its own, by an access token.
+    Client {
+        /// The client.
+        id: String,
+        /// What it calls itself by.
+        client_id: String,
+        /// The tenant that registered it.
+        tenant_id: String,
+        /// What the token may be used for.
+        #[schema(example = json!(["runs:read"]))]
+        scopes: Vec<String>,
+        /// The token's end (RFC 3339).
+        expires_at: String,
+    },
     /// A person, by a login.
     Person {
         /// The person.
@@ -121,6 +135,13 @@ pub async fn get(State(state): State<AppState>, caller: Caller) -> Result<axum::
             pod: run.pod.name,
             scopes: run.scopes,
             expires_at: run.expires_at.to_string(),
+        },
+        Caller::Client(client) => Me::Client {
+            id: client.client.to_string(),
+            client_id: client.client_id,
+            tenant_id: client.tenant.to_string(),
+            scopes: client.scopes,
+            expires_at: client.expires_at.to_string(),
         },
         Caller::Person(login) => {
             let mut tx = state.database.platform().await?;

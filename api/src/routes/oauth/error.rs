@@ -1,7 +1,7 @@
 //! Errors of the token endpoint (RFC 6749, section 5.2).
 
 use axum::{
-    http::{StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -10,8 +10,15 @@ use tracing::{error, warn};
 use utoipa::ToSchema;
 
 use crate::{
-    http::error::{ApiError, RETRY_AFTER},
-    service::{tokens::Refused, workloads},
+    http::{
+        dpop,
+        error::{ApiError, RETRY_AFTER},
+    },
+    service::{
+        client_credentials,
+        tokens::{self, Refused},
+        workloads,
+    },
 };
 
 /// Why there is no token.
@@ -22,6 +29,8 @@ pub struct OAuthError {
     description: String,
     /// In how many seconds it is worth coming again.
     retry_after: Option<u64>,
+    /// Whether a client may prove itself in the header.
+    challenge: bool,
 }
 
 /// The body of an error.
@@ -43,6 +52,45 @@ impl OAuthError {
             code,
             description: description.into(),
             retry_after: None,
+            challenge: false,
+        }
+    }
+
+    /// Nobody proved which client they are (RFC 6749, section 5.2).
+    pub fn client() -> Self {
+        Self {
+            status: StatusCode::UNAUTHORIZED,
+            challenge: true,
+            ..Self::new(
+                "invalid_client",
+                "the client is not proved: send its client_id and secret in the way that it is registered for, and in no other",
+            )
+        }
+    }
+}
+
+impl From<dpop::Refused> for OAuthError {
+    fn from(refused: dpop::Refused) -> Self {
+        match refused {
+            dpop::Refused::Store(store) => tokens::Refused::from(store).into(),
+            other => Self::new(other.code(), other.to_string()),
+        }
+    }
+}
+
+impl From<client_credentials::Refused> for OAuthError {
+    fn from(refused: client_credentials::Refused) -> Self {
+        match refused {
+            client_credentials::Refused::Unproven => Self::client(),
+            client_credentials::Refused::Grant => Self::new(
+                "unauthorized_client",
+                "grant_type: the client is not registered for client_credentials; name it in its grant_types",
+            ),
+            client_credentials::Refused::Unbound => Self::new(
+                "invalid_dpop_proof",
+                "the client is registered for bound tokens (dpop_bound_access_tokens): send a DPoP proof",
+            ),
+            client_credentials::Refused::Token(refused) => refused.into(),
         }
     }
 }
@@ -56,8 +104,9 @@ impl From<Refused> for OAuthError {
             ),
             Refused::Scope => Self::new(
                 "invalid_scope",
-                "scope: this agent may have none of these; leave it out for all that it may have",
+                "scope: not all of these can be given; leave it out for all that can",
             ),
+            Refused::Proof(why) => dpop::Refused::from(why).into(),
             Refused::NoKey => {
                 error!("no signing key is in force");
                 Self::unavailable()
@@ -73,6 +122,7 @@ impl From<Refused> for OAuthError {
                     code: "server_error",
                     description: "something went wrong on our side; the request id helps to find it".to_owned(),
                     retry_after: None,
+                    challenge: false,
                 }
             }
         }
@@ -99,6 +149,7 @@ impl From<workloads::Refused> for OAuthError {
                 code: "temporarily_unavailable",
                 description: "this pod asks too often; use the token that it has until that ends".to_owned(),
                 retry_after: Some(error.0.as_secs().max(1)),
+                challenge: false,
             },
             workloads::Refused::Cluster(error) => {
                 warn!(error = chain(&error), "a pod's token was not judged");
@@ -124,6 +175,7 @@ impl OAuthError {
             code: "temporarily_unavailable",
             description: "the service cannot answer at the moment; come again".to_owned(),
             retry_after: Some(RETRY_AFTER),
+            challenge: false,
         }
     }
 }
@@ -140,6 +192,7 @@ impl From<ApiError> for OAuthError {
             code: "invalid_request",
             description: error.to_string(),
             retry_after: None,
+            challenge: false,
         }
     }
 }
@@ -154,6 +207,10 @@ impl IntoResponse for OAuthError {
         let mut response = (self.status, headers, axum::Json(body)).into_response();
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        if self.challenge {
+            let challenge = HeaderValue::from_static(r#"Basic realm="pinfold", charset="UTF-8""#);
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
         response
     }

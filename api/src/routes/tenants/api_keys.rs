@@ -1,5 +1,7 @@
 //! `/v1/tenants/{tenant}/api-keys`: keys that act for the tenant. The bodies are those of `/v1/me/api-keys` as well.
 
+use axum::response::Response;
+use domain::{ApiKeyId, OverseerId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -11,15 +13,22 @@ use crate::{
     },
     http::{
         error::{ApiError, Forbidden},
+        etag::{self, IfMatch},
         parse,
+        query::Paging,
     },
-    service::api_keys::MOST,
-    store::api_keys,
+    service::{self, api_keys::MOST, members::By},
+    store::{Scope, api_keys},
 };
 
 pub mod create;
+pub mod get;
 pub mod list;
 pub mod revoke;
+pub mod update;
+
+#[cfg(test)]
+mod tests;
 
 /// A key to be made.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -177,20 +186,78 @@ impl Made {
     }
 }
 
-/// Keys.
+/// A page of keys.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ApiKeys)]
 pub struct Keys {
-    /// The newest first.
+    /// The newest first, revoked ones among them.
     keys: Vec<Key>,
+    /// What asks for the next page; none on the last.
+    next_page_token: Option<String>,
 }
 
-impl From<Vec<api_keys::Key>> for Keys {
-    fn from(keys: Vec<api_keys::Key>) -> Self {
-        Self {
-            keys: keys.into_iter().map(Key::from).collect(),
-        }
+impl Keys {
+    /// A page of the keys of the transaction's tenant, or of a person.
+    pub async fn read(tx: &mut impl Scope, owner: Option<OverseerId>, which: &Paging) -> Result<Self, ApiError> {
+        let limit = parse::limit(which.limit)?;
+        let before = which
+            .page_token
+            .as_deref()
+            .map(|text| parse::id("page_token", text))
+            .transpose()?;
+        let mut found = api_keys::list(tx, owner, before, i64::from(limit) + 1).await?;
+        let next_page_token = parse::next_page(&mut found, limit, |key| key.id.to_string());
+        Ok(Self {
+            keys: found.into_iter().map(Key::from).collect(),
+            next_page_token,
+        })
     }
+}
+
+/// What is to be changed of a key (RFC 7396); what is not named stays. What it may be used for is not for changing: make another.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ApiKeyChange)]
+pub struct Change {
+    /// What people are to call it: 1 to 100 characters.
+    #[schema(example = "build server", min_length = 1, max_length = 100)]
+    name: Option<String>,
+}
+
+/// What is written of a key.
+#[derive(Debug, Serialize)]
+struct Writable<'a> {
+    name: &'a str,
+}
+
+/// A key of the transaction's tenant, or of a person, with its version.
+pub async fn read(tx: &mut impl Scope, owner: Option<OverseerId>, id: ApiKeyId) -> Result<Response, ApiError> {
+    tagged(api_keys::get(tx, owner, id).await?.ok_or(ApiError::NotFound)?)
+}
+
+/// Changes a key of the transaction's tenant, or of a person, and ends the transaction.
+pub async fn change(
+    mut tx: impl Scope,
+    by: By<'_>,
+    id: ApiKeyId,
+    version: &IfMatch,
+    change: &Change,
+    now: Timestamp,
+) -> Result<Response, ApiError> {
+    let owner = tx.tenant().is_none().then_some(by.overseer);
+    let mut key = api_keys::get(&mut tx, owner, id).await?.ok_or(ApiError::NotFound)?;
+    version.check(&Writable { name: &key.name })?;
+    if let Some(name) = &change.name {
+        let name = parse::name("name", name)?;
+        key = service::api_keys::rename(&mut tx, by, key, name, now).await?;
+    }
+    tx.commit().await?;
+    tagged(key)
+}
+
+fn tagged(key: api_keys::Key) -> Result<Response, ApiError> {
+    let key = Key::from(key);
+    etag::tagged_for(&key, &Writable { name: &key.name })
 }
 
 /// There is no room for another key.

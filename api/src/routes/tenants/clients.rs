@@ -123,7 +123,7 @@ async fn hold<R: Needs>(
     id: ClientId,
 ) -> Result<(TenantTransaction, clients::Client), ApiError> {
     let mut tx = state.database.tenant(access.tenant).await?;
-    service::clients::lock(&mut tx).await?;
+    service::tenants::lock(&mut tx).await?;
     let client = clients::get(&mut tx, id).await?.ok_or(ApiError::NotFound)?;
     ensure_grantable(access, &client.metadata)?;
     Ok((tx, client))

@@ -7,6 +7,7 @@ use crate::store::invitations;
 
 pub mod create;
 pub mod delete;
+pub mod get;
 pub mod list;
 
 /// An invitation.

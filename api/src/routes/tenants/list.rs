@@ -72,6 +72,7 @@ pub async fn list(State(state): State<AppState>, caller: Caller) -> Result<axum:
         },
         Caller::Agent(agent) => own(&state, agent.tenant).await?,
         Caller::Run(run) => own(&state, run.tenant).await?,
+        Caller::Client(client) => own(&state, client.tenant).await?,
     };
     Ok(axum::Json(Seats { tenants }))
 }

@@ -11,6 +11,7 @@ use crate::{
 };
 
 pub mod delete;
+pub mod get;
 pub mod list;
 pub mod update;
 

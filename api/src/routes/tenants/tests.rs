@@ -398,7 +398,7 @@ async fn a_key_does_what_it_was_made_for() {
         "expires_at": "2027-01-16T08:00:00Z", "used_at": null, "revoked_at": null,
     });
     let listed = get(&app, &ada, "/v1/tenants/acme/api-keys").await;
-    assert_eq!(listed.told(), (200, &json!({"keys": [key]})));
+    assert_eq!(listed.told(), (200, &json!({"keys": [key], "next_page_token": null})));
     key["secret"] = json!(secret);
     assert_eq!(new.told(), (201, &key));
 

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::{
     app::AppState,
     auth::opaque::sha256,
-    http::{caller::bearer, error::ApiError, json::Json},
+    http::{error::ApiError, json::Json, presented},
     store::cluster_changes::{self, By, DELETION, Request},
 };
 
@@ -163,7 +163,7 @@ impl FromRequestParts<AppState> for Server {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
-        let shown = bearer(&parts.headers)?.ok_or(ApiError::Unauthenticated { invalid_token: false })?;
+        let shown = presented::bearer(&parts.headers)?.ok_or(ApiError::Unauthenticated { invalid_token: false })?;
         // Of hashes, so that the time tells nothing of the token.
         if state.cluster_audit == Some(sha256(shown.as_bytes())) {
             return Ok(Self);

@@ -4,9 +4,12 @@ use axum::extract::State;
 
 use crate::{
     app::AppState,
-    http::{caller::Person, error::ApiError},
+    http::{
+        caller::Person,
+        error::ApiError,
+        query::{Paging, Query},
+    },
     routes::tenants::api_keys::Keys,
-    store::api_keys,
 };
 
 /// List my API keys.
@@ -14,11 +17,15 @@ use crate::{
     get,
     path = "/v1/me/api-keys",
     tag = "people",
+    params(Paging),
     responses((status = 200, description = "The keys, revoked ones among them.", body = Keys)),
     security(("session" = []))
 )]
-pub async fn list(State(state): State<AppState>, Person(login): Person) -> Result<axum::Json<Keys>, ApiError> {
+pub async fn list(
+    State(state): State<AppState>,
+    Person(login): Person,
+    Query(which): Query<Paging>,
+) -> Result<axum::Json<Keys>, ApiError> {
     let mut tx = state.database.platform().await?;
-    let found = api_keys::list(&mut tx, Some(login.overseer())).await?;
-    Ok(axum::Json(Keys::from(found)))
+    Ok(axum::Json(Keys::read(&mut tx, Some(login.overseer()), &which).await?))
 }

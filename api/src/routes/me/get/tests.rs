@@ -61,7 +61,11 @@ async fn without_a_token_one_is_nobody() {
     is_refused(&with(&[good.clone(), good]).await, INVALID);
     is_refused(&with(std::slice::from_ref(&token)).await, INVALID);
     is_refused(&with(&["Basic YTpi".to_owned()]).await, INVALID);
-    is_refused(&with(&[format!("DPoP {token}")]).await, INVALID);
+    let unproved = with(&[format!("DPoP {token}")]).await;
+    assert_eq!(
+        (unproved.status.as_u16(), &unproved.body["code"]),
+        (401, &json!("invalid_dpop_proof"))
+    );
     is_refused(&with(&["Bearer ".to_owned()]).await, INVALID);
     is_refused(&with(&[format!("Bearer  {token}")]).await, INVALID);
     is_refused(&with(&[format!("Bearer {token}.")]).await, INVALID);

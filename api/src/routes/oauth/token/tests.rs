@@ -199,12 +199,12 @@ async fn what_is_no_request_is_told_so() {
         (
             with("grant_type", "password"),
             "unsupported_grant_type",
-            "grant_type: write urn:pinfold:params:oauth:grant-type:agent-challenge or urn:ietf:params:oauth:grant-type:jwt-bearer",
+            "grant_type: write client_credentials, urn:pinfold:params:oauth:grant-type:agent-challenge or urn:ietf:params:oauth:grant-type:jwt-bearer",
         ),
         (
             with("scope", "admin"),
             "invalid_scope",
-            "scope: \"admin\" is no scope; leave it out, or name some of those in docs/auth.md",
+            "scope: leave it out, or name some of those in docs/auth.md with one space between them",
         ),
         (
             with("resource", "https://other.example"),
@@ -246,7 +246,7 @@ async fn what_is_no_request_is_told_so() {
     let mut twice = good.clone();
     twice.push(("key_id", agent.key_id.clone()));
     let answer = app.form("/oauth/token", &borrowed(&twice)).await;
-    let wanted = json!({"error": "invalid_request", "error_description": "\"key_id\" comes twice; send it once"});
+    let wanted = json!({"error": "invalid_request", "error_description": "a parameter comes twice; send each once"});
     assert_eq!(answer.told(), (400, &wanted));
     let answer = app.form("/oauth/token?grant_type=x", &borrowed(&good)).await;
     let wanted = "parameters go into the body, not into the URL";

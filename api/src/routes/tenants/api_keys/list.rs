@@ -5,9 +5,12 @@ use axum::extract::State;
 use crate::{
     app::AppState,
     auth::rights::need,
-    http::{access::In, error::ApiError},
+    http::{
+        access::In,
+        error::ApiError,
+        query::{Paging, Query},
+    },
     routes::tenants::api_keys::Keys,
-    store::api_keys,
 };
 
 /// List the API keys of a tenant.
@@ -15,12 +18,15 @@ use crate::{
     get,
     path = "/v1/tenants/{tenant}/api-keys",
     tag = "tenants",
-    params(("tenant" = String, Path, description = "The tenant's name.")),
+    params(("tenant" = String, Path, description = "The tenant's name."), Paging),
     responses((status = 200, description = "The keys, revoked ones among them.", body = Keys)),
     security(("api_key" = ["keys:read"]), ("session" = []))
 )]
-pub async fn list(State(state): State<AppState>, access: In<need::KeysRead>) -> Result<axum::Json<Keys>, ApiError> {
+pub async fn list(
+    State(state): State<AppState>,
+    access: In<need::KeysRead>,
+    Query(which): Query<Paging>,
+) -> Result<axum::Json<Keys>, ApiError> {
     let mut tx = state.database.tenant(access.tenant).await?;
-    let found = api_keys::list(&mut tx, None).await?;
-    Ok(axum::Json(Keys::from(found)))
+    Ok(axum::Json(Keys::read(&mut tx, None, &which).await?))
 }

@@ -5,7 +5,7 @@ use aws_lc_rs::signature::{self, Ed25519KeyPair, RsaPublicKeyComponents, Unparse
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
 
-use crate::auth::strict_json;
+use crate::strict_json;
 
 /// The longest token that is looked at.
 pub const LONGEST: usize = 8 * 1024;
@@ -50,7 +50,7 @@ impl PublicKey {
     }
 
     /// Whether this key signed a message.
-    pub(super) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
+    pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         match self {
             Self::Ed25519(key) => UnparsedPublicKey::new(&signature::ED25519, key).verify(message, signature),
             Self::P256(key) => {
@@ -101,6 +101,16 @@ impl Parsed<'_> {
         (id.len() <= LONGEST_KEY_ID).then_some(id)
     }
 
+    /// The public key that the header brings along, as only a proof of possession does.
+    pub fn embedded_key(&self) -> Option<&Map<String, Value>> {
+        self.header.get("jwk")?.as_object()
+    }
+
+    /// Whether the header has this `typ`.
+    pub fn is_of_type(&self, type_: &str) -> bool {
+        self.type_().as_deref() == Some(type_)
+    }
+
     /// The claims, which are nobody's word: for what somebody else is going to judge.
     pub fn unproven(&self) -> Option<Map<String, Value>> {
         strict_json::object(&self.payload)
@@ -116,7 +126,7 @@ impl Parsed<'_> {
 
     /// The claims, if the header has this `typ` and the signature is this key's.
     pub fn verify(&self, type_: &str, key: &PublicKey) -> Option<Map<String, Value>> {
-        (self.type_()? == type_).then(|| self.claims(key))?
+        self.is_of_type(type_).then(|| self.claims(key))?
     }
 
     /// The claims of a token of another issuer, which may name no `typ`, or a token's without saying which. What is no

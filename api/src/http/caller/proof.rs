@@ -1,0 +1,144 @@
+//! Whose a proof is that came with a request.
+
+use axum::http::{HeaderMap, Method};
+use domain::TenantName;
+use jiff::Timestamp;
+
+use crate::{
+    app::AppState,
+    auth::{
+        api_key::ApiKey,
+        csrf,
+        jws::{self, Parsed},
+        opaque::Opaque,
+        token::{self, AgentProof, Token},
+    },
+    http::{
+        caller::{CSRF, Caller, Cookied, Login, NOBODY, Outsider, Proof, REFUSED, holder},
+        cookies::Cookie,
+        dpop,
+        error::{ApiError, Forbidden},
+        limits::Tally,
+        named::Beside,
+        used,
+    },
+    service::{outside, tokens::Binding},
+};
+
+/// A token that came with a request, and the key that was proved beside it.
+pub(super) struct Shown<'a> {
+    /// The token.
+    pub(super) text: &'a str,
+    /// The key, with the proof of it.
+    pub(super) binding: Option<Binding>,
+    /// Where it is noted that the request was counted.
+    pub(super) tally: &'a Tally,
+}
+
+/// The caller whose access token it is, and what was asked beside that.
+pub(super) async fn by_token(
+    state: &AppState,
+    shown: Shown<'_>,
+    named: Option<&TenantName>,
+    request_id: &str,
+    now: Timestamp,
+) -> Result<(Caller, Beside), ApiError> {
+    let parsed = jws::parse(shown.text).ok_or(REFUSED)?;
+    if let Some(issuer) = state.issuers.of(&parsed) {
+        if shown.binding.is_some() {
+            return Err(REFUSED);
+        }
+        let caller = by_outside(state, issuer, &parsed, request_id, now).await?;
+        return Ok((caller, Beside::NotAsked));
+    }
+    let read = verified(state, &parsed, now).ok_or(REFUSED)?;
+    match (read.jkt, shown.binding) {
+        (None, None) => {}
+        (Some(jkt), Some(binding)) if jkt == binding.jkt => {
+            // Whoever shows the same proof over and over is counted as whose token it is.
+            let counted = state.throttle.call(read.token.id()).await;
+            shown.tally.note(counted);
+            counted.left?;
+            let spent = binding.spend(&state.replay, None, now).await?;
+            spent.map_err(dpop::Refused::from)?;
+        }
+        // A bound token alone is what a thief has, and a proof of another key is a thief's (RFC 9449, section 7.1).
+        _ => return Err(REFUSED),
+    }
+    // A key that is revoked is revoked for the next request.
+    let caller = match read.token {
+        Token::Agent(agent) => {
+            if let (AgentProof::Key(key), Some(name)) = (&agent.proof, named) {
+                let holder = holder(state, &agent, *key, Some(name.as_str()), now).await?;
+                let beside = Beside::Asked(holder.ok_or(REFUSED)?.beside);
+                return Ok((Caller::Agent(agent), beside));
+            }
+            Caller::Agent(agent)
+        }
+        Token::Run(run) => Caller::Run(run),
+        Token::Client(client) => Caller::Client(client),
+    };
+    if caller.stands(state).await? {
+        Ok((caller, Beside::NotAsked))
+    } else {
+        Err(REFUSED)
+    }
+}
+
+fn verified(state: &AppState, parsed: &Parsed<'_>, now: Timestamp) -> Option<token::Read> {
+    let key = state.keyring.verifying(parsed.key_id()?)?;
+    let claims = parsed.verify(token::TYPE, &key)?;
+    token::read(&claims, &state.issuer, &state.issuer, now)
+}
+
+async fn by_outside(
+    state: &AppState,
+    issuer: &str,
+    parsed: &Parsed<'_>,
+    request_id: &str,
+    now: Timestamp,
+) -> Result<Caller, ApiError> {
+    let vouched = state.issuers.verify(issuer, parsed).await?.ok_or(REFUSED)?;
+    let overseer = outside::person(&state.database, issuer, &vouched, request_id, now).await?;
+    Ok(Caller::Person(Login {
+        overseer: overseer.ok_or(REFUSED)?,
+        proof: Proof::Outside(Outsider {
+            issuer: issuer.to_owned(),
+            organisation: vouched.organisation,
+            expires_at: vouched.expires_at,
+        }),
+    }))
+}
+
+/// The program whose API key it is.
+pub(super) async fn by_key(state: &AppState, key: &ApiKey, now: Timestamp) -> Result<Caller, ApiError> {
+    let found = state.standing.find_key(&key.hash(), now).await?.ok_or(REFUSED)?;
+    used::key(state, &found, now).await;
+    Ok(Caller::Key(found))
+}
+
+/// The person whose login it is.
+pub(super) async fn by_cookie(
+    state: &AppState,
+    method: &Method,
+    headers: &HeaderMap,
+    now: Timestamp,
+) -> Result<Caller, ApiError> {
+    let cookie = state.cookies.read(headers, Cookie::Session).ok_or(NOBODY)?;
+    let token_hash = Opaque::parse(cookie).ok_or(NOBODY)?.hash();
+    let session = state.standing.find_session(&token_hash, now).await?.ok_or(NOBODY)?;
+    if !method.is_safe() {
+        let token = headers
+            .get(CSRF)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
+        if !csrf::is_of(&state.keys.csrf, &token_hash, token) {
+            return Err(ApiError::Forbidden(Forbidden::Csrf));
+        }
+    }
+    used::session(state, &session, &token_hash, now).await;
+    Ok(Caller::Person(Login {
+        overseer: session.overseer,
+        proof: Proof::Session(Cookied { session, token_hash }),
+    }))
+}

@@ -1,0 +1,85 @@
+//! oauth4webapi (npm) gets tokens for clients, and shows them.
+
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+use support::{
+    api::{ISSUER, Person, Service, database, migrate, settings},
+    wait,
+};
+use tokio::io::AsyncWriteExt as _;
+
+use super::tool;
+
+#[tokio::test]
+async fn a_client_library_gets_tokens_at_two_replicas_with_proofs_and_without() {
+    let database = database().await;
+    migrate(&database).await;
+    let mut settings = settings(&database);
+    let folder = tempfile::tempdir().expect("a folder");
+    settings.extend([
+        ("ENVIRONMENT", "development".to_owned()),
+        ("PINFOLD_MAIL_DIRECTORY", folder.path().display().to_string()),
+    ]);
+    let (first, second) = (Service::start(&settings).await, Service::start(&settings).await);
+    let owner = Person::sign_up(&first.client, folder.path(), "ada@example.com").await;
+    let tenant = json!({"name": "acme"});
+    let made = owner.send(&first.client, "POST", "/v1/tenants", Some(&tenant)).await;
+    assert_eq!(made.status, 201, "{:?}", made.body);
+    let mut clients = Vec::new();
+    for (method, bound) in [
+        ("client_secret_basic", false),
+        ("client_secret_post", false),
+        ("client_secret_basic", true),
+    ] {
+        let metadata = json!({
+            "client_name": "Build board", "grant_types": ["client_credentials"], "scope": "runs:read templates:read",
+            "token_endpoint_auth_method": method, "dpop_bound_access_tokens": bound,
+        });
+        let client = owner
+            .send(&first.client, "POST", "/v1/tenants/acme/clients", Some(&metadata))
+            .await
+            .body;
+        clients.push(json!({
+            "id": client["client_id"], "secret": client["client_secret"], "method": method, "bound": bound,
+        }));
+    }
+
+    let mut process = tool("node")
+        .arg("oauth.mjs")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("run node");
+    let replicas = [first.client.url(""), second.client.url("")];
+    let told = json!({"replicas": replicas, "issuer": ISSUER, "clients": clients});
+    let mut say = process.stdin.take().expect("its input");
+    say.write_all(format!("{told}\n").as_bytes()).await.expect("tell it");
+    let ended = wait::soon("the client is done", process.wait_with_output())
+        .await
+        .expect("node");
+    let found: Value = serde_json::from_slice(&ended.stdout).expect("JSON");
+
+    let id = |i: usize| &clients[i]["id"];
+    let wanted = |kind: &str, i: usize| {
+        let seen: Vec<Value> = (0..4).flat_map(|_| [json!(200), id(i).clone()]).collect();
+        json!({"type": kind, "scope": "runs:read", "seen": seen})
+    };
+    // The third comes with the first's names, and is the last to be seen under them.
+    let told = json!({
+        "client_secret_basic unbound": wanted("bearer", 0),
+        "client_secret_basic ES256": wanted("dpop", 2),
+        "client_secret_basic Ed25519": wanted("dpop", 2),
+        "client_secret_post unbound": wanted("bearer", 1),
+        "client_secret_post ES256": wanted("dpop", 1),
+        "client_secret_post Ed25519": wanted("dpop", 1),
+    });
+    assert_eq!(found["told"], told);
+    assert_eq!(found["subject"], *id(0));
+    // Of each of the six keys, the token endpoint and the resource say once which nonce to use.
+    assert_eq!(found["refused"], 12);
+    assert_eq!(
+        found["wrong"],
+        json!({"secret": [401, "basic"], "client": [401, "basic"]})
+    );
+}
