@@ -40,6 +40,15 @@ fn key(jwk: &Map<String, Value>) -> Option<(String, PublicKey)> {
     if jwk.contains_key("d") || jwk.get("use").is_some_and(|use_| use_ != "sig") {
         return None;
     }
+    // RFC 7517, section 4.3.
+    let verifies = |operations: &Value| {
+        operations
+            .as_array()
+            .is_some_and(|all| all.iter().any(|one| one == "verify"))
+    };
+    if jwk.get("key_ops").is_some_and(|operations| !verifies(operations)) {
+        return None;
+    }
     let key = match text("kty")? {
         "RSA" => {
             let bytes = |name: &str| jws::decode(text(name)?);
@@ -77,7 +86,7 @@ mod tests {
     fn keys_of_three_kinds_are_read() {
         let set = json!([
             {"kty": "OKP", "crv": "Ed25519", "kid": "a", "x": encoded(32)},
-            {"kty": "EC", "crv": "P-256", "kid": "b", "x": encoded(32), "y": encoded(32), "use": "sig", "alg": "ES256"},
+            {"kty": "EC", "crv": "P-256", "kid": "b", "x": encoded(32), "y": encoded(32), "use": "sig", "alg": "ES256", "key_ops": ["verify"]},
             {"kty": "RSA", "kid": "c", "n": encoded(256), "e": "AQAB", "alg": "RS256", "x5c": ["..."]},
         ]);
         assert_eq!(of(&set), ["a", "b", "c"]);
@@ -95,6 +104,8 @@ mod tests {
         for bad in [
             with("use", json!("enc")),
             with("use", json!(["sig"])),
+            with("key_ops", json!(["encrypt"])),
+            with("key_ops", json!("verify")),
             with("alg", json!(["EdDSA"])),
             with("d", json!("secret")),
             with("alg", json!("ES256")),

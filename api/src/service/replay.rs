@@ -1,6 +1,6 @@
 //! What counts once, wherever it is judged: in Redis, or in PostgreSQL while there is none. A proof is used up only in the store in
-//! which it was minted, and that store's epoch tells whether it remembers. Proofs that arrive together are used up together, and the tokens that they give are recorded in one transaction: each before its answer leaves, and none at the
-//! price of a commit of its own.
+//! which it was minted, and that store's epoch tells whether it remembers. Proofs that arrive together are used up together, and
+//! the tokens that they give are recorded in one transaction: each before its answer leaves, and none at the price of a commit of its own.
 
 use std::{
     collections::BTreeMap,
@@ -190,18 +190,7 @@ impl Replay {
         }
         counts
     }
-}
 
-/// Why something did not count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
-    /// It was used before.
-    Used,
-    /// The store that it was minted for knows nothing of that time any more.
-    Forgotten,
-}
-
-impl Replay {
     /// Why something did not count that was just tried.
     pub async fn why(&self, thing: &Thing, now: Timestamp) -> Result<Why, StoreError> {
         let current = self.epoch(now).await?;
@@ -211,6 +200,15 @@ impl Replay {
             Why::Forgotten
         })
     }
+}
+
+/// Why something did not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// It was used before.
+    Used,
+    /// The store that it was minted for knows nothing of that time any more.
+    Forgotten,
 }
 
 /// Held by the one task that stores.

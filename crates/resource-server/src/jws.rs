@@ -145,12 +145,14 @@ impl Parsed<'_> {
         Some(typ.strip_prefix("application/").map(str::to_owned).unwrap_or(typ))
     }
 
+    /// Whether the header names this key's algorithm, and the signature is this key's.
+    pub fn is_signed_by(&self, key: &PublicKey) -> bool {
+        let algorithm = self.header.get("alg").and_then(Value::as_str);
+        algorithm.is_some_and(|name| key.goes_with(name)) && key.verify(self.signed, &self.signature)
+    }
+
     fn claims(&self, key: &PublicKey) -> Option<Map<String, Value>> {
-        let algorithm = self.header.get("alg")?.as_str()?;
-        if !key.goes_with(algorithm) || !key.verify(self.signed, &self.signature) {
-            return None;
-        }
-        strict_json::object(&self.payload)
+        self.is_signed_by(key).then(|| strict_json::object(&self.payload))?
     }
 }
 

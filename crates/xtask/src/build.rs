@@ -11,3 +11,4 @@ pub(crate) mod postgres;
 pub(crate) mod programs;
 pub(crate) mod rootfs;
 pub(crate) mod toolchain;
+pub(crate) mod vectors;

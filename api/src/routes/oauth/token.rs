@@ -34,9 +34,6 @@ pub const WORKLOAD: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 /// The grant type of a client that acts on its own (RFC 6749, section 4.4).
 pub const CLIENT: &str = "client_credentials";
 
-/// The endpoint.
-pub const PATH: &str = "/oauth/token";
-
 /// What the endpoint reads, as a form.
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "it describes the form, whose members are read one by one")]
@@ -212,7 +209,7 @@ async fn bound(state: &AppState, headers: &HeaderMap, now: Timestamp) -> Result<
     let wanted = dpop::Request {
         giver: Giver::TokenEndpoint,
         method: "POST",
-        path: PATH,
+        path: dpop::TOKEN_ENDPOINT,
         access_token: None,
     };
     Ok(Some(dpop::judge(state, proof, wanted, now).await?))

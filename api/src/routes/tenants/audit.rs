@@ -21,7 +21,7 @@ pub struct AuditEvent {
     /// When (RFC 3339).
     #[schema(example = "2027-01-15T08:00:00Z")]
     at: String,
-    /// Who: `agent`, `overseer` (a person), `run` (what runs in a sandbox), `kubernetes` (somebody by the cluster's own means, as with
+    /// Who: `agent`, `client` (an OAuth client on its own), `overseer` (a person), `run` (what runs in a sandbox), `kubernetes` (somebody by the cluster's own means, as with
     /// kubectl) or `system`.
     #[schema(example = "agent")]
     actor_kind: String,

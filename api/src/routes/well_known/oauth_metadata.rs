@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use crate::{
     app::AppState,
     auth::rights::Right,
-    routes::oauth::token::{CLIENT, GRANT, PATH, WORKLOAD},
+    http::dpop::TOKEN_ENDPOINT,
+    routes::oauth::token::{CLIENT, GRANT, WORKLOAD},
     service::tokens::SELF,
 };
 
@@ -62,7 +63,7 @@ pub async fn resource(State(state): State<AppState>) -> impl IntoResponse {
 fn server_metadata(issuer: &str) -> Value {
     json!({
         "issuer": issuer,
-        "token_endpoint": format!("{issuer}{PATH}"),
+        "token_endpoint": format!("{issuer}{TOKEN_ENDPOINT}"),
         "jwks_uri": format!("{issuer}/.well-known/jwks.json"),
         "scopes_supported": scopes(),
         // There is no authorization endpoint yet, and so no response.
