@@ -42,6 +42,8 @@ impl Deref for AppState {
 pub struct Services {
     /// The database.
     pub database: Database,
+    /// The same, as logins reach it while everybody else waits.
+    pub logins: Database,
     /// The cluster, if there is one.
     pub cluster: Option<Cluster>,
     /// SHA-256 of what the cluster's API server shows when it tells who changed what, if it does.
@@ -160,6 +162,7 @@ impl AppState {
                 &config.http.issuer,
                 metrics.standing_remembered.clone(),
             )),
+            logins: database.reserved(),
             database,
             cluster,
             cluster_audit: config.cluster.audit_token,

@@ -60,6 +60,8 @@ const IDLE_TRANSACTION: &str = "5s";
 #[derive(Debug, Clone)]
 pub struct Database {
     pool: PgPool,
+    /// For those who must get in while everybody else waits.
+    reserve: PgPool,
 }
 
 /// How many connections a pool has.
@@ -155,6 +157,9 @@ impl Database {
     }
 
     fn with_patience(config: &config::Database, patience: Duration) -> Result<Self, StoreError> {
+        // A fifth of them, and at least one.
+        let reserved = (config.connections / 5).max(1);
+        let general = config.connections.saturating_sub(reserved).max(1);
         let options: PgConnectOptions = config
             .url
             .expose_secret()
@@ -164,32 +169,48 @@ impl Database {
             ("statement_timeout", STATEMENT),
             ("idle_in_transaction_session_timeout", IDLE_TRANSACTION),
         ]);
-        let pool = PgPoolOptions::new()
-            .max_connections(config.connections)
-            .acquire_timeout(patience)
-            .test_before_acquire(false)
-            .before_acquire(|connection, known| {
-                Box::pin(async move {
-                    if known.idle_for > FRESH {
-                        connection.ping().await?;
-                    }
-                    Ok(true)
+        let pool = |connections| {
+            PgPoolOptions::new()
+                .max_connections(connections)
+                .acquire_timeout(patience)
+                .test_before_acquire(false)
+                .before_acquire(|connection, known| {
+                    Box::pin(async move {
+                        if known.idle_for > FRESH {
+                            connection.ping().await?;
+                        }
+                        Ok(true)
+                    })
                 })
-            })
-            .after_connect(|connection, _| {
-                Box::pin(async move {
-                    sqlx::query!("SET ROLE pinfold_app").execute(connection).await?;
-                    Ok(())
+                .after_connect(|connection, _| {
+                    Box::pin(async move {
+                        sqlx::query!("SET ROLE pinfold_app").execute(connection).await?;
+                        Ok(())
+                    })
                 })
-            })
-            .connect_lazy_with(options);
-        Ok(Self { pool })
+                .connect_lazy_with(options.clone())
+        };
+        Ok(Self {
+            pool: pool(general),
+            reserve: pool(reserved),
+        })
+    }
+
+    /// The same through the connections that are kept for logins.
+    pub fn reserved(&self) -> Self {
+        Self {
+            pool: self.reserve.clone(),
+            reserve: self.reserve.clone(),
+        }
     }
 
     /// A pool that somebody else made, of the role `pinfold_app`.
     #[cfg(test)]
     pub fn of(pool: PgPool) -> Self {
-        Self { pool }
+        Self {
+            reserve: pool.clone(),
+            pool,
+        }
     }
 
     /// A transaction of one tenant; row-level security hides all others'.
@@ -228,8 +249,16 @@ impl Database {
 
     /// How many connections there are at the moment.
     pub fn connections(&self) -> Connections {
-        let idle = i64::try_from(self.pool.num_idle()).unwrap_or(i64::MAX);
-        let used = i64::from(self.pool.size()).saturating_sub(idle);
+        let pools = [&self.pool, &self.reserve];
+        let idle = pools
+            .map(|pool| i64::try_from(pool.num_idle()).unwrap_or(0))
+            .iter()
+            .sum();
+        let used = pools
+            .map(|pool| i64::from(pool.size()))
+            .iter()
+            .sum::<i64>()
+            .saturating_sub(idle);
         Connections { idle, used }
     }
 

@@ -1,7 +1,9 @@
 //! The control-plane API as its clients meet it: the program that is shipped, over a socket, on a real database.
 
 mod audit;
+mod flush;
 mod identity;
 mod metrics;
 mod paging;
+mod pool;
 mod serving;

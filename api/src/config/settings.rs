@@ -106,7 +106,7 @@ pub const CONNECTIONS: Setting = Setting {
     names: &["PINFOLD_DATABASE_CONNECTIONS"],
     default: Some("10"),
     secret: false,
-    about: "Connections to PostgreSQL that each replica holds at most, 2 to 1000.",
+    about: "Connections to PostgreSQL that each replica holds at most, 2 to 1000. A fifth of them, and at least one, is kept for logins.",
 };
 
 /// What replicas share.

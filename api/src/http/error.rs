@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
-use tracing::{error, warn};
+use tracing::error;
 use utoipa::ToSchema;
 
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
 
 mod convert;
 mod documented;
+pub mod seldom;
 
 pub use documented::complete;
 
@@ -305,7 +306,7 @@ impl ApiError {
     fn log(&self) {
         match self {
             Self::Internal(why) => error!(error = why, "a request failed"),
-            Self::Unavailable(why) => warn!(error = why, "a request was turned away"),
+            Self::Unavailable(why) => seldom::warn(why, "a request was turned away"),
             _ => {}
         }
     }

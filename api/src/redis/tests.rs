@@ -1,11 +1,11 @@
-use std::{num::NonZeroU32, time::Duration};
+use std::{collections::BTreeSet, num::NonZeroU32, time::Duration};
 
 use futures::StreamExt as _;
 use prometheus_client::metrics::counter::Counter;
 use secrecy::SecretString;
 
 use super::{Redis, RedisError, Spending, name};
-use crate::testing::TestRedis;
+use crate::{auth::opaque::sha256, testing::TestRedis};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -247,4 +247,38 @@ async fn nothing_secret_is_shown() {
     assert_eq!(format!("{redis:?}"), "Redis { .. }");
     let error = redis.check().await.unwrap_err();
     assert!(!telemetry::logging::chain(&error).contains("hunter2"), "{error:?}");
+}
+
+/// TI-15: what somebody calls themselves is no part of a name but as a hash, so nobody gets into another's bucket.
+#[test]
+fn no_id_leads_into_the_bucket_of_another() {
+    let mut hostile: Vec<String> = [
+        "",
+        "*",
+        ":",
+        "a:b",
+        "a\0b",
+        "../..",
+        "{a}",
+        "pinfold:epoch",
+        "pinfold:spent:",
+        "\r\nFLUSHALL\r\n",
+    ]
+    .map(str::to_owned)
+    .into();
+    hostile.extend((0..50_000).map(|i| format!("calls:{i:x}")));
+    hostile.extend((0..50_000).map(|i| format!("{i}:{}\u{0}", i * 7919)));
+    let names: BTreeSet<String> = ["calls", "passwords"]
+        .iter()
+        .flat_map(|bucket| hostile.iter().map(|id| name(bucket, &sha256(id.as_bytes()))))
+        .collect();
+    assert_eq!(names.len(), 2 * hostile.len());
+    for name in &names {
+        let rest = name
+            .strip_prefix("pinfold:bucket:")
+            .and_then(|rest| rest.split_once(':'));
+        let (bucket, digest) = rest.expect("a bucket and a digest");
+        let is_digest = digest.len() == 64 && digest.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        assert!(["calls", "passwords"].contains(&bucket) && is_digest, "{name:?}");
+    }
 }

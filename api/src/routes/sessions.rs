@@ -14,6 +14,7 @@ use crate::{
     http::cookies::Cookie,
     service::{
         login::Judge,
+        second_factor,
         sessions::{Entry, Opened},
     },
 };
@@ -59,10 +60,13 @@ pub fn entry<'a>(state: &AppState, headers: &'a HeaderMap, method: &'static str,
 /// What a login is judged with.
 pub fn judge(state: &AppState) -> Judge<'_> {
     Judge {
-        database: &state.database,
+        database: &state.logins,
         hashing: &state.hashing,
         throttle: &state.throttle,
-        factors: state.second_factors(),
+        factors: second_factor::Judge {
+            database: &state.logins,
+            ..state.second_factors()
+        },
         device_key: &state.keys.device,
     }
 }

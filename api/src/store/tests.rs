@@ -15,6 +15,8 @@ use crate::{
 use domain::{AgentId, AgentKeyId, OverseerId, TenantId};
 use jiff::Timestamp;
 
+mod secrets;
+
 /// A table with rows of tenants: its name, the column that says whose a row is, and a row of another tenant (`$1`),
 /// whose agent is `$2`.
 const TABLES: [(&str, &str, &str); 13] = [

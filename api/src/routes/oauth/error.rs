@@ -6,13 +6,13 @@ use axum::{
 };
 use serde::Serialize;
 use telemetry::logging::chain;
-use tracing::{error, warn};
+use tracing::error;
 use utoipa::ToSchema;
 
 use crate::{
     http::{
         dpop,
-        error::{ApiError, RETRY_AFTER},
+        error::{ApiError, RETRY_AFTER, seldom},
     },
     service::{
         client_credentials,
@@ -112,7 +112,7 @@ impl From<Refused> for OAuthError {
                 Self::unavailable()
             }
             Refused::Store(store) if store.is_transient() => {
-                warn!(error = chain(&store), "a token was not issued");
+                seldom::warn(&chain(&store), "a token was not issued");
                 Self::unavailable()
             }
             Refused::Store(store) => {
@@ -152,7 +152,7 @@ impl From<workloads::Refused> for OAuthError {
                 challenge: false,
             },
             workloads::Refused::Cluster(error) => {
-                warn!(error = chain(&error), "a pod's token was not judged");
+                seldom::warn(&chain(&error), "a pod's token was not judged");
                 Self::unavailable()
             }
             workloads::Refused::Token(refused) => refused.into(),

@@ -286,7 +286,7 @@ impl Agent {
 }
 
 /// A key, and the body that registers it.
-fn registration(issuer: &str, name: &str) -> (Ed25519KeyPair, Value) {
+pub fn registration(issuer: &str, name: &str) -> (Ed25519KeyPair, Value) {
     let pair = Ed25519KeyPair::generate().expect("a key");
     let public_key = URL_SAFE_NO_PAD.encode(pair.public_key());
     let now = jiff::Timestamp::now().as_second();

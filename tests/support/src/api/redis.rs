@@ -41,6 +41,18 @@ impl Redis {
         format!("unix://{}/socket", self.folder.path().display())
     }
 
+    /// Takes away all that it knows.
+    pub async fn flush(&self) {
+        let socket = self.folder.path().join("socket");
+        let ended = Command::new("redis-cli")
+            .arg("-s")
+            .arg(socket)
+            .arg("FLUSHALL")
+            .stdout(Stdio::null())
+            .status();
+        assert!(ended.await.expect("run redis-cli").success());
+    }
+
     /// Ends it as a crash would.
     pub async fn kill(&mut self) {
         self.process.kill().await.expect("kill redis");
