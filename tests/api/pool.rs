@@ -113,7 +113,8 @@ async fn whoever_goes_away_leaves_nothing_half_done() {
     wait::until_true("nobody is left in a transaction", async || {
         let mut other = PgConnection::connect(database.as_str()).await.expect("connect");
         let left: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'",
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+             AND state LIKE 'idle in transaction%' AND now() - state_change > interval '1 second'",
         )
         .fetch_one(&mut other)
         .await
@@ -121,6 +122,13 @@ async fn whoever_goes_away_leaves_nothing_half_done() {
         left == 0
     })
     .await;
+    // Had one been left, PostgreSQL would have ended it after five seconds.
+    let ended: i64 =
+        sqlx::query_scalar("SELECT sessions_fatal FROM pg_stat_database WHERE datname = current_database()")
+            .fetch_one(&mut owner)
+            .await
+            .expect("look");
+    assert_eq!(ended, 0, "sessions that PostgreSQL ended");
     let counts: (i64, i64, i64) = sqlx::query_as(
         "SELECT (SELECT count(*) FROM agents), (SELECT count(*) FROM agent_keys), \
          (SELECT count(*) FROM audit_events WHERE action = 'agent.register')",
