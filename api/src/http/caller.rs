@@ -30,7 +30,7 @@ use crate::{
     service::{
         client_credentials,
         namespaces::{self, NamespaceError},
-        tokens,
+        tokens::{self, Binding},
     },
     store::{
         StoreError, accounts,
@@ -255,55 +255,25 @@ where
         let Ok(RequestId(request_id)) = RequestId::from_request_parts(parts, &state).await;
         let named = named(parts, &state).await;
         let tally = parts.extensions.get::<Tally>().cloned().unwrap_or_default();
-        let (caller, beside) = match presented::of(&parts.headers)? {
-            Credential::Plain(text) => match ApiKey::parse(text) {
-                Some(key) => (proof::by_key(&state, &key, now).await?, Beside::NotAsked),
-                None => {
-                    proof::by_token(
-                        &state,
-                        proof::Shown {
-                            text,
-                            binding: None,
-                            tally: &tally,
-                        },
-                        named.as_ref(),
-                        &request_id,
-                        now,
-                    )
-                    .await?
-                }
-            },
-            Credential::Bound(text) => {
-                let proof = dpop::header(&parts.headers)?.ok_or(dpop::Refused::Missing)?;
-                let wanted = dpop::Request {
-                    giver: Giver::Resource,
-                    method: parts.method.as_str(),
-                    // What a client signed is where it sent the request to.
-                    path: parts
-                        .extensions
-                        .get::<SentTo>()
-                        .map_or(&parts.uri, |SentTo(uri)| uri)
-                        .path(),
-                    access_token: Some(text),
-                };
-                let binding = Some(dpop::judge(&state, proof, wanted, now).await?);
-                proof::by_token(
-                    &state,
-                    proof::Shown {
-                        text,
-                        binding,
-                        tally: &tally,
-                    },
-                    named.as_ref(),
-                    &request_id,
-                    now,
-                )
-                .await?
+        let shown = match presented::of(&parts.headers)? {
+            Credential::Nothing => None,
+            Credential::Plain(text) => Some((text, None)),
+            Credential::Bound(text) => Some((text, Some(bound(&state, parts, text, now).await?))),
+        };
+        let (caller, beside) = match shown {
+            None => {
+                let caller = proof::by_cookie(&state, &parts.method, &parts.headers, now).await?;
+                (caller, Beside::NotAsked)
             }
-            Credential::Nothing => (
-                proof::by_cookie(&state, &parts.method, &parts.headers, now).await?,
-                Beside::NotAsked,
-            ),
+            Some((text, binding)) => {
+                if let Some(key) = ApiKey::parse(text).filter(|_| binding.is_none()) {
+                    (proof::by_key(&state, &key, now).await?, Beside::NotAsked)
+                } else {
+                    let tally = &tally;
+                    let shown = proof::Shown { text, binding, tally };
+                    proof::by_token(&state, shown, named.as_ref(), &request_id, now).await?
+                }
+            }
         };
         parts.extensions.insert(beside);
         if !tally.is_noted() {
@@ -314,6 +284,19 @@ where
         parts.extensions.insert(caller.clone());
         Ok(caller)
     }
+}
+
+/// The key that was proved beside a token. What a client signed is where it sent the request to.
+async fn bound(state: &AppState, parts: &Parts, token: &str, now: Timestamp) -> Result<Binding, ApiError> {
+    let proof = dpop::header(&parts.headers)?.ok_or(dpop::Refused::Missing)?;
+    let sent_to = parts.extensions.get::<SentTo>();
+    let wanted = dpop::Request {
+        giver: Giver::Resource,
+        method: parts.method.as_str(),
+        path: sent_to.map_or(&parts.uri, |SentTo(uri)| uri).path(),
+        access_token: Some(token),
+    };
+    Ok(dpop::judge(state, proof, wanted, now).await?)
 }
 
 impl<S> FromRequestParts<S> for Agent

@@ -34,6 +34,11 @@ pub fn limit(asked: Option<u32>) -> Result<u32, ApiError> {
     }
 }
 
+/// The id behind which a page begins, where pages are told apart by that.
+pub fn page_token<T: FromStr<Err = IdError>>(text: Option<&str>) -> Result<Option<T>, ApiError> {
+    text.map(|text| id("page_token", text)).transpose()
+}
+
 /// Cuts a page off what was read with one entry more than it may have; gives what asks for the next page, if there is one.
 pub fn next_page<T>(found: &mut Vec<T>, limit: u32, token: impl Fn(&T) -> String) -> Option<String> {
     let more = found.len() > limit as usize;

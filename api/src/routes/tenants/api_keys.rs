@@ -200,11 +200,7 @@ impl Keys {
     /// A page of the keys of the transaction's tenant, or of a person.
     pub async fn read(tx: &mut impl Scope, owner: Option<OverseerId>, which: &Paging) -> Result<Self, ApiError> {
         let limit = parse::limit(which.limit)?;
-        let before = which
-            .page_token
-            .as_deref()
-            .map(|text| parse::id("page_token", text))
-            .transpose()?;
+        let before = parse::page_token(which.page_token.as_deref())?;
         let mut found = api_keys::list(tx, owner, before, i64::from(limit) + 1).await?;
         let next_page_token = parse::next_page(&mut found, limit, |key| key.id.to_string());
         Ok(Self {

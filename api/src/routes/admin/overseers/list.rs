@@ -51,11 +51,7 @@ pub async fn list(
     Query(which): Query<Which>,
 ) -> Result<axum::Json<Overseers>, ApiError> {
     let limit = parse::limit(which.limit)?;
-    let after = which
-        .page_token
-        .as_deref()
-        .map(|text| parse::id("page_token", text))
-        .transpose()?;
+    let after = parse::page_token(which.page_token.as_deref())?;
     let email = which.email.as_deref().map(parse::email).transpose()?;
     let mut found = accounts::list(state.database.pool(), after, email.as_ref(), i64::from(limit) + 1).await?;
     let next_page_token = parse::next_page(&mut found, limit, |person| person.id.to_string());

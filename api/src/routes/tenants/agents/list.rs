@@ -41,11 +41,7 @@ pub async fn list(
     Query(which): Query<Paging>,
 ) -> Result<axum::Json<Agents>, ApiError> {
     let limit = parse::limit(which.limit)?;
-    let after = which
-        .page_token
-        .as_deref()
-        .map(|text| parse::id("page_token", text))
-        .transpose()?;
+    let after = parse::page_token(which.page_token.as_deref())?;
     let mut tx = state.database.tenant(access.tenant).await?;
     let mut found = agents::list(&mut tx, after, i64::from(limit) + 1).await?;
     let next_page_token = parse::next_page(&mut found, limit, |agent| agent.id.to_string());
