@@ -172,7 +172,7 @@ impl AppState {
             issuers: Arc::new(Issuers::new(&config.outside, clock.clone()).context("outside.issuers")?),
             keyring: Arc::default(),
             limits: Arc::new(Limits::new(&config.limits, &counting)),
-            throttle: Arc::new(Throttle::new(config.limits.calls_per_minute, &counting)),
+            throttle: Arc::new(Throttle::new(&config.limits, &counting)),
             hashing: Arc::default(),
             clock,
             relying_party: RelyingParty::new(&config.http.issuer, config.http.pages()).map(Arc::new),

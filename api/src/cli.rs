@@ -3,12 +3,12 @@
 use std::{collections::BTreeMap, env, path::PathBuf};
 
 use anyhow::{Context as _, Result};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use telemetry::logging::{self, Format};
 
 use crate::{
     admin,
-    config::{self, Config},
+    config::{self, Config, Environment},
     import, reseal, router, serve,
     store::migrations,
     verify_audit,
@@ -21,9 +21,9 @@ pub struct Cli {
     /// A TOML file with settings; the environment wins over it
     #[arg(long, env = "PINFOLD_CONFIG", global = true)]
     config: Option<PathBuf>,
-    /// How log lines look
-    #[arg(long, env = "PINFOLD_LOG_FORMAT", value_enum, default_value_t, global = true)]
-    log_format: Format,
+    /// How log lines look; unless it is said, json, and text where `ENVIRONMENT` is development
+    #[arg(long, env = "PINFOLD_LOG_FORMAT", value_enum, global = true)]
+    log_format: Option<Format>,
     /// What is logged: a level, or targets with levels
     #[arg(long, env = "PINFOLD_LOG", default_value = "info", global = true)]
     log: String,
@@ -78,6 +78,22 @@ enum Command {
     Settings,
 }
 
+/// The variables that stand for options of every command, and what each is.
+fn variables() -> Vec<[String; 4]> {
+    let program = Cli::command();
+    let options = program.get_arguments().filter_map(|option| {
+        let variable = option.get_env()?.to_string_lossy().into_owned();
+        let long = option.get_long()?;
+        let defaults = option.get_default_values().iter();
+        let default = defaults
+            .map(|value| value.to_string_lossy().into_owned())
+            .collect::<Vec<_>>();
+        let about = option.get_help().map_or_else(String::new, ToString::to_string);
+        Some([variable, format!("--{long}"), default.join(","), about])
+    });
+    options.collect()
+}
+
 /// Does what the command line says.
 #[expect(clippy::print_stdout, reason = "one-shot commands answer on standard output")]
 pub fn run(cli: &Cli) -> Result<()> {
@@ -91,7 +107,7 @@ pub fn run(cli: &Cli) -> Result<()> {
             return Ok(());
         }
         Command::Settings => {
-            print!("{}", config::reference());
+            print!("{}", config::reference(&variables()));
             return Ok(());
         }
         Command::Serve { .. }
@@ -105,7 +121,11 @@ pub fn run(cli: &Cli) -> Result<()> {
     }
     let environment: BTreeMap<String, String> = env::vars().collect();
     let config = Config::load(cli.config.as_deref(), &environment)?;
-    logging::init(cli.log_format, &cli.log)?;
+    let format = cli.log_format.unwrap_or(match config.http.environment {
+        Environment::Development => Format::Text,
+        Environment::Production => Format::Json,
+    });
+    logging::init(format, &cli.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -27,7 +27,7 @@ pub use observe::{Looks, Observed, Shown, Sight};
 pub use resources::{Kind, Page};
 pub use runs::LogLines;
 pub use tenants::{Place, Places, account, is_ending, uid};
-pub use workloads::{AgentResource, What, Workload};
+pub use workloads::{AgentResource, Subject, What, Workload};
 
 use crate::{cluster::mirror::Mirror, config};
 

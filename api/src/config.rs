@@ -84,8 +84,8 @@ impl Config {
     }
 }
 
-/// The settings as a page of the documentation.
-pub fn reference() -> String {
+/// The settings as a page of the documentation, and beside them the options of every command: variable, option, default, what it is.
+pub fn reference(options: &[[String; 4]]) -> String {
     let mut page = String::from(
         "# Settings of the control-plane API\n\n\
          Each is read from the environment or, under its dotted name, from the TOML file that `--config` names; the \
@@ -105,6 +105,18 @@ pub fn reference() -> String {
             setting.path,
             setting.about
         );
+    }
+    page.push_str(
+        "\n## Options of every command\n\nWhat is read before the settings are; the option wins over the variable.\n\n\
+         | variable | option | default | what it is |\n|---|---|---|---|\n",
+    );
+    for [variable, option, default, about] in options {
+        let default = if default.is_empty() {
+            String::new()
+        } else {
+            format!("`{default}`")
+        };
+        let _ = writeln!(page, "| `{variable}` | `{option}` | {default} | {about}. |");
     }
     page
 }

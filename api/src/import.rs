@@ -15,6 +15,7 @@ mod blocks;
 mod clients;
 mod file;
 mod oversights;
+mod pace;
 mod people;
 
 use blocks::Of;
@@ -117,6 +118,7 @@ type People = BTreeMap<String, Option<OverseerId>>;
 pub async fn run(config: &Config, path: &Path, dry: bool) -> Result<String> {
     let text = fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
     let contents = file::read(&text)?;
+    pace::check(&contents, config.accounts.login)?;
     let database = Database::open_for_command(&config.database)?;
     database.check().await.context("check the database")?;
     let job = Job {

@@ -1,11 +1,6 @@
 //! The whole route table. A route mounts through its documentation, so one without any does not mount.
 
-use axum::{
-    Extension, Router,
-    extract::DefaultBodyLimit,
-    middleware,
-    routing::{get, post},
-};
+use axum::{Extension, Router, extract::DefaultBodyLimit, middleware};
 use utoipa::{
     Modify, OpenApi as _,
     openapi::{
@@ -17,11 +12,12 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub mod access;
 mod composed;
+pub mod pages;
 
 use crate::{
     app::AppState,
     http::{
-        alias, cors, dpop, error, form, layers,
+        alias, cors, dpop, error, layers,
         limits::{self, Group},
     },
     routes,
@@ -176,6 +172,7 @@ fn account() -> OpenApiRouter<AppState> {
             routes::me::identities::link::link
         ))
         .routes(routes!(routes::me::identities::unlink::unlink))
+        .routes(routes!(routes::me::tenants::link::link))
         .routes(routes!(
             routes::me::api_keys::list::list,
             routes::me::api_keys::create::create
@@ -284,46 +281,6 @@ fn runs() -> OpenApiRouter<AppState> {
         .routes(routes!(runs::events::events))
 }
 
-/// Pages for people: no part of what programs are described.
-fn pages(state: &AppState) -> Router<AppState> {
-    use routes::pages;
-    let sent = Router::new()
-        .route("/login", post(pages::login::send))
-        .route("/login/passkey", post(pages::login::send_passkey))
-        .route("/account/passkeys", post(pages::passkeys::begin))
-        .route("/account/passkeys/new", post(pages::passkeys::create))
-        .route("/account/passkeys/{passkey}/remove", post(pages::passkeys::remove))
-        .route("/logout", post(pages::login::leave))
-        .route("/sign-up", post(pages::sign_up::send))
-        .route("/sign-up/complete", post(pages::sign_up::complete))
-        .route("/password-reset", post(pages::password_reset::send))
-        .route("/password-reset/complete", post(pages::password_reset::complete))
-        .route("/invitations", post(pages::invitations::send))
-        .route("/claim", post(pages::claim::look))
-        .route("/claim/{tenant}", post(pages::claim::take))
-        .route_layer(middleware::from_fn(layers::told))
-        .route_layer(middleware::from_fn_with_state(state.clone(), form::layer))
-        .route_layer(middleware::from_fn_with_state(Group::Logins, limits::layer))
-        .route_layer(middleware::from_fn(layers::timely));
-    Router::new()
-        .route("/assets/pinfold.css", get(pages::assets::style))
-        .route("/assets/pinfold.js", get(pages::assets::script))
-        .route("/login", get(pages::login::show))
-        .route("/sign-up", get(pages::sign_up::show))
-        .route("/sign-up/complete", get(pages::sign_up::show_complete))
-        .route("/password-reset", get(pages::password_reset::show))
-        .route("/password-reset/complete", get(pages::password_reset::show_complete))
-        .route("/account", get(pages::account::show))
-        .route("/invitations", get(pages::invitations::show))
-        .route("/claim", get(pages::claim::show))
-        .route("/docs", get(routes::docs::page))
-        .route("/docs/", get(routes::docs::index))
-        .route("/docs/{*file}", get(routes::docs::file))
-        .route_layer(middleware::from_fn_with_state(Group::Anonymous, limits::layer))
-        .route_layer(middleware::from_fn(layers::timely))
-        .merge(sent)
-}
-
 /// The service.
 pub fn router(state: AppState) -> Router {
     let (callers, _) = callers().split_for_parts();
@@ -335,7 +292,7 @@ pub fn router(state: AppState) -> Router {
     let well_known = layers::refusing(well_known).layer(cors::public());
     let (limits, metrics) = (Extension(state.limits.clone()), state.metrics.clone());
     let standing = Extension(state.standing.clone());
-    let pages = layers::refusing(pages(&state));
+    let pages = layers::refusing(pages::router(&state));
     let service = layers::wrap(
         callers
             .merge(well_known)

@@ -31,6 +31,7 @@ pub mod me {
     pub mod password;
     pub mod recovery_codes;
     pub mod sessions;
+    pub mod tenants;
     pub mod totp;
 }
 pub mod oauth {

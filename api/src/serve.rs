@@ -13,12 +13,11 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use axum::{
-    Router,
     extract::{Request, State},
     http::{HeaderValue, header},
     middleware::{self, Next},
     response::Response,
-    serve::{Listener, ListenerExt as _},
+    serve::ListenerExt as _,
 };
 use telemetry::{
     admin::{self, Health},
@@ -32,7 +31,10 @@ use crate::{
     app::AppState,
     cluster::Cluster,
     config::Config,
-    http::tls::{Certificate, TlsListener},
+    http::{
+        connections,
+        tls::{Certificate, TlsListener},
+    },
     mail::Mailer,
     redis::RedisError,
     router,
@@ -195,15 +197,16 @@ pub async fn serve(config: &Config, jobs: bool) -> Result<()> {
         // The receiver lives until the server has ended.
         let _ = told.send(());
     };
+    let idle = config.http.idle;
     let server = async {
         if let Some(certificate) = certificate {
-            answer(TlsListener::new(listener, certificate)?, router, stop).await
+            connections::serve(TlsListener::new(listener, certificate)?, router, idle, stop).await
         } else {
             let listener = listener.tap_io(|stream| {
                 // Lines of a stream do not wait for the client to acknowledge those before. Without it they are late, and no more.
                 let _ = stream.set_nodelay(true);
             });
-            answer(listener, router, stop).await
+            connections::serve(listener, router, idle, stop).await
         }
     };
     tokio::select! {
@@ -214,18 +217,6 @@ pub async fn serve(config: &Config, jobs: bool) -> Result<()> {
     }
     standing.leave().await;
     Ok(())
-}
-
-/// Answers requests of whoever connects, until it is told to stop.
-async fn answer<L>(listener: L, router: Router, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()>
-where
-    L: Listener<Addr = SocketAddr>,
-{
-    // Whatever the kind of the listener, the client's address is known by its name in axum.
-    let listener = listener.tap_io(|_| ());
-    axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
-        .with_graceful_shutdown(stop)
-        .await
 }
 
 /// Does jobs until it is asked to stop.

@@ -162,6 +162,7 @@ impl TestApp {
                 ("PINFOLD_REGISTRATIONS_PER_HOUR", "30".to_owned()),
                 ("PINFOLD_REQUESTS_PER_MINUTE", "60".to_owned()),
                 ("PINFOLD_CALLS_PER_MINUTE", "300".to_owned()),
+                ("PINFOLD_WRITES_PER_MINUTE", "300".to_owned()),
                 ("PINFOLD_LOGINS_PER_MINUTE", "60".to_owned()),
                 ("ALLOWED_ORIGINS", CONSOLE.to_owned()),
                 ("PINFOLD_SIGN_UP", "open".to_owned()),
@@ -220,6 +221,7 @@ impl TestApp {
         } else {
             serde_json::from_slice(&bytes).unwrap_or_else(|_| json!(String::from_utf8_lossy(&bytes)))
         };
+        documented::explained(&body);
         Answer {
             status: parts.status,
             headers: parts.headers,

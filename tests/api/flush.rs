@@ -22,6 +22,7 @@ async fn a_flush_under_load_loses_nothing_and_gives_nothing_twice() {
         ("REDIS_URL", redis.url()),
         ("PINFOLD_REQUESTS_PER_MINUTE", most()),
         ("PINFOLD_CALLS_PER_MINUTE", most()),
+        ("PINFOLD_WRITES_PER_MINUTE", most()),
     ]);
     let (first, second) = (Service::start(&settings).await, Service::start(&settings).await);
     let agents = join_all((0..8).map(async |i| Agent::register(&first.client, &format!("agent-{i}")).await)).await;

@@ -22,6 +22,7 @@ async fn a_walk_through_a_list_misses_and_repeats_nothing() {
         ("PINFOLD_SIGN_UP", "open".to_owned()),
         ("PINFOLD_MAIL_DIRECTORY", mail.display().to_string()),
         ("PINFOLD_CALLS_PER_MINUTE", most()),
+        ("PINFOLD_WRITES_PER_MINUTE", most()),
         ("PINFOLD_REQUESTS_PER_MINUTE", most()),
     ]);
     let (one, two) = tokio::join!(Service::start(&settings), Service::start(&settings));

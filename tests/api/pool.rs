@@ -28,6 +28,7 @@ async fn acme(database: &Url, mail: &Path) -> (Service, Person) {
         ("PINFOLD_DATABASE_CONNECTIONS", "5".to_owned()),
         ("PINFOLD_REQUESTS_PER_MINUTE", most()),
         ("PINFOLD_CALLS_PER_MINUTE", most()),
+        ("PINFOLD_WRITES_PER_MINUTE", most()),
         ("PINFOLD_LOGINS_PER_MINUTE", most()),
     ]);
     let service = Service::start(&settings).await;

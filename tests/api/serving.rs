@@ -1,14 +1,20 @@
 //! How the program starts, ends, and goes on without its database.
 
 use std::{
+    collections::BTreeMap,
+    process::Stdio,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
 use serde_json::json;
 use support::{
-    api::{Agent, Cable, Redis, Service, database, migrate, run, settings},
+    api::{Agent, Cable, Redis, Service, command, database, migrate, run, settings},
     wait,
+};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    net::TcpStream,
 };
 
 #[tokio::test]
@@ -183,4 +189,106 @@ async fn it_starts_and_answers_while_redis_is_away() {
         count.parse::<u64>().ok()
     });
     assert!(counted.is_some_and(|count| count >= 4), "{counted:?}");
+}
+
+/// Whoever opens connections and sends next to nothing does not keep them.
+#[tokio::test]
+async fn a_connection_without_a_request_is_closed() {
+    let database = database().await;
+    migrate(&database).await;
+    let mut settings = settings(&database);
+    settings.insert("PINFOLD_HTTP_IDLE_SECONDS", "1".to_owned());
+    let service = Service::start(&settings).await;
+    for begun in ["", "GET /v1/me HTTP/1.1\r\nHost: pinfold.test\r\nX-Slow: "] {
+        let mut stream = TcpStream::connect(service.client.address()).await.expect("connect");
+        stream.write_all(begun.as_bytes()).await.expect("send");
+        let mut answer = Vec::new();
+        let closed = stream.read_to_end(&mut answer);
+        wait::soon("the connection is closed", closed).await.expect("an end");
+        assert_eq!(String::from_utf8_lossy(&answer), "", "{begun:?}");
+    }
+}
+
+/// RFC 6585, section 5.
+#[tokio::test]
+async fn a_head_that_is_too_large_is_not_read() {
+    let service = Service::new().await;
+    let large = "x".repeat(33 * 1024);
+    let many = "X-Many: 1\r\n".repeat(101);
+    for fields in [format!("X-Large: {large}\r\n"), many] {
+        let mut stream = TcpStream::connect(service.client.address()).await.expect("connect");
+        let head = format!("GET /v1/me HTTP/1.1\r\nHost: pinfold.test\r\n{fields}\r\n");
+        stream.write_all(head.as_bytes()).await.expect("send");
+        let mut answer = String::new();
+        let read = stream.read_to_string(&mut answer);
+        wait::soon("an answer, and the end", read).await.expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+    }
+    // What fits is answered.
+    let mut request = service.client.reading("/v1/me", None);
+    let value = "x".repeat(30 * 1024).parse().expect("a value");
+    request.headers_mut().insert("x-large", value);
+    assert_eq!(service.client.send(request).await.status, 401);
+}
+
+/// The client's id and its trace are in every line of a request, and come back.
+#[tokio::test]
+async fn a_request_is_found_in_the_log_by_its_id_and_its_trace() {
+    let service = Service::new().await;
+    let mut request = service.client.reading("/v1/me", None);
+    let headers = [
+        ("x-request-id", "0198c5b4-5a0e-7000-8000-00000000000a"),
+        ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+    ];
+    for (name, value) in headers {
+        request.headers_mut().insert(name, value.parse().expect("a value"));
+    }
+    let answer = service.client.send(request).await;
+    assert_eq!(answer.headers["x-request-id"], "0198c5b4-5a0e-7000-8000-00000000000a");
+    let line = service.logged("the request", |l| l["message"] == "answered").await;
+    let span = &line["span"];
+    assert_eq!(span["request.id"], "0198c5b4-5a0e-7000-8000-00000000000a");
+    assert_eq!(span["trace.id"], "4bf92f3577b34da6a3ce929d0e0e4736");
+    let own = span["span.id"].as_str().expect("a span");
+    assert_ne!(own, "00f067aa0ba902b7");
+    assert_eq!(
+        answer.headers["traceparent"],
+        format!("00-4bf92f3577b34da6a3ce929d0e0e4736-{own}-01")
+    );
+}
+
+/// With a database and the word that it is development, everything else is there: lines to read, a key, a place for mail.
+#[tokio::test]
+async fn in_development_a_database_is_enough() {
+    let database = database().await;
+    migrate(&database).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = BTreeMap::from([
+        ("DATABASE_URL", database.to_string()),
+        ("ENVIRONMENT", "development".to_owned()),
+        // Any port, for there are other services here.
+        ("PINFOLD_HTTP_ADDRESS", "127.0.0.1:0".to_owned()),
+        ("PINFOLD_HTTP_ADMIN_ADDRESS", "127.0.0.1:0".to_owned()),
+    ]);
+    let mut service = command(&["serve"], &settings)
+        .current_dir(folder.path())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("start the service");
+    let mut lines = BufReader::new(service.stderr.take().expect("its log")).lines();
+    let serving = async {
+        while let Some(line) = lines.next_line().await.expect("a line") {
+            assert!(!line.starts_with('{'), "{line}");
+            if line.contains("serving") {
+                return line;
+            }
+        }
+        panic!("it ended");
+    };
+    let line = wait::soon("it serves", serving).await;
+    assert!(
+        line.contains(" INFO ") && line.contains("issuer=\"http://127.0.0.1:0\""),
+        "{line}"
+    );
+    assert!(folder.path().join("pinfold-master.key").is_file());
 }

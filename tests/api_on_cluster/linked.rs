@@ -1,9 +1,12 @@
 //! Tenants that somebody made with kubectl.
 
 use crds::tenant::{Tenant, TenantSpec};
-use kube::{Api, api::PostParams};
+use kube::{
+    Api,
+    api::{DeleteParams, PostParams},
+};
 use serde_json::{Value, json};
-use support::wait;
+use support::{cluster, wait};
 
 use crate::stage::{Stage, refused};
 
@@ -72,4 +75,55 @@ async fn a_tenant_made_with_kubectl_is_given_to_a_person() {
     let gone = ada.send(one, "DELETE", &path, None).await;
     assert!(gone.status.is_success(), "{:?}", gone.body);
     wait::until(&tenants, &name, "the Tenant is gone", |found| found.is_none()).await;
+}
+
+/// Who owns it in the cluster says so by the cluster's own word, and needs nobody who runs the platform.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_made_with_kubectl_is_taken_by_its_owner() {
+    let stage = Stage::start().await;
+    let (one, two) = (&stage.one.client, &stage.two.client);
+    let dana = stage.person("dana@example.com").await;
+    let tenants: Api<Tenant> = Api::all(stage.admin.clone());
+    let make = async |owners: Value| {
+        let name = format!("kubectl-{:08x}", rand::random::<u32>());
+        let spec: TenantSpec = serde_json::from_value(json!({"plan": "shadow", "owners": owners})).expect("a spec");
+        tenants
+            .create(&PostParams::default(), &Tenant::new(&name, spec))
+            .await
+            .expect("make a Tenant");
+        name
+    };
+    let token = cluster::token("dana");
+    let link = async |name: &str, token: &str| {
+        let body = json!({"name": name, "kubernetes_token": token});
+        dana.post(one, "/v1/me/tenants", &body).await
+    };
+
+    // A reader of it, an owner of another name, and what is nobody's are told the same.
+    let reads = make(json!([{"kind": "User", "name": "dana", "role": "developer"}])).await;
+    let others = make(json!([{"kind": "User", "name": "erin", "role": "admin"}])).await;
+    for name in [&reads, &others, "none-of-this-name"] {
+        assert_eq!(refused(&link(name, &token).await), (404, "not_found"), "{name}");
+    }
+    let own = make(json!([{"kind": "Group", "name": "research", "role": "admin"}])).await;
+    assert_eq!(refused(&link(&own, "nobody's").await), (400, "kubernetes_token"));
+    assert_eq!(refused(&link(&own, "two words").await), (400, "kubernetes_token"));
+    let linked = link(&own, &token).await;
+    let wanted = json!({
+        "id": linked.body["id"], "name": own, "kind": "team", "plan": "shadow",
+        "created_at": linked.body["created_at"], "resource": {"state": "created"},
+    });
+    assert_eq!((linked.status.as_u16(), &linked.body), (201, &wanted));
+    assert_eq!(refused(&link(&own, &token).await), (409, "name_taken"));
+    let seen = dana.get(two, &format!("/v1/tenants/{own}")).await;
+    assert_eq!(seen.status, 200, "{:?}", seen.body);
+    // What the token is stands nowhere.
+    for replica in [&stage.one, &stage.two] {
+        assert!(!replica.log().contains(&token));
+    }
+    for name in [&reads, &others] {
+        tenants.delete(name, &DeleteParams::default()).await.expect("delete it");
+    }
+    let gone = dana.send(one, "DELETE", &format!("/v1/tenants/{own}"), None).await;
+    assert!(gone.status.is_success(), "{:?}", gone.body);
 }

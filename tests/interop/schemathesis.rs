@@ -45,6 +45,7 @@ impl World {
             ("PINFOLD_REQUESTS_PER_MINUTE", most()),
             ("PINFOLD_LOGINS_PER_MINUTE", most()),
             ("PINFOLD_CALLS_PER_MINUTE", most()),
+            ("PINFOLD_WRITES_PER_MINUTE", most()),
         ]);
         let service = Service::start(&settings).await;
         let client = &service.client;

@@ -154,7 +154,7 @@ mod tests {
         }
     }
 
-    /// The vector of docs/auth.md.
+    /// docs/auth.md has one with its signature.
     #[test]
     fn the_signed_bytes_are_what_the_documentation_says() {
         let bytes = signed_bytes("https://pinfold.example", subject(1, 2), "challenge", at(60));

@@ -83,10 +83,17 @@ pub fn hash(password: &str, salt: [u8; 16]) -> Result<String, NotHashed> {
 /// Whether a hash is of a kind that [`verify`] compares with.
 pub fn is_known(stored: &str) -> bool {
     if stored.starts_with("$2") {
-        let parts = stored.parse::<bcrypt::HashParts>();
-        return stored.is_ascii() && parts.is_ok_and(|parts| parts.get_cost() <= COSTLIEST);
+        return stored.is_ascii() && cost(stored).is_some_and(|cost| cost <= COSTLIEST);
     }
     PasswordHash::new(stored).is_ok_and(|hash| hash.algorithm.as_str() == "argon2id")
+}
+
+/// The cost of a hash of bcrypt.
+pub fn cost(stored: &str) -> Option<u32> {
+    let parts = stored
+        .starts_with("$2")
+        .then(|| stored.parse::<bcrypt::HashParts>().ok());
+    parts.flatten().map(|parts| parts.get_cost())
 }
 
 /// Compares a password with a stored hash.

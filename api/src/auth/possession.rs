@@ -111,26 +111,42 @@ pub const NOBODYS: [u8; 32] = field(0x58, 0x66, 0x66);
 #[cfg(test)]
 mod tests {
     use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
     use super::*;
+    use crate::auth::challenge;
 
-    /// The vectors of docs/auth.md.
+    /// The vectors of docs/auth.md, by the key of RFC 8032, section 7.1, test 1.
     #[test]
-    fn the_signed_bytes_are_what_the_documentation_says() {
-        let bytes = signed_bytes(&[
-            REGISTRATION_TAG,
-            "https://pinfold.example",
-            "key",
-            "1800000000",
-            "scout",
-        ]);
-        let text = "pinfold-agent-registration-v1\0https://pinfold.example\0key\x001800000000\0scout";
-        assert_eq!(String::from_utf8(bytes).unwrap(), text);
-        let agent = "00000000-0000-0000-0000-000000000001";
-        let bytes = signed_bytes(&[KEY_TAG, "https://pinfold.example", agent, "key", "1800000000"]);
-        let text =
-            "pinfold-agent-key-v1\0https://pinfold.example\x0000000000-0000-0000-0000-000000000001\0key\x001800000000";
-        assert_eq!(String::from_utf8(bytes).unwrap(), text);
+    fn the_documentation_has_what_is_signed_with_its_signature() {
+        const SEED: &str = "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A";
+        const KEY: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+        const ISSUER: &str = "https://pinfold.example";
+        const AGENT: &str = "0198c5b4-5a0e-7000-8000-00000000000a";
+        let page = include_str!("../../../docs/auth.md");
+        assert!(page.contains(SEED) && page.contains(KEY));
+        let pair = Ed25519KeyPair::from_seed_unchecked(&jws::decode(SEED).unwrap()).unwrap();
+        assert_eq!(jws::decode(KEY).unwrap(), pair.public_key().as_ref());
+        let all = [
+            signed_bytes(&[REGISTRATION_TAG, ISSUER, KEY, "1800000000", "scout"]),
+            signed_bytes(&[KEY_TAG, ISSUER, AGENT, KEY, "1800000000"]),
+            signed_bytes(&[
+                challenge::TAG,
+                ISSUER,
+                AGENT,
+                "0198c5b4-5a0e-7000-8000-00000000000b",
+                "q1pC0u7oT0m5dQ0gq2m8d3l6Zz7cV4nB1xYkR9sWtEo",
+                "1800000060",
+            ]),
+        ];
+        for bytes in all {
+            let signature = URL_SAFE_NO_PAD.encode(pair.sign(&bytes));
+            let text = String::from_utf8(bytes).unwrap().replace('\0', "\u{2400}");
+            assert!(
+                page.contains(&format!("\n{text}\n{signature}\n")),
+                "{text}\n{signature}"
+            );
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crds::{
 };
 use domain::{AgentId, RunId, TenantId};
 use k8s_openapi::api::{
-    authentication::v1::{TokenReview, TokenReviewSpec, UserInfo},
+    authentication::v1::{TokenReview, TokenReviewSpec, TokenReviewStatus, UserInfo},
     core::v1::Pod,
 };
 use kube::{
@@ -37,6 +37,15 @@ const MOST: usize = 4096;
 
 /// The service account that every sandbox has.
 const SANDBOX: &str = "pinfold-sandbox";
+
+/// A user of the cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// The name.
+    pub user: String,
+    /// The groups.
+    pub groups: Vec<String>,
+}
 
 /// What a pod proved.
 #[derive(Debug)]
@@ -139,18 +148,42 @@ impl Cluster {
         }))
     }
 
-    async fn review(&self, token: &str, audience: &str) -> Result<Option<UserInfo>, ClusterError> {
+    /// The user whose token for the API server itself this is.
+    pub async fn subject(&self, token: &str) -> Result<Option<Subject>, ClusterError> {
+        let status = self.reviewed(token, None).await?;
+        let user = status
+            .filter(|status| status.authenticated == Some(true))
+            .and_then(|status| status.user);
+        Ok(user.and_then(|user| {
+            Some(Subject {
+                user: user.username?,
+                groups: user.groups.unwrap_or_default(),
+            })
+        }))
+    }
+
+    async fn reviewed(
+        &self,
+        token: &str,
+        audiences: Option<Vec<String>>,
+    ) -> Result<Option<TokenReviewStatus>, ClusterError> {
         let reviews: Api<TokenReview> = Api::all(self.client.clone());
         let asked = TokenReview {
             metadata: ObjectMeta::default(),
             spec: TokenReviewSpec {
-                audiences: Some(vec![audience.to_owned()]),
+                audiences,
                 token: Some(token.to_owned()),
             },
             status: None,
         };
         let reviewed = within("review a token", reviews.create(&PostParams::default(), &asked)).await?;
-        let Some(status) = reviewed.status else { return Ok(None) };
+        Ok(reviewed.status)
+    }
+
+    async fn review(&self, token: &str, audience: &str) -> Result<Option<UserInfo>, ClusterError> {
+        let Some(status) = self.reviewed(token, Some(vec![audience.to_owned()])).await? else {
+            return Ok(None);
+        };
         // An API server that does not know audiences leaves them out: such a token may be meant for anybody.
         let for_us = status.audiences.iter().flatten().any(|known| known == audience);
         Ok(status.user.filter(|_| status.authenticated == Some(true) && for_us))

@@ -1,6 +1,9 @@
 //! Where the service listens and what it calls itself.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use axum::http::HeaderValue;
 use url::{Host, Url};
@@ -9,8 +12,8 @@ use crate::{
     config::{
         problems::Problems,
         settings::{
-            ADDRESS, ADMIN_ADDRESS, ALLOWED_ORIGINS, ENVIRONMENT, FRONTEND_URL, SERVICE_URL, Setting, TLS_CERTIFICATE,
-            TLS_KEY,
+            ADDRESS, ADMIN_ADDRESS, ALLOWED_ORIGINS, ENVIRONMENT, FRONTEND_URL, IDLE_SECONDS, SERVICE_URL, Setting,
+            TLS_CERTIFICATE, TLS_KEY,
         },
         source::Source,
     },
@@ -35,6 +38,8 @@ pub struct Http {
     pub admin_address: SocketAddr,
     /// The issuer: the service's own address without a slash at its end.
     pub issuer: String,
+    /// How long a connection may be open without a whole head of a request.
+    pub idle: Duration,
     /// The certificate, if no proxy speaks HTTPS for the service.
     pub tls: Option<Files>,
     /// Where people meet the product, without a slash at its end.
@@ -89,6 +94,7 @@ impl Http {
             address,
             admin_address,
             issuer,
+            idle: idle(source, problems),
             tls: tls(source, problems),
             frontend,
             // A URL is a header's value; what is none is a problem already.
@@ -108,6 +114,14 @@ impl Http {
         // The front end is among the allowed origins unless it is the service itself.
         allowed.chain((self.frontend == self.issuer).then_some(self.frontend.as_str()))
     }
+}
+
+fn idle(source: &Source, problems: &mut Problems) -> Duration {
+    let seconds = source.read_as(&IDLE_SECONDS, "a number of seconds", problems);
+    if let Some(wrong) = seconds.filter(|seconds| !(1..=3600).contains(seconds)) {
+        problems.with(&IDLE_SECONDS, format!("{wrong} is not within 1 to 3600"));
+    }
+    Duration::from_secs(seconds.unwrap_or(1))
 }
 
 fn tls(source: &Source, problems: &mut Problems) -> Option<Files> {

@@ -8,6 +8,7 @@ use crate::config::{
     problems::Problems,
     settings::{
         CALLS_PER_MINUTE, LOGINS_PER_MINUTE, REGISTRATIONS_PER_HOUR, REQUESTS_PER_MINUTE, Setting, TRUSTED_PROXIES,
+        WRITES_PER_MINUTE,
     },
     source::Source,
 };
@@ -23,8 +24,10 @@ pub struct Limits {
     pub requests_per_minute: NonZeroU32,
     /// Logins that one address may try in a minute.
     pub logins_per_minute: NonZeroU32,
-    /// Requests that one caller may send in a minute.
+    /// Requests that read, of one caller in a minute.
     pub calls_per_minute: NonZeroU32,
+    /// Requests that change something, of one caller in a minute.
+    pub writes_per_minute: NonZeroU32,
 }
 
 impl Limits {
@@ -50,6 +53,7 @@ impl Limits {
             requests_per_minute: count(source, &REQUESTS_PER_MINUTE, problems),
             logins_per_minute: count(source, &LOGINS_PER_MINUTE, problems),
             calls_per_minute: count(source, &CALLS_PER_MINUTE, problems),
+            writes_per_minute: count(source, &WRITES_PER_MINUTE, problems),
         }
     }
 }

@@ -43,6 +43,16 @@ pub const SERVICE_URL: Setting = Setting {
             base of what proofs are compared with. Never taken from a request. Required in production; in development it is made of `http.address`.",
 };
 
+/// How long a connection may be without a request.
+pub const IDLE_SECONDS: Setting = Setting {
+    path: "http.idle_seconds",
+    names: &["PINFOLD_HTTP_IDLE_SECONDS"],
+    default: Some("75"),
+    secret: false,
+    about: "How long a connection may take for the line and the fields of a request, the first or the next, in seconds, 1 to 3600; then it is closed. \
+            Longer than a proxy before the service keeps its own idle connections, or it may send a request into one that is just closed.",
+};
+
 /// Pages that may call the service.
 pub const ALLOWED_ORIGINS: Setting = Setting {
     path: "http.allowed_origins",
@@ -316,7 +326,7 @@ pub const REQUESTS_PER_MINUTE: Setting = Setting {
     names: &["PINFOLD_REQUESTS_PER_MINUTE"],
     default: Some("600"),
     secret: false,
-    about: "How many requests one address may send in a minute to routes that need no token, 1 to 1000000.",
+    about: "How many requests one address may send in a minute to routes that need no token, and how many with a login, token or key that is none, 1 to 1000000.",
 };
 
 /// Logins.
@@ -335,7 +345,17 @@ pub const CALLS_PER_MINUTE: Setting = Setting {
     names: &["PINFOLD_CALLS_PER_MINUTE"],
     default: Some("6000"),
     secret: false,
-    about: "How many requests one person, agent or API key may send in a minute, 1 to 1000000.",
+    about: "How many requests that read one person, agent, client or API key may send in a minute, 1 to 1000000.",
+};
+
+/// Requests of somebody that change something.
+pub const WRITES_PER_MINUTE: Setting = Setting {
+    path: "limits.writes_per_minute",
+    names: &["PINFOLD_WRITES_PER_MINUTE"],
+    default: Some("1200"),
+    secret: false,
+    about: "How many requests that change something (all but `GET` and `HEAD`) one person, agent, client or API key may send in a minute, 1 to 1000000. They are \
+            counted apart from those that read.",
 };
 
 /// All of them, in the order of the reference.
@@ -345,6 +365,7 @@ pub const ALL: &[Setting] = &[
     SERVICE_URL,
     FRONTEND_URL,
     ALLOWED_ORIGINS,
+    IDLE_SECONDS,
     TLS_CERTIFICATE,
     TLS_KEY,
     ENVIRONMENT,
@@ -374,4 +395,5 @@ pub const ALL: &[Setting] = &[
     REQUESTS_PER_MINUTE,
     LOGINS_PER_MINUTE,
     CALLS_PER_MINUTE,
+    WRITES_PER_MINUTE,
 ];

@@ -22,10 +22,7 @@ use crate::{
         named::{Beside, named as name_of},
     },
     service::standing::Moment,
-    store::{
-        api_keys::Presented,
-        tenants::{self, Named},
-    },
+    store::{api_keys::Presented, tenants::Named},
 };
 
 /// How often somebody whose request goes on for long is asked again who they are.
@@ -84,8 +81,8 @@ where
 
 impl<R: Needs> In<R> {
     /// Whether the caller still is who they were and still may: what goes on for long asks again.
-    async fn stands(&self, app: &AppState) -> Result<bool, ApiError> {
-        if !self.caller.stands(app).await? {
+    async fn lasts(&self, app: &AppState) -> Result<bool, ApiError> {
+        if !self.caller.lasts(app).await? {
             return Ok(false);
         }
         match seat(app, &self.caller, self.name.as_str()).await {
@@ -102,7 +99,7 @@ impl<R: Needs> In<R> {
         subjects.push(self.tenant.uuid());
         loop {
             tokio::time::sleep(ASK).await;
-            match self.stands(app).await {
+            match self.lasts(app).await {
                 Ok(false) => return,
                 Err(_) if app.standing.has_changed(self.since, &subjects) => return,
                 Ok(true) | Err(_) => {}
@@ -161,9 +158,9 @@ async fn seat(app: &AppState, caller: &Caller, name: &str) -> Result<(Named, Opt
         return Err(ApiError::NotFound);
     };
     let (issuer, organisation) = login.organisation().ok_or(ApiError::NotFound)?;
-    let found = tenants::of_organisation(app.database.pool(), issuer, organisation).await?;
-    let (named, seat) = found.filter(|(_, seat)| seat.name == name).ok_or(ApiError::NotFound)?;
-    Ok((named, Some(seat.role)))
+    let found = app.standing.find_organisation(issuer, organisation).await?;
+    let (named, _) = found.filter(|(_, known)| known == name).ok_or(ApiError::NotFound)?;
+    Ok((named, Some(organisation.role)))
 }
 
 /// The intersection of what the role gives and what the proof was made for.

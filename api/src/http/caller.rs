@@ -1,12 +1,15 @@
 //! Who asks.
 
 mod proof;
+mod standing;
+#[cfg(test)]
+mod tests;
 
 use axum::{
     extract::{FromRef, FromRequestParts},
-    http::{HeaderName, request::Parts},
+    http::{HeaderName, Method, request::Parts},
 };
-use domain::{AgentKeyId, OverseerId, TenantId};
+use domain::OverseerId;
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -15,7 +18,7 @@ use crate::{
     auth::{
         api_key::ApiKey,
         dpop_nonce::Giver,
-        token::{AgentProof, AgentToken, ClientToken, PodRef, RunToken},
+        token::{AgentToken, ClientToken, RunToken},
         vouched::Organisation,
     },
     http::{
@@ -28,17 +31,10 @@ use crate::{
         request_id::RequestId,
     },
     service::{
-        client_credentials,
-        namespaces::{self, NamespaceError},
+        limiter::Standing,
         tokens::{self, Binding},
     },
-    store::{
-        StoreError, accounts,
-        agents::{self, Holder},
-        api_keys::Presented,
-        audit::Actor,
-        sessions::Session,
-    },
+    store::{accounts, api_keys::Presented, audit::Actor, sessions::Session},
 };
 
 /// The header that a request with a session's cookie must have if it changes something.
@@ -167,51 +163,6 @@ impl Caller {
             Self::Agent(_) | Self::Run(_) | Self::Client(_) => Err(ApiError::Forbidden(Forbidden::PeopleOnly)),
         }
     }
-
-    /// Whether the proof still holds: what goes on for long asks again.
-    pub async fn stands(&self, state: &AppState) -> Result<bool, ApiError> {
-        let (pool, standing, now) = (state.database.pool(), &state.standing, state.clock.now());
-        Ok(match self {
-            Self::Agent(agent) => match &agent.proof {
-                AgentProof::Key(key) => holder(state, agent, *key, None, now).await?.is_some(),
-                AgentProof::Pod(pod) => {
-                    let standing = agents::find_standing(pool, agent.agent).await?;
-                    standing.is_some_and(|s| s.stands(now) && s.tenant == agent.tenant && s.owner == agent.owner)
-                        && lives(state, agent.tenant, pod).await?
-                }
-            },
-            Self::Run(run) => lives(state, run.tenant, &run.pod).await?,
-            Self::Client(client) => client_credentials::stands(&state.database, client, now).await?,
-            Self::Person(login) => match &login.proof {
-                Proof::Session(cookied) => standing.find_session(&cookied.token_hash, now).await?.is_some(),
-                // What goes on for long is not ended by a token that lives for a minute.
-                Proof::Outside(_) => accounts::is_open(pool, login.overseer).await?,
-            },
-            Self::Key(key) => standing.find_key(&key.hash, now).await?.is_some(),
-        })
-    }
-}
-
-/// The holder of the key that an agent's token names, if the agent still is who the token says.
-async fn holder(
-    state: &AppState,
-    agent: &AgentToken,
-    key: AgentKeyId,
-    beside: Option<&str>,
-    now: Timestamp,
-) -> Result<Option<Holder>, StoreError> {
-    let holder = state.standing.find_holder(agent.agent, key, beside).await?;
-    Ok(holder.filter(|h| h.stands(now) && h.tenant == agent.tenant && h.owner == agent.owner))
-}
-
-/// Whether a pod of a tenant's is there. Where the tenant is no more, it is not.
-async fn lives(state: &AppState, tenant: TenantId, pod: &PodRef) -> Result<bool, ApiError> {
-    let cluster = state.cluster()?;
-    match namespaces::find(&state.database, cluster, tenant).await {
-        Ok(namespace) => Ok(cluster.pod_lives(&namespace, pod).await?),
-        Err(NamespaceError::NoTenant) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
 }
 
 impl Login {
@@ -270,19 +221,33 @@ where
                     (proof::by_key(&state, &key, now).await?, Beside::NotAsked)
                 } else {
                     let tally = &tally;
-                    let shown = proof::Shown { text, binding, tally };
+                    let shown = proof::Shown {
+                        text,
+                        binding,
+                        tally,
+                        method: &parts.method,
+                    };
                     proof::by_token(&state, shown, named.as_ref(), &request_id, now).await?
                 }
             }
         };
         parts.extensions.insert(beside);
         if !tally.is_noted() {
-            let standing = state.throttle.call(caller.id()).await;
+            let standing = counted(&state, caller.id(), &parts.method).await;
             tally.note(standing);
             standing.left?;
         }
         parts.extensions.insert(caller.clone());
         Ok(caller)
+    }
+}
+
+/// Counts a request by who sends it and what it is for.
+async fn counted(state: &AppState, id: &[u8; 16], method: &Method) -> Standing {
+    if method.is_safe() {
+        state.throttle.call(id).await
+    } else {
+        state.throttle.write(id).await
     }
 }
 

@@ -6,7 +6,7 @@ use axum::http::{HeaderName, HeaderValue, Method, header};
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 
 /// What pages may read of an answer besides its body.
-const EXPOSED: [HeaderName; 8] = [
+const EXPOSED: [HeaderName; 9] = [
     header::ETAG,
     header::RETRY_AFTER,
     header::WWW_AUTHENTICATE,
@@ -14,16 +14,19 @@ const EXPOSED: [HeaderName; 8] = [
     HeaderName::from_static("idempotency-replayed"),
     HeaderName::from_static("ratelimit"),
     HeaderName::from_static("ratelimit-policy"),
+    HeaderName::from_static("traceparent"),
     HeaderName::from_static("x-request-id"),
 ];
 
 /// What pages may send.
-const SENT: [HeaderName; 8] = [
+const SENT: [HeaderName; 10] = [
     header::AUTHORIZATION,
     header::CONTENT_TYPE,
     header::IF_MATCH,
     HeaderName::from_static("dpop"),
     HeaderName::from_static("idempotency-key"),
+    HeaderName::from_static("traceparent"),
+    HeaderName::from_static("tracestate"),
     HeaderName::from_static("x-api-key"),
     HeaderName::from_static("x-csrf-token"),
     HeaderName::from_static("x-request-id"),

@@ -3,7 +3,7 @@
 use axum::{
     body::Bytes,
     extract::{FromRequest, Request},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, Method, StatusCode, header},
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -18,14 +18,15 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        typed(request.headers())?;
+        typed(request.method(), request.headers())?;
         read(&body(request, state).await?).map(Self)
     }
 }
 
-/// Refuses a body that does not say that it is JSON.
-pub fn typed(headers: &HeaderMap) -> Result<(), ApiError> {
-    if is_of_type(headers, "application/json") {
+/// Refuses a body that does not say that it is JSON. A change may say that it is a merge patch (RFC 7396, section 4).
+pub fn typed(method: &Method, headers: &HeaderMap) -> Result<(), ApiError> {
+    let is_patch = method == Method::PATCH && is_of_type(headers, "application/merge-patch+json");
+    if is_patch || is_of_type(headers, "application/json") {
         return Ok(());
     }
     Err(ApiError::Body {

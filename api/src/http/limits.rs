@@ -10,7 +10,7 @@ use std::{
 use axum::{
     Extension,
     extract::{ConnectInfo, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
@@ -48,6 +48,12 @@ impl Limits {
         }
     }
 
+    /// What a client is counted by that has not said who it is.
+    fn key(&self, peer: SocketAddr, headers: &HeaderMap) -> [u8; 32] {
+        let client = client_address::of(peer.ip(), headers, &self.trusted);
+        sha256(client_address::bucket(client).to_string().as_bytes())
+    }
+
     /// Forgets the addresses whose buckets are full again.
     pub fn forget(&self) {
         for limiter in [&self.anonymous, &self.registrations, &self.logins] {
@@ -75,13 +81,12 @@ pub async fn layer(
     request: Request,
     next: Next,
 ) -> Response {
-    let client = client_address::of(peer.ip(), request.headers(), &limits.trusted);
+    let key = limits.key(peer, request.headers());
     let limiter = match group {
         Group::Anonymous => &limits.anonymous,
         Group::Registrations => &limits.registrations,
         Group::Logins => &limits.logins,
     };
-    let key = sha256(client_address::bucket(client).to_string().as_bytes());
     let standing = limiter.take(&key).await;
     let mut response = match standing.left {
         Ok(_) => next.run(request).await,
@@ -107,11 +112,26 @@ impl Tally {
     }
 }
 
-/// Tells a caller of its limit, whatever the answer is.
-pub async fn tell(mut request: Request, next: Next) -> Response {
+/// Tells a caller of its limit, whatever the answer is. Who shows a proof that is none is counted by the address, and is told no more than
+/// so many times that it is.
+pub async fn tell(
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Extension(limits): Extension<Arc<Limits>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let tally = Tally::default();
     request.extensions_mut().insert(tally.clone());
+    let key = limits.key(peer, request.headers());
     let mut response = next.run(request).await;
+    let counts_itself = response.headers().contains_key(POLICY);
+    if response.status() == StatusCode::UNAUTHORIZED && !tally.is_noted() && !counts_itself {
+        let standing = limits.anonymous.take(&key).await;
+        tally.note(standing);
+        if let Err(TooOften(wait)) = standing.left {
+            response = ApiError::TooMany(wait).into_response();
+        }
+    }
     if let Some(standing) = tally.0.get() {
         write(response.headers_mut(), *standing);
     }

@@ -10,13 +10,14 @@ use std::fmt;
 use aws_lc_rs::hmac;
 use axum::{
     body::Body,
-    extract::{FromRef, FromRequest, FromRequestParts as _, Request},
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    extract::{FromRef, FromRequest, FromRequestParts, Request},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse as _, Response},
 };
 use jiff::SignedDuration;
 use serde::{Serialize, de::DeserializeOwned};
 use telemetry::logging::chain;
+use tracing::Instrument as _;
 use utoipa::IntoParams;
 
 use crate::{
@@ -73,6 +74,18 @@ pub struct Once<T> {
     pub claim: Claim,
 }
 
+/// A request that has no body and is done once.
+#[derive(Debug)]
+pub struct Bare(pub Claim);
+
+/// What a request with a key says of itself, before its body.
+struct Asked {
+    request: idempotency::Request,
+    key: String,
+    query: String,
+    request_id: String,
+}
+
 /// The right to do a request, and to answer it.
 pub struct Claim(Option<Held>);
 
@@ -106,35 +119,54 @@ where
         let refused = ApiError::into_response;
         let app = AppState::from_ref(state);
         let (mut parts, body) = request.into_parts();
-        let key = key(&parts.headers).map_err(refused)?;
-        json::typed(&parts.headers).map_err(refused)?;
-        let route = format!("{} {}", parts.method, parts.uri.path());
-        let query = parts.uri.query().unwrap_or_default().to_owned();
-        let Ok(RequestId(request_id)) = RequestId::from_request_parts(&mut parts, state).await;
-        // Whoever asks was judged by the extractors before this one; a request without any is nobody's to repeat.
-        let caller = match key {
-            Some(_) => Some(Caller::from_request_parts(&mut parts, state).await.map_err(refused)?),
-            None => None,
-        };
+        json::typed(&parts.method, &parts.headers).map_err(refused)?;
+        let asked = Asked::of(&mut parts, state).await.map_err(refused)?;
         let bytes = json::body(Request::from_parts(parts, body), state)
             .await
             .map_err(refused)?;
-        let read = json::read(&bytes).map_err(refused)?;
-        let (Some(key), Some(caller)) = (key, caller) else {
-            return Ok(Self {
-                body: read,
-                claim: Claim(None),
-            });
+        let body = json::read(&bytes).map_err(refused)?;
+        let claim = Claim::of(app, asked, &bytes).await?;
+        Ok(Self { body, claim })
+    }
+}
+
+impl<S> FromRequestParts<S> for Bare
+where
+    S: Send + Sync,
+    AppState: FromRef<S>,
+{
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let asked = Asked::of(parts, state).await.map_err(ApiError::into_response)?;
+        Claim::of(AppState::from_ref(state), asked, &[]).await.map(Self)
+    }
+}
+
+impl Asked {
+    /// What a request says of itself, if it has a key.
+    async fn of<S>(parts: &mut Parts, state: &S) -> Result<Option<Self>, ApiError>
+    where
+        S: Send + Sync,
+        AppState: FromRef<S>,
+    {
+        let Some(key) = key(&parts.headers)? else {
+            return Ok(None);
         };
+        let Ok(RequestId(request_id)) = RequestId::from_request_parts(parts, state).await;
+        // Whoever asks was judged by the extractors before this one; a request without any is nobody's to repeat.
+        let caller = Caller::from_request_parts(parts, state).await?;
         let request = idempotency::Request {
             principal: caller.principal(),
-            route,
+            route: format!("{} {}", parts.method, parts.uri.path()),
             key_hash: hash(&[key.as_bytes()]),
         };
-        let request_hash = hash(&[query.as_bytes(), &bytes]);
-        let taken = Claim::take(app, request, key, &request_hash, &request_id).await;
-        let claim = taken.map_err(|answer| *answer)?;
-        Ok(Self { body: read, claim })
+        Ok(Some(Self {
+            request,
+            key,
+            query: parts.uri.query().unwrap_or_default().to_owned(),
+            request_id,
+        }))
     }
 }
 
@@ -149,6 +181,14 @@ impl<T> Once<T> {
 }
 
 impl Claim {
+    /// The right to do a request with this body, or the answer that it was given before.
+    async fn of(app: AppState, asked: Option<Asked>, body: &[u8]) -> Result<Self, Response> {
+        let Some(asked) = asked else { return Ok(Self(None)) };
+        let request_hash = hash(&[asked.query.as_bytes(), body]);
+        let taken = Self::take(app, asked.request, asked.key, &request_hash, &asked.request_id).await;
+        taken.map_err(|answer| *answer)
+    }
+
     async fn take(
         app: AppState,
         request: idempotency::Request,
@@ -268,18 +308,21 @@ impl Drop for Claim {
     /// Nothing was answered: it was refused, or whoever asked went away.
     fn drop(&mut self) {
         let Some(held) = self.0.take() else { return };
-        tokio::spawn(async move {
-            let (pool, request, epoch) = (held.app.database.pool(), &held.request, held.epoch);
-            let done = if held.begun {
-                idempotency::pass_on(pool, request, epoch, held.app.clock.now()).await
-            } else {
-                idempotency::give_back(pool, request, epoch).await
-            };
-            if let Err(error) = done {
-                // Its lease ends by itself.
-                tracing::warn!(error = chain(&error), "an idempotent request was not given back");
+        tokio::spawn(
+            async move {
+                let (pool, request, epoch) = (held.app.database.pool(), &held.request, held.epoch);
+                let done = if held.begun {
+                    idempotency::pass_on(pool, request, epoch, held.app.clock.now()).await
+                } else {
+                    idempotency::give_back(pool, request, epoch).await
+                };
+                if let Err(error) = done {
+                    // Its lease ends by itself.
+                    tracing::warn!(error = chain(&error), "an idempotent request was not given back");
+                }
             }
-        });
+            .in_current_span(),
+        );
     }
 }
 

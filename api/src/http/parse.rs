@@ -46,6 +46,22 @@ pub fn next_page<T>(found: &mut Vec<T>, limit: u32, token: impl Fn(&T) -> String
     found.last().filter(|_| more).map(token)
 }
 
+/// A page of a list that is at hand as a whole, and what asks for the next one, if there is one. The key tells the entries apart and orders
+/// them, so what comes or goes meanwhile moves no other.
+pub fn page<T, K: Ord>(
+    mut all: Vec<T>,
+    limit: Option<u32>,
+    after: Option<&K>,
+    key: impl Fn(&T) -> K,
+    token: impl Fn(&T) -> String,
+) -> Result<(Vec<T>, Option<String>), ApiError> {
+    let limit = self::limit(limit)?;
+    all.retain(|entry| after.is_none_or(|after| key(entry) > *after));
+    all.sort_by_key(&key);
+    let next = next_page(&mut all, limit, token);
+    Ok((all, next))
+}
+
 /// A name that people give.
 pub fn name<'a>(field: &str, text: &'a str) -> Result<&'a str, ApiError> {
     match display_name::check(text) {

@@ -152,7 +152,7 @@ pub struct Attested {
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct PasskeyAssertion {
     /// The authenticator's name of the passkey, base64url.
-    #[schema(value_type = String, max_length = 1364)]
+    #[schema(value_type = String, example = "oS3iNqkVjJkN5RTG0kHhBg", max_length = 1364)]
     pub id: Bytes,
     /// What authenticator and browser say.
     pub response: Asserted,

@@ -1,4 +1,4 @@
-//! One id for a request, from its header to every line of its log and back.
+//! One id for a request and its place in a trace, from its headers to every line of its log and back.
 
 use axum::{
     extract::{FromRequestParts, Request},
@@ -8,6 +8,8 @@ use axum::{
 };
 use tracing::{Instrument as _, info, info_span};
 use uuid::Uuid;
+
+use crate::http::trace::{self, Trace};
 
 /// The header in requests and responses.
 pub const HEADER: HeaderName = HeaderName::from_static("x-request-id");
@@ -25,15 +27,21 @@ impl<S: Send + Sync> FromRequestParts<S> for RequestId {
     }
 }
 
-/// Takes the client's id if it is a UUID or a ULID, or mints one; logs the answer under it, and sends it back.
+/// Takes the client's id if it is a UUID or a ULID, or mints one, and goes on with its trace, or begins one; logs the answer under it, and sends it back.
 pub async fn layer(mut request: Request, next: Next) -> Response {
     let given = request.headers().get(HEADER).and_then(|v| v.to_str().ok());
     let id = given.filter(|id| is_sane(id)).map_or_else(minted, str::to_owned);
+    // Two are one too many to say which is meant.
+    let mut traces = request.headers().get_all(trace::HEADER).iter();
+    let given = traces.next().filter(|_| traces.next().is_none());
+    let trace = Trace::of(given.and_then(|v| v.to_str().ok()));
     request.extensions_mut().insert(RequestId(id.clone()));
     // The path without the query: codes and tokens may stand there.
     let span = info_span!(
         "request",
         request.id = id,
+        trace.id = trace.id(),
+        span.id = trace.span(),
         http.method = %request.method(),
         http.path = request.uri().path(),
     );
@@ -46,8 +54,10 @@ pub async fn layer(mut request: Request, next: Next) -> Response {
             "answered"
         );
         // Letters, digits and dashes are always a header's value.
-        if let Ok(value) = HeaderValue::from_str(&id) {
-            response.headers_mut().insert(HEADER, value);
+        for (name, text) in [(HEADER, &id), (trace::HEADER, &trace.header())] {
+            if let Ok(value) = HeaderValue::from_str(text) {
+                response.headers_mut().insert(name, value);
+            }
         }
         response
     }

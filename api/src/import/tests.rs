@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use axum::http::Method;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::json;
@@ -235,4 +237,22 @@ fn a_file_is_refused_as_a_whole_with_all_that_is_wrong() {
         );
     }
     assert_eq!(told.next(), None);
+}
+
+/// A login that took longer than all others would tell that there is an account.
+#[test]
+fn hashes_that_would_tell_by_their_time_are_refused() {
+    let hash = bcrypt::hash(PASSWORD, 6).unwrap();
+    let person =
+        json!({"type": "overseer", "id": "u1", "email": "ada@example.com", "name": "Ada", "password_hash": hash});
+    let contents = file::read(&lines(&[person])).unwrap();
+    let check = |floor| pace::check(&contents, floor).map_err(|error| error.to_string());
+    assert_eq!(check(Duration::ZERO), Ok(()));
+    assert_eq!(check(Duration::from_hours(1)), Ok(()));
+    let told = check(Duration::from_nanos(1)).unwrap_err();
+    assert!(
+        told.starts_with("nothing is stored: a bcrypt hash of cost 6 takes ")
+            && told.contains("accounts.login_milliseconds (PINFOLD_LOGIN_MILLISECONDS)"),
+        "{told}"
+    );
 }

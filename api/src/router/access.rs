@@ -7,7 +7,10 @@ use serde_json::Value;
 
 use crate::{
     auth::rights::{Right, Role},
-    router,
+    router::{
+        self,
+        pages::{self, Page},
+    },
     service::tokens,
 };
 
@@ -206,6 +209,12 @@ pub fn page() -> String {
             let _ = write!(page, " {} |", entry.verdict(caller).cell());
         }
         let _ = writeln!(page, " {} |", if outside { "yes" } else { "-" });
+    }
+    page.push_str("\n## Pages\n\nFor people, in a browser. Who has not logged in is led to the login.\n\n| page | who |\n|---|---|\n");
+    for (method, pages) in [("GET", pages::shown()), ("POST", pages::sent())] {
+        for Page { path, who, .. } in pages {
+            let _ = writeln!(page, "| `{method} {path}` | {} |", who.as_str());
+        }
     }
     page
 }

@@ -68,6 +68,35 @@ fn the_open_routes_are_the_listed_ones() {
     assert_eq!(open, PUBLIC.map(str::to_owned).into());
 }
 
+/// What makes a login, a link or a token counts once by itself, or is nobody's to repeat; an agent's first key is its own mark.
+#[test]
+fn every_post_can_be_sent_twice() {
+    const OTHERS: [&str; 10] = [
+        "/oauth/token",
+        "/v1/agents",
+        "/v1/agents/{agent}/challenges",
+        "/v1/password-resets",
+        "/v1/password-resets/complete",
+        "/v1/sessions",
+        "/v1/sessions/passkey",
+        "/v1/sign-ups",
+        "/v1/sign-ups/complete",
+        "/webhooks/kubernetes-audit",
+    ];
+    let document = serde_json::to_value(router::document()).unwrap();
+    let without: BTreeSet<&str> = document["paths"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .filter(|(_, item)| {
+            let parameters = item["post"]["parameters"].as_array().cloned().unwrap_or_default();
+            item.get("post").is_some() && !parameters.iter().any(|p| p["name"] == "Idempotency-Key")
+        })
+        .map(|(path, _)| path.as_str())
+        .collect();
+    assert_eq!(without, OTHERS.into());
+}
+
 #[tokio::test]
 async fn whatever_is_not_open_refuses_strangers_before_it_reads_anything() {
     let app = TestApp::start().await;
@@ -93,6 +122,8 @@ async fn whatever_is_not_open_refuses_strangers_before_it_reads_anything() {
             let mut request = Request::builder()
                 .method(method.parse::<Method>().unwrap())
                 .uri(&place)
+                // Whose proof is none is counted by the address.
+                .header("x-forwarded-for", format!("203.0.113.{}", path.len()))
                 .header(header::CONTENT_TYPE, "application/json");
             if let Some(token) = token {
                 request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
@@ -207,4 +238,38 @@ fn what_is_composed_has_room_for_all_its_members() {
         }
     }
     assert_eq!(composed, 8, "what is made of parts has two each");
+}
+
+/// Whatever may grow without end, or to hundreds, is read in pages; the others have their bound in what they say.
+#[test]
+fn every_list_has_pages() {
+    const SHORT: [&str; 4] = [
+        "/v1/me/identities",
+        "/v1/me/keys",
+        "/v1/me/passkeys",
+        "/v1/tenants/{tenant}/agents/{agent}/keys",
+    ];
+    let document = serde_json::to_value(router::document()).unwrap();
+    let schema = |name: &str| document["components"]["schemas"][name].clone();
+    let mut whole = BTreeSet::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let answer = &item["get"]["responses"]["200"]["content"]["application/json"]["schema"];
+        let Some(name) = answer["$ref"].as_str().and_then(|place| place.split('/').next_back()) else {
+            continue;
+        };
+        // A list is an answer that has nothing but rows.
+        let properties = schema(name)["properties"].as_object().cloned().unwrap_or_default();
+        let rows = properties
+            .values()
+            .any(|property| property["type"] == "array" && property["items"]["$ref"].is_string());
+        let parameters = item["get"]["parameters"].as_array().cloned().unwrap_or_default();
+        let has = |name: &str| parameters.iter().any(|parameter| parameter["name"] == name);
+        if rows
+            && properties.len() <= 2
+            && !(has("limit") && has("page_token") && properties.contains_key("next_page_token"))
+        {
+            whole.insert(path.clone());
+        }
+    }
+    assert_eq!(whole, SHORT.map(str::to_owned).into());
 }

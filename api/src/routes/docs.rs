@@ -10,7 +10,7 @@ use axum::{
 use tracing::error;
 use utoipa_swagger_ui::Config;
 
-use crate::http::error::ApiError;
+use crate::{http::error::ApiError, routes::pages::guides};
 
 /// The page's own scripts and requests, and nobody else's. Its styles are partly written into elements.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
@@ -26,9 +26,9 @@ pub async fn index() -> Response {
     answer("index.html")
 }
 
-/// A file of the page.
+/// A guide, or a file of the page.
 pub async fn file(Path(name): Path<String>) -> Response {
-    answer(&name)
+    guides::show(&name).unwrap_or_else(|| answer(&name))
 }
 
 fn answer(name: &str) -> Response {

@@ -16,6 +16,7 @@ use crate::http::error::ApiError;
 pub mod account;
 pub mod assets;
 pub mod claim;
+pub mod guides;
 pub mod invitations;
 pub mod login;
 pub mod passkeys;
@@ -34,6 +35,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
         ("layout.html", include_str!("../../templates/layout.html")),
         ("account.html", include_str!("../../templates/account.html")),
         ("claim.html", include_str!("../../templates/claim.html")),
+        ("guide.html", include_str!("../../templates/guide.html")),
         ("invitations.html", include_str!("../../templates/invitations.html")),
         ("login.html", include_str!("../../templates/login.html")),
         ("message.html", include_str!("../../templates/message.html")),

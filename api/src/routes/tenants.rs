@@ -18,6 +18,7 @@ pub mod create;
 pub mod delete;
 pub mod get;
 pub mod invitations;
+pub mod linked;
 pub mod list;
 pub mod members;
 pub mod organisation;

@@ -17,10 +17,10 @@ use crate::{
 pub const MOST: usize = 10;
 
 /// What came of the addition of a key.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Addition {
-    /// It is the agent's key now, or was before.
-    Done(Key),
+    /// It is the agent's key when the transaction is stored, or was before.
+    Done(TenantTransaction, Key),
     /// It is another agent's key, or was revoked. It is not taken again.
     Used,
     /// The agent has ended, or was claimed a moment ago: its token is none any more.
@@ -62,7 +62,10 @@ pub async fn add(
     let thumbprint = jwk::thumbprint(&public_key);
     let known = agent_keys::list(&mut tx, caller.agent).await?;
     match known.iter().find(|key| key.thumbprint == thumbprint) {
-        Some(key) if key.revoked_at.is_none() => return Ok(Addition::Done(key.clone())),
+        Some(key) if key.revoked_at.is_none() => {
+            let key = key.clone();
+            return Ok(Addition::Done(tx, key));
+        }
         Some(_) => return Ok(Addition::Used),
         None if in_force(&known).count() >= MOST => return Ok(Addition::TooMany),
         None => {}
@@ -77,13 +80,13 @@ pub async fn add(
     if !store(&mut tx, &new, request_id).await? {
         return Ok(Addition::Used);
     }
-    tx.commit().await?;
-    Ok(Addition::Done(Key {
+    let key = Key {
         id: new.id,
         thumbprint: new.thumbprint,
         created_at: now,
         revoked_at: None,
-    }))
+    };
+    Ok(Addition::Done(tx, key))
 }
 
 /// Stores a key of an agent that is locked or new; false if it is somebody's, and then nothing of the transaction may stay.

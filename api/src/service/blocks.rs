@@ -7,14 +7,14 @@ use serde_json::json;
 use crate::{
     service::members::By,
     store::{
-        Database, StoreError,
+        Database, PlatformTransaction, StoreError,
         accounts::{self, Person},
         audit::{self, Actor, Event},
         sessions,
     },
 };
 
-/// Blocks a person or lets them in again, and gives them as they are then; none if there is nobody. Who is blocked has no
+/// Blocks a person or lets them in again, in a transaction that is still to be stored, and gives them as they are then; none if there is nobody. Who is blocked has no
 /// login and no key that works, and gets none.
 pub async fn set(
     database: &Database,
@@ -22,7 +22,7 @@ pub async fn set(
     blocked: bool,
     by: By<'_>,
     now: Timestamp,
-) -> Result<Option<Person>, StoreError> {
+) -> Result<Option<(PlatformTransaction, Person)>, StoreError> {
     let mut tx = database.platform().await?;
     if accounts::set_blocked(&mut tx, overseer, blocked.then_some(now)).await? {
         if blocked {
@@ -39,6 +39,5 @@ pub async fn set(
         audit::append(&mut tx, &event).await?;
     }
     let person = accounts::find(&mut tx, overseer).await?;
-    tx.commit().await?;
-    Ok(person)
+    Ok(person.map(|person| (tx, person)))
 }

@@ -47,7 +47,7 @@ pub async fn offer(
     request_id: &str,
     now: Timestamp,
     random: [u8; 10],
-) -> Result<Option<Code>, StoreError> {
+) -> Result<Option<(TenantTransaction, Code)>, StoreError> {
     if agent.tenant != tenants::SHADOW {
         return Ok(None);
     }
@@ -71,8 +71,7 @@ pub async fn offer(
         now,
     )
     .await?;
-    tx.commit().await?;
-    Ok(Some(code))
+    Ok(Some((tx, code)))
 }
 
 /// The agent whose code this is.

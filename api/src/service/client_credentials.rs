@@ -15,18 +15,17 @@ use crate::{
     service::{
         client_proof::{self, Shown},
         replay::Record,
+        standing::Standing,
         tokens::{self, Binding, Issued, Maker, RIGHTS, Said},
     },
-    store::{
-        Database, StoreError,
-        audit::Actor,
-        clients::{self, Named},
-    },
+    store::{StoreError, audit::Actor, clients::Named},
 };
 
 /// What is asked for.
 #[derive(Debug)]
 pub struct Asked<'a> {
+    /// What is known of clients.
+    pub standing: &'a Standing,
     /// Who asks.
     pub client: &'a Shown,
     /// The scopes; all that it may have, if none are named.
@@ -73,8 +72,8 @@ fn fingerprint(secret_hash: &[u8; 32]) -> String {
 
 /// Whether a client still is who its token says, by a secret that still is good, and may still do all that the token says: otherwise it asks
 /// for another.
-pub async fn stands(database: &Database, token: &ClientToken, now: Timestamp) -> Result<bool, StoreError> {
-    let client = clients::find(database.pool(), &token.client_id).await?;
+pub async fn stands(standing: &Standing, token: &ClientToken, now: Timestamp) -> Result<bool, StoreError> {
+    let client = standing.find_client(&token.client_id).await?;
     Ok(client.is_some_and(|client| {
         let grantable = grantable(&client.scopes);
         client.id == token.client
@@ -88,7 +87,7 @@ pub async fn stands(database: &Database, token: &ClientToken, now: Timestamp) ->
 
 /// Proves a client and issues a token. The issue is recorded before the token leaves.
 pub async fn issue(maker: Maker<'_>, asked: Asked<'_>, now: Timestamp, random: [u8; 16]) -> Result<Issued, Refused> {
-    let proved = client_proof::prove(maker.database, asked.client, now).await?;
+    let proved = client_proof::prove(asked.standing, asked.client, now).await?;
     let (client, proved_by) = proved.ok_or(Refused::Unproven)?;
     let Named { tenant, id, .. } = client;
     // RFC 6749, section 4.4: for confidential clients only, whatever is registered.

@@ -7,10 +7,8 @@ use jiff::Timestamp;
 
 use crate::{
     auth::{client::values::AuthMethod, opaque::sha256},
-    store::{
-        Database, StoreError,
-        clients::{self, Named},
-    },
+    service::standing::Standing,
+    store::{StoreError, clients::Named},
 };
 
 /// Where a client showed a secret.
@@ -40,11 +38,11 @@ impl fmt::Debug for Shown {
 
 /// The client and what the secret is stored as that proves it, if one does. Why not is not told: it would tell which clients there are.
 pub async fn prove(
-    database: &Database,
+    standing: &Standing,
     shown: &Shown,
     now: Timestamp,
 ) -> Result<Option<(Named, [u8; 32])>, StoreError> {
-    let known = clients::find(database.pool(), &shown.client_id).await?;
+    let known = standing.find_client(&shown.client_id).await?;
     let Some((secret, place)) = shown.secret.as_ref().filter(|(secret, _)| !secret.is_empty()) else {
         return Ok(None);
     };

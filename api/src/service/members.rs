@@ -47,6 +47,9 @@ pub enum Refused {
     /// There are too many.
     #[error("too many members")]
     TooMany,
+    /// The member is another by now.
+    #[error("it was changed since")]
+    Changed,
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -166,18 +169,22 @@ pub async fn accept(
     Ok(tx)
 }
 
-/// Changes what a member is.
+/// Changes what a member is, if it is what the caller of this thinks it is.
 pub async fn set_role(
     database: &Database,
     tenant: TenantId,
     member: OverseerId,
     role: Role,
+    meant: impl FnOnce(&Member) -> bool + Send,
     by: By<'_>,
     now: Timestamp,
 ) -> Result<Member, Refused> {
     let mut tx = locked(database, tenant).await?;
     let members = memberships::list(&mut tx).await?;
     let found = members.iter().find(|m| m.overseer == member).ok_or(Refused::NotFound)?;
+    if !meant(found) {
+        return Err(Refused::Changed);
+    }
     if !may_grant(&members, by, found.role) || !may_grant(&members, by, role) {
         return Err(Refused::Grant);
     }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{
     auth::{random::random, vouched::Vouched},
-    service::{members::By, sign_up},
+    service::{members::By, sign_up, standing::Standing},
     store::{
         Database, PlatformTransaction, StoreError,
         accounts::{self, NewPerson},
@@ -48,13 +48,14 @@ pub enum Refused {
 /// The person whom a token vouches for; nobody, if the account is blocked.
 pub async fn person(
     database: &Database,
+    standing: &Standing,
     issuer: &str,
     vouched: &Vouched,
     request_id: &str,
     now: Timestamp,
 ) -> Result<Option<OverseerId>, StoreError> {
     let open = |holder: Holder| (!holder.blocked).then_some(holder.overseer);
-    if let Some(holder) = identities::find(database.pool(), issuer, &vouched.subject).await? {
+    if let Some(holder) = standing.find_person(issuer, &vouched.subject).await? {
         return Ok(open(holder));
     }
     if let Some(made) = make(database, issuer, vouched, request_id, now).await? {

@@ -112,15 +112,18 @@ pub async fn ask(
 }
 
 /// Begins a new passkey.
-pub async fn begin(database: &Database, overseer: OverseerId, now: Timestamp) -> Result<Asked, Refused> {
+pub async fn begin(
+    database: &Database,
+    overseer: OverseerId,
+    now: Timestamp,
+) -> Result<(PlatformTransaction, Asked), Refused> {
     let mut tx = database.platform().await?;
     let known = passkeys::list(&mut tx, overseer).await?;
     if known.len() >= MOST {
         return Err(Refused::Full);
     }
     let asked = ask(&mut tx, overseer, Ceremony::Create, &known, now).await?;
-    tx.commit().await?;
-    Ok(asked)
+    Ok((tx, asked))
 }
 
 /// Takes a new passkey; from then on a login needs a second factor. The person's first one comes with recovery codes.
@@ -130,7 +133,7 @@ pub async fn create(
     new: New<'_>,
     request_id: &str,
     now: Timestamp,
-) -> Result<(Passkey, Option<Vec<String>>), Refused> {
+) -> Result<(PlatformTransaction, Passkey, Option<Vec<String>>), Refused> {
     let challenge = webauthn::challenge(new.client_data, Ceremony::Create, place.party).ok_or(Refused::Challenge)?;
     let made = webauthn::registered(new.attestation, place.party)?;
     let mut tx = place.database.platform().await?;
@@ -162,8 +165,7 @@ pub async fn create(
         None
     };
     record(&mut tx, overseer, "passkey.create", &passkey, request_id, now).await?;
-    tx.commit().await?;
-    Ok((passkey, codes))
+    Ok((tx, passkey, codes))
 }
 
 /// Takes a passkey away; recovery codes go with the last second factor.
@@ -173,7 +175,7 @@ pub async fn remove(
     id: PasskeyId,
     request_id: &str,
     now: Timestamp,
-) -> Result<(), Refused> {
+) -> Result<PlatformTransaction, Refused> {
     let mut tx = database.platform().await?;
     accounts::lock(&mut tx, overseer).await?;
     let known = passkeys::list(&mut tx, overseer).await?;
@@ -185,7 +187,7 @@ pub async fn remove(
         second_factors::delete_codes(&mut tx, overseer).await?;
     }
     record(&mut tx, overseer, "passkey.delete", passkey, request_id, now).await?;
-    Ok(tx.commit().await?)
+    Ok(tx)
 }
 
 /// Opens a session for who has shown the password before, and shows a passkey now.

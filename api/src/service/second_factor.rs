@@ -62,8 +62,12 @@ pub enum Refused {
     Store(#[from] StoreError),
 }
 
-/// Makes a secret for an authenticator. Nothing needs it until a code of it was shown.
-pub async fn begin(judge: Judge<'_>, overseer: OverseerId, now: Timestamp) -> Result<[u8; SECRET], Refused> {
+/// Makes a secret for an authenticator, in a transaction that is still to be stored, as all of these do. Nothing needs it until a code of it was shown.
+pub async fn begin(
+    judge: Judge<'_>,
+    overseer: OverseerId,
+    now: Timestamp,
+) -> Result<(PlatformTransaction, [u8; SECRET]), Refused> {
     let secret: [u8; SECRET] = random().map_err(StoreError::from)?;
     let sealed = judge
         .master
@@ -74,8 +78,7 @@ pub async fn begin(judge: Judge<'_>, overseer: OverseerId, now: Timestamp) -> Re
     if !second_factors::put(&mut tx, overseer, &sealed, now).await? {
         return Err(Refused::Confirmed);
     }
-    tx.commit().await?;
-    Ok(secret)
+    Ok((tx, secret))
 }
 
 /// Shows that the authenticator works; from then on a login needs a second factor. A person's first one comes with recovery codes.
@@ -85,7 +88,7 @@ pub async fn confirm(
     code: &str,
     request_id: &str,
     now: Timestamp,
-) -> Result<Option<Vec<String>>, Refused> {
+) -> Result<(PlatformTransaction, Option<Vec<String>>), Refused> {
     // A recovery code would show nothing of the authenticator.
     let digits = digits(code).ok_or(Refused::Code)?;
     let mut tx = judge.database.platform().await?;
@@ -104,8 +107,7 @@ pub async fn confirm(
         None
     };
     record(&mut tx, overseer, "second_factor.create", request_id, now).await?;
-    tx.commit().await?;
-    Ok(codes)
+    Ok((tx, codes))
 }
 
 /// Makes recovery codes for who has a second factor; those that there were count no more.
@@ -114,7 +116,7 @@ pub async fn renew(
     overseer: OverseerId,
     request_id: &str,
     now: Timestamp,
-) -> Result<Vec<String>, Refused> {
+) -> Result<(PlatformTransaction, Vec<String>), Refused> {
     let mut tx = database.platform().await?;
     accounts::lock(&mut tx, overseer).await?;
     let has_passkeys = !passkeys::list(&mut tx, overseer).await?.is_empty();
@@ -123,8 +125,7 @@ pub async fn renew(
     }
     let codes = renew_codes(&mut tx, overseer).await?;
     record(&mut tx, overseer, "recovery_codes.create", request_id, now).await?;
-    tx.commit().await?;
-    Ok(codes)
+    Ok((tx, codes))
 }
 
 /// Makes recovery codes, in place of those that there are.
@@ -146,7 +147,7 @@ pub async fn remove(
     code: &str,
     request_id: &str,
     now: Timestamp,
-) -> Result<(), Refused> {
+) -> Result<PlatformTransaction, Refused> {
     let mut tx = judge.database.platform().await?;
     accounts::lock(&mut tx, overseer).await?;
     let found = second_factors::find(&mut tx, overseer).await?.ok_or(Refused::None)?;
@@ -156,7 +157,7 @@ pub async fn remove(
         second_factors::delete_codes(&mut tx, overseer).await?;
     }
     record(&mut tx, overseer, "second_factor.delete", request_id, now).await?;
-    Ok(tx.commit().await?)
+    Ok(tx)
 }
 
 /// Judges a code, and uses it up in the caller's transaction. Who has passkeys and no authenticator has recovery codes.

@@ -45,8 +45,7 @@ pub async fn create(
     request_id: &str,
     now: Timestamp,
 ) -> Result<Creation, StoreError> {
-    let seats = tenants::of_overseer(database.pool(), owner).await?;
-    if seats.iter().filter(|seat| seat.role == Role::Owner).count() >= MOST {
+    if owns_most(database, owner).await? {
         return Ok(Creation::TooMany);
     }
     let id = TenantId::new(now, random()?);
@@ -62,6 +61,12 @@ pub async fn create(
     }
     let made = tenants::find(&mut tx, false).await?.ok_or(StoreError::Row("tenants"))?;
     Ok(Creation::Made(tx, Box::new(made)))
+}
+
+/// Whether a person owns as many tenants as one may.
+async fn owns_most(database: &Database, owner: OverseerId) -> Result<bool, StoreError> {
+    let seats = tenants::of_overseer(database.pool(), owner).await?;
+    Ok(seats.iter().filter(|seat| seat.role == Role::Owner).count() >= MOST)
 }
 
 /// A Tenant that somebody made in the cluster.
@@ -83,6 +88,9 @@ pub async fn link(
     by: By<'_>,
     now: Timestamp,
 ) -> Result<Creation, StoreError> {
+    if owns_most(database, owner).await? {
+        return Ok(Creation::TooMany);
+    }
     let mut tx = database.tenant(TenantId::new(now, random()?)).await?;
     let new = NewTenant {
         name: resource.name.as_str(),

@@ -6,6 +6,7 @@ use domain::OverseerId;
 
 use crate::{
     auth::{device, opaque::sha256},
+    config,
     service::limiter::{Counting, Limiter, Standing, TooOften},
 };
 
@@ -28,15 +29,17 @@ pub struct Throttle {
     mails: Limiter,
     codes: Limiter,
     calls: Limiter,
+    writes: Limiter,
     reviews: Limiter,
 }
 
 impl Throttle {
-    /// Nothing was counted yet; each caller may send so many requests in a minute.
-    pub fn new(calls: NonZeroU32, counting: &Counting) -> Self {
+    /// Nothing was counted yet.
+    pub fn new(limits: &config::Limits, counting: &Counting) -> Self {
         let (minute, hour) = (Duration::from_mins(1), Duration::from_hours(1));
         Self {
-            calls: Limiter::new("calls", calls, minute, counting),
+            calls: Limiter::new("calls", limits.calls_per_minute, minute, counting),
+            writes: Limiter::new("writes", limits.writes_per_minute, minute, counting),
             tries: Limiter::new("passwords", TRIES, minute, counting),
             codes: Limiter::new("codes", CODES, hour, counting),
             reviews: Limiter::new("reviews", REVIEWS, minute, counting),
@@ -54,9 +57,14 @@ impl Throttle {
         self.tries.take(&key).await.left.map(drop)
     }
 
-    /// Somebody who proved who they are sends a request.
+    /// Somebody who proved who they are reads something.
     pub async fn call(&self, id: &[u8; 16]) -> Standing {
         self.calls.take(&sha256(id)).await
+    }
+
+    /// Somebody who proved who they are changes something.
+    pub async fn write(&self, id: &[u8; 16]) -> Standing {
+        self.writes.take(&sha256(id)).await
     }
 
     /// Somebody shows a code of an account's authenticator.
@@ -76,7 +84,14 @@ impl Throttle {
 
     /// Forgets what is full again.
     pub fn forget(&self) {
-        for limiter in [&self.tries, &self.mails, &self.codes, &self.calls, &self.reviews] {
+        for limiter in [
+            &self.tries,
+            &self.mails,
+            &self.codes,
+            &self.calls,
+            &self.writes,
+            &self.reviews,
+        ] {
             limiter.forget();
         }
     }

@@ -325,17 +325,23 @@ pub async fn end(tx: &mut TenantTransaction, id: AgentId, at: Timestamp) -> Resu
 }
 
 /// The tenant's agents after one of them, in the order of their ids.
-pub async fn list(tx: &mut TenantTransaction, after: Option<AgentId>, most: i64) -> Result<Vec<Agent>, StoreError> {
+pub async fn list(
+    tx: &mut TenantTransaction,
+    owner: Option<OverseerId>,
+    after: Option<AgentId>,
+    most: i64,
+) -> Result<Vec<Agent>, StoreError> {
     let rows = sqlx::query!(
         r#"
         SELECT id, name, owner_id, created_at AS "created_at: jiff_sqlx::Timestamp"
         FROM agents
-        WHERE ended_at IS NULL AND ($1::uuid IS NULL OR id > $1)
+        WHERE ended_at IS NULL AND ($1::uuid IS NULL OR id > $1) AND ($3::uuid IS NULL OR owner_id = $3)
         ORDER BY id
         LIMIT $2
         "#,
         after.map(|id| id.uuid()),
         most,
+        owner.map(|id| id.uuid()),
     )
     .fetch_all(&mut *tx.inner)
     .await

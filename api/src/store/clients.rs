@@ -50,6 +50,8 @@ pub struct NewSecret {
 pub struct Named {
     /// The tenant that registered it.
     pub tenant: TenantId,
+    /// The person whose own that tenant is, if it is one's.
+    pub personal_owner: Option<OverseerId>,
     /// Its registration.
     pub id: ClientId,
     /// How it proves itself.
@@ -267,6 +269,7 @@ pub async fn find(pool: &PgPool, client_id: &str) -> Result<Option<Named>, Store
         SELECT
             c.tenant_id AS "tenant_id!",
             c.id AS "id!",
+            c.personal_owner,
             token_endpoint_auth_method AS "token_endpoint_auth_method!",
             grant_types AS "grant_types!",
             scopes AS "scopes!",
@@ -288,6 +291,7 @@ pub async fn find(pool: &PgPool, client_id: &str) -> Result<Option<Named>, Store
     let previous = hash(row.previous_secret_hash).zip(row.previous_secret_expires_at);
     Ok(Some(Named {
         tenant: TenantId::of_uuid(row.tenant_id),
+        personal_owner: row.personal_owner.map(OverseerId::of_uuid),
         id: ClientId::of_uuid(row.id),
         auth_method: AuthMethod::parse(&row.token_endpoint_auth_method).ok_or(UNREAD)?,
         grant_types: grant_types(&row.grant_types),

@@ -40,3 +40,17 @@ fn matches(template: &str, path: &str) -> bool {
             .zip(there)
             .all(|(wanted, there)| wanted.starts_with('{') || wanted == there)
 }
+
+/// Fails if the body is a problem whose type leads to nothing.
+pub fn explained(body: &Value) {
+    let errors = include_str!("../../../docs/errors.md");
+    if let Some(name) = body["type"]
+        .as_str()
+        .and_then(|place| place.strip_prefix("/docs/errors#"))
+    {
+        assert!(
+            errors.contains(&format!("<a id=\"{name}\"></a>")),
+            "docs/errors.md does not have {name}"
+        );
+    }
+}

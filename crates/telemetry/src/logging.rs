@@ -1,5 +1,7 @@
 //! Logs to standard error: JSON lines in production, readable ones in development.
 
+use std::io::IsTerminal as _;
+
 use clap::ValueEnum;
 use tracing_subscriber::{EnvFilter, filter::ParseError, fmt::time::SystemTime};
 
@@ -41,6 +43,7 @@ pub fn init(format: Format, filter: &str) -> Result<(), InitError> {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(parsed)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_timer(SystemTime);
     match format {
         Format::Json => builder

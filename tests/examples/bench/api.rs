@@ -75,6 +75,7 @@ impl Stage {
             ("PINFOLD_REGISTRATIONS_PER_HOUR", most()),
             ("PINFOLD_REQUESTS_PER_MINUTE", most()),
             ("PINFOLD_CALLS_PER_MINUTE", most()),
+            ("PINFOLD_WRITES_PER_MINUTE", most()),
             ("REDIS_URL", redis.url()),
         ]);
         Ok(Self {

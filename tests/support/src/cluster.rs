@@ -1,7 +1,7 @@
 //! The control plane under test, as the environment names it.
 
 use std::{
-    env,
+    env, fs,
     path::{Path, PathBuf},
 };
 
@@ -9,6 +9,7 @@ use kube::{
     Client, Config,
     config::{KubeConfigOptions, Kubeconfig},
 };
+use serde_json::Value;
 
 const FOLDER: &str = "PINFOLD_TEST_KUBECONFIG_DIR";
 
@@ -30,6 +31,16 @@ pub fn kubeconfig(user: &str) -> PathBuf {
     found
         .unwrap_or_else(|| unreachable!("{} holds no kubeconfig for {user}", folder.display()))
         .clone()
+}
+
+/// The token of a user who has one: dana.
+pub fn token(user: &str) -> String {
+    let text = fs::read_to_string(kubeconfig(user)).expect("a kubeconfig");
+    let config: Value = serde_json::from_str(&text).expect("a kubeconfig in JSON");
+    config["users"][0]["user"]["token"]
+        .as_str()
+        .expect("a token")
+        .to_owned()
 }
 
 /// A client with a user's certificate.

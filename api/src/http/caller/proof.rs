@@ -14,7 +14,7 @@ use crate::{
         token::{self, AgentProof, Token},
     },
     http::{
-        caller::{CSRF, Caller, Cookied, Login, NOBODY, Outsider, Proof, REFUSED, holder},
+        caller::{CSRF, Caller, Cookied, Login, NOBODY, Outsider, Proof, REFUSED, counted, standing::holder},
         cookies::Cookie,
         dpop,
         error::{ApiError, Forbidden},
@@ -33,6 +33,8 @@ pub(super) struct Shown<'a> {
     pub(super) binding: Option<Binding>,
     /// Where it is noted that the request was counted.
     pub(super) tally: &'a Tally,
+    /// What the request wants.
+    pub(super) method: &'a Method,
 }
 
 /// The caller whose access token it is, and what was asked beside that.
@@ -56,7 +58,7 @@ pub(super) async fn by_token(
         (None, None) => {}
         (Some(jkt), Some(binding)) if jkt == binding.jkt => {
             // Whoever shows the same proof over and over is counted as whose token it is.
-            let counted = state.throttle.call(read.token.id()).await;
+            let counted = counted(state, read.token.id(), shown.method).await;
             shown.tally.note(counted);
             counted.left?;
             let spent = binding.spend(&state.replay, None, now).await?;
@@ -99,7 +101,7 @@ async fn by_outside(
     now: Timestamp,
 ) -> Result<Caller, ApiError> {
     let vouched = state.issuers.verify(issuer, parsed).await?.ok_or(REFUSED)?;
-    let overseer = outside::person(&state.database, issuer, &vouched, request_id, now).await?;
+    let overseer = outside::person(&state.database, &state.standing, issuer, &vouched, request_id, now).await?;
     Ok(Caller::Person(Login {
         overseer: overseer.ok_or(REFUSED)?,
         proof: Proof::Outside(Outsider {

@@ -1,4 +1,7 @@
-use axum::{body::Body, http::Request};
+use axum::{
+    body::Body,
+    http::{Method, Request},
+};
 use serde_json::json;
 
 use crate::testing::{Answer, TestAgent, TestApp, TestRedis};
@@ -89,12 +92,48 @@ async fn who_has_a_token_is_not_counted_with_those_who_have_none() {
     // Errors tell it as well; who is nobody is not counted as somebody.
     let missing = app.get("/v1/tenants/none-of-this-name", Some(&token)).await;
     assert_eq!(told(&missing), (404, Some(r#""calls";r=229;t=60"#), None));
-    assert_eq!(told(&app.get("/v1/me", Some("none")).await), (401, None, None));
+    assert_eq!(
+        told(&app.get("/v1/me", Some("none")).await),
+        (401, Some(r#""anonymous";r=57;t=60"#), None)
+    );
     for _ in 0..229 {
         app.get("/v1/me", Some(&token)).await;
     }
     let refused = app.get("/v1/me", Some(&token)).await;
     assert_eq!(told(&refused), (429, Some(r#""calls";r=0;t=1"#), Some("1")));
+}
+
+/// Whoever tries keys and tokens is counted by the address, and who has one is not held up by that.
+#[tokio::test]
+async fn proofs_that_are_none_are_counted() {
+    let app = TestApp::start().await;
+    let token = app.token(&app.agent().await).await;
+    // What it took to get a token is counted as well.
+    let mut proofs = ["nonsense", token.trim_end_matches(|c: char| c != '.')]
+        .into_iter()
+        .cycle();
+    for n in 0..58 {
+        let rest = format!(r#""anonymous";r={};t=60"#, 57 - n);
+        let answer = app.get("/v1/me", proofs.next()).await;
+        assert_eq!(told(&answer), (401, Some(rest.as_str()), None));
+    }
+    let refused = app.get("/v1/me", Some("nonsense")).await;
+    assert_eq!(told(&refused), (429, Some(r#""anonymous";r=0;t=1"#), Some("2")));
+    assert_eq!(app.get("/v1/me", Some(&token)).await.status, 200);
+}
+
+/// What changes something is a class of its own.
+#[tokio::test]
+async fn writes_are_counted_apart() {
+    let app = TestApp::start().await;
+    let person = app.person("ada@example.com").await;
+    let made = app
+        .as_person(Method::POST, "/v1/tenants", &person, Some(&json!({"name": "acme"})))
+        .await;
+    assert_eq!(told(&made), (201, Some(r#""writes";r=299;t=60"#), None));
+    assert_eq!(made.header("ratelimit-policy"), Some(r#""writes";q=300;w=60"#));
+    let read = app.as_person(Method::GET, "/v1/tenants/acme", &person, None).await;
+    assert_eq!(told(&read), (200, Some(r#""calls";r=299;t=60"#), None));
 }
 
 /// Through one replica or the other: what a client has used up is the same.

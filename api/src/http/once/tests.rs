@@ -5,7 +5,8 @@ use axum::{
 use serde_json::{Value, json};
 
 use super::*;
-use crate::testing::{Answer, TestApp, TestPerson};
+use crate::routes::me::totp::tests::shown;
+use crate::testing::{Answer, PASSWORD, TestAgent, TestApp, TestPasskey, TestPerson};
 
 const TENANTS: &str = "/v1/tenants";
 const KEYS: &str = "/v1/me/api-keys";
@@ -218,4 +219,93 @@ async fn a_key_that_is_none_is_told() {
         assert_eq!(answer.body["field"], "Idempotency-Key", "{keys:?}");
     }
     assert_eq!(count(&app).await, 0);
+}
+
+/// A request that is sent twice with one key: the answer of both.
+async fn twice(app: &TestApp, path: &str, proof: &[(&str, &str)], body: Option<&Value>) -> Answer {
+    let send = async || {
+        let mut request = Request::post(path)
+            .header(KEY, path)
+            .header(header::CONTENT_TYPE, "application/json");
+        for (name, value) in proof {
+            request = request.header(*name, *value);
+        }
+        let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
+        app.send(request.body(body).expect("a request")).await
+    };
+    let (first, again) = (send().await, send().await);
+    assert_eq!(again.told(), first.told(), "{path}");
+    assert_eq!(first.header("idempotency-replayed"), None, "{path}: {:?}", first.body);
+    assert_eq!(again.header("idempotency-replayed"), Some("true"), "{path}");
+    first
+}
+
+/// What an account and an agent do to themselves: the second time would be refused, or make the first answer's secrets void.
+#[tokio::test]
+async fn what_one_does_to_oneself_is_done_once_as_well() {
+    let app = TestApp::start().await;
+    let ada = app.person("ada@example.com").await;
+    let bob = app.person("bob@example.com").await;
+    let as_ada = [("cookie", ada.cookie.as_str()), ("x-csrf-token", ada.csrf.as_str())];
+    let begun = twice(&app, "/v1/me/totp", &as_ada, None).await;
+    let secret = begun.body["secret"].as_str().expect("a secret");
+    let given = json!({"code": shown(&app, secret), "current_password": PASSWORD});
+    let confirmed = twice(&app, "/v1/me/totp/confirm", &as_ada, Some(&given)).await;
+    assert_eq!(confirmed.status, 200);
+    let proved = json!({"current_password": PASSWORD});
+    let renewed = twice(&app, "/v1/me/recovery-codes", &as_ada, Some(&proved)).await;
+    assert_ne!(renewed.body, confirmed.body);
+    // The codes that were answered twice are those that there are.
+    let code = json!({"code": renewed.body["recovery_codes"][0]});
+    assert_eq!(
+        twice(&app, "/v1/me/totp/remove", &as_ada, Some(&code)).await.status,
+        204
+    );
+
+    let mut passkey = TestPasskey::p256();
+    let options = twice(&app, "/v1/me/passkeys/challenge", &as_ada, None).await;
+    let wanted = json!({"name": "phone", "credential": passkey.register(&options.body), "current_password": PASSWORD});
+    let made = twice(&app, "/v1/me/passkeys", &as_ada, Some(&wanted)).await;
+    assert_eq!(made.status, 201);
+    let path = format!(
+        "/v1/me/passkeys/{}/remove",
+        made.body["passkey"]["id"].as_str().expect("an id")
+    );
+    assert_eq!(twice(&app, &path, &as_ada, Some(&proved)).await.status, 204);
+
+    let agent = app.agent().await;
+    let bearer = format!("Bearer {}", app.token(&agent).await);
+    let as_agent = [("authorization", bearer.as_str())];
+    let key = TestAgent::new().addition(&agent.id, app.now());
+    assert_eq!(twice(&app, "/v1/me/keys", &as_agent, Some(&key)).await.status, 201);
+    let offered = twice(&app, "/v1/me/claim-code", &as_agent, None).await;
+    let code = json!({"claim_code": offered.body["claim_code"]});
+    let preview = twice(&app, "/v1/claims/preview", &as_ada, Some(&code)).await;
+    assert_eq!(
+        (preview.status.as_u16(), &preview.body["agent_id"]),
+        (200, &json!(agent.id))
+    );
+
+    sqlx::query("UPDATE overseers SET platform_admin = true WHERE id = $1::uuid")
+        .bind(&ada.id)
+        .execute(&app.owner)
+        .await
+        .unwrap();
+    for (done, blocked) in [("block", true), ("unblock", false)] {
+        let path = format!("/v1/admin/overseers/{}/{done}", bob.id);
+        let answer = twice(&app, &path, &as_ada, None).await;
+        assert_eq!(
+            (answer.status.as_u16(), &answer.body["blocked"]),
+            (200, &json!(blocked))
+        );
+    }
+    // None of it stands twice in the audit.
+    app.seal().await;
+    let double: Vec<String> = sqlx::query_scalar(
+        "SELECT DISTINCT action FROM audit_events WHERE action <> 'session.create' GROUP BY action, target_id HAVING count(*) > 1",
+    )
+    .fetch_all(&app.owner)
+    .await
+    .unwrap();
+    assert_eq!(double, Vec::<String>::new());
 }

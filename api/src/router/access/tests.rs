@@ -112,8 +112,8 @@ fn request(entry: &Entry, caller: Caller, proof: &Proof) -> Request<Body> {
     let request = Request::builder()
         .method(entry.method.parse::<Method>().unwrap())
         .uri(path.join("/"))
-        // Open routes count by the address.
-        .header("x-forwarded-for", address(caller))
+        // Open routes count by the address, and so do proofs that are none.
+        .header("x-forwarded-for", address(caller, &entry.path))
         .header(header::CONTENT_TYPE, "application/json");
     let request = match proof {
         Proof::Nothing => request,
@@ -126,7 +126,7 @@ fn request(entry: &Entry, caller: Caller, proof: &Proof) -> Request<Body> {
 }
 
 /// An address of this caller's own.
-fn address(caller: Caller) -> String {
+fn address(caller: Caller, path: &str) -> String {
     let last = match caller {
         Caller::Stranger => 1,
         Caller::Outsider => 2,
@@ -137,7 +137,7 @@ fn address(caller: Caller) -> String {
         Caller::Client => 7,
         Caller::Member(role) => 8 + role as u8,
     };
-    format!("203.0.113.{last}")
+    format!("203.0.{}.{last}", path.len())
 }
 
 #[tokio::test]

@@ -1,12 +1,13 @@
 //! `/v1/admin/overseers`: people, for those who run the platform.
 
+use axum::{http::StatusCode, response::Response};
 use domain::OverseerId;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
     app::AppState,
-    http::{caller::Login, error::ApiError},
+    http::{caller::Login, error::ApiError, once::Claim},
     service::{blocks, members::By},
     store::accounts::Person,
 };
@@ -60,11 +61,13 @@ async fn set_blocked(
     request_id: &str,
     overseer: OverseerId,
     blocked: bool,
-) -> Result<axum::Json<Overseer>, ApiError> {
+    claim: Claim,
+) -> Result<Response, ApiError> {
     let by = By {
         overseer: login.overseer(),
         request_id,
     };
     let person = blocks::set(&state.database, overseer, blocked, by, state.clock.now()).await?;
-    Ok(axum::Json(Overseer::from(person.ok_or(ApiError::NotFound)?)))
+    let (tx, person) = person.ok_or(ApiError::NotFound)?;
+    claim.commit(tx, StatusCode::OK, &Overseer::from(person)).await
 }

@@ -40,7 +40,11 @@ pub struct Registration {
     signed_at: i64,
     /// The signature of `pinfold-agent-registration-v1`, the issuer, `public_key`, `signed_at` and `name`, joined by zero
     /// bytes: 64 bytes in base64url without padding. It shows that the agent holds the private key.
-    #[schema(min_length = 86, max_length = 86)]
+    #[schema(
+        example = "nyO5CzctQDke2PCnAIYEKSLeEYAoM-nt1SOBkientNRuAY0h3ME8l5p2dVJYm3toWpODijYR0ozbjTzoySVVAw",
+        min_length = 86,
+        max_length = 86
+    )]
     signature: String,
 }
 

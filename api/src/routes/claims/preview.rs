@@ -1,6 +1,6 @@
 //! `POST /v1/claims/preview`: what a person sees before they claim an agent.
 
-use axum::extract::State;
+use axum::{extract::State, http::StatusCode, response::Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -9,7 +9,7 @@ use crate::{
     http::{
         caller::Person,
         error::{ApiError, Problem},
-        json::Json,
+        once::{IdempotencyKey, Once},
     },
     routes::tenants::agents::claim::{Shown, code_ended},
     service::claims,
@@ -52,6 +52,7 @@ impl From<Claimable> for Preview {
     post,
     path = "/v1/claims/preview",
     tag = "agents",
+    params(IdempotencyKey),
     request_body = Shown,
     responses(
         (status = 200, description = "The agent.", body = Preview),
@@ -62,8 +63,11 @@ impl From<Claimable> for Preview {
 pub async fn preview(
     State(state): State<AppState>,
     _: Person,
-    Json(shown): Json<Shown>,
-) -> Result<axum::Json<Preview>, ApiError> {
+    Once { body: shown, claim }: Once<Shown>,
+) -> Result<Response, ApiError> {
     let found = claims::find(&state.database, &shown.claim_code, state.clock.now()).await?;
-    found.map(|agent| axum::Json(agent.into())).ok_or_else(code_ended)
+    let agent = Preview::from(found.ok_or_else(code_ended)?);
+    claim
+        .commit(state.database.platform().await?, StatusCode::OK, &agent)
+        .await
 }

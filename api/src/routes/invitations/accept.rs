@@ -22,7 +22,7 @@ use crate::{
 #[schema(as = InvitationToken)]
 pub struct Token {
     /// What stands in the link after the `#`.
-    #[schema(max_length = 128)]
+    #[schema(example = "FvAKd7FzQkGzFkUAoV6H1T2oG0sY0o1cQe9mA1cXh2E", max_length = 128)]
     token: String,
 }
 

@@ -2,11 +2,7 @@
 
 use std::fmt;
 
-use axum::{
-    extract::State,
-    http::{StatusCode, header},
-    response::IntoResponse,
-};
+use axum::{extract::State, http::StatusCode, response::Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -16,6 +12,7 @@ use crate::{
     http::{
         caller::Agent,
         error::{ApiError, Problem},
+        once::{Bare, IdempotencyKey},
         request_id::RequestId,
     },
     service::claims,
@@ -49,6 +46,7 @@ impl fmt::Debug for ClaimCode {
     post,
     path = "/v1/me/claim-code",
     tag = "agents",
+    params(IdempotencyKey),
     responses(
         (status = 201, description = "The code; it is shown this once.", body = ClaimCode),
         (status = 409, description = "You have an owner (`agent_owned`).", body = Problem, content_type = "application/problem+json"),
@@ -59,8 +57,9 @@ pub async fn create(
     State(state): State<AppState>,
     RequestId(request_id): RequestId,
     Agent(agent): Agent,
-) -> Result<impl IntoResponse, ApiError> {
-    let code = claims::offer(&state.database, &agent, &request_id, state.clock.now(), random()?)
+    Bare(claim): Bare,
+) -> Result<Response, ApiError> {
+    let (tx, code) = claims::offer(&state.database, &agent, &request_id, state.clock.now(), random()?)
         .await?
         .ok_or_else(|| ApiError::Conflict {
             code: "agent_owned",
@@ -71,6 +70,5 @@ pub async fn create(
         text: code.text,
         expires_at: code.expires_at.to_string(),
     };
-    let headers = [(header::CACHE_CONTROL, "no-store")];
-    Ok((StatusCode::CREATED, headers, axum::Json(body)))
+    claim.commit(tx, StatusCode::CREATED, &body).await
 }

@@ -26,10 +26,10 @@ mod tests;
 #[schema(as = PasswordChange)]
 pub struct Passwords {
     /// The password as it is.
-    #[schema(format = Password, max_length = 1024)]
+    #[schema(example = "the password until now", format = Password, max_length = 1024)]
     current_password: String,
     /// The password as it is to be: 12 characters or more.
-    #[schema(format = Password, min_length = 12, max_length = 1024)]
+    #[schema(example = "correct horse battery staple", format = Password, min_length = 12, max_length = 1024)]
     password: String,
 }
 

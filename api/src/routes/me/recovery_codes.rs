@@ -1,6 +1,6 @@
 //! `POST /v1/me/recovery-codes`.
 
-use axum::{extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode, response::Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -9,7 +9,7 @@ use crate::{
     http::{
         caller::Person,
         error::{ApiError, Problem},
-        json::Json,
+        once::{IdempotencyKey, Once},
         request_id::RequestId,
     },
     routes::me::{password, totp},
@@ -37,7 +37,7 @@ impl std::fmt::Debug for RecoveryCodes {
 #[schema(as = RecoveryCodeRenewal)]
 pub struct Renewal {
     /// The account's password, if it has one.
-    #[schema(format = Password, max_length = 1024)]
+    #[schema(example = "correct horse battery staple", format = Password, max_length = 1024)]
     current_password: Option<String>,
 }
 
@@ -54,6 +54,7 @@ impl std::fmt::Debug for Renewal {
     post,
     path = "/v1/me/recovery-codes",
     tag = "people",
+    params(IdempotencyKey),
     request_body = Renewal,
     responses(
         (status = 201, description = "The codes.", body = RecoveryCodes),
@@ -65,12 +66,14 @@ pub async fn renew(
     State(state): State<AppState>,
     RequestId(request_id): RequestId,
     Person(login): Person,
-    Json(given): Json<Renewal>,
-) -> Result<(StatusCode, axum::Json<RecoveryCodes>), ApiError> {
+    Once { body: given, claim }: Once<Renewal>,
+) -> Result<Response, ApiError> {
     password::proved(&state, &login, given.current_password).await?;
-    let codes = second_factor::renew(&state.database, login.overseer(), &request_id, state.clock.now())
+    let (tx, codes) = second_factor::renew(&state.database, login.overseer(), &request_id, state.clock.now())
         .await
         .map_err(totp::refused)?;
     let recovery_codes = Some(codes);
-    Ok((StatusCode::CREATED, axum::Json(RecoveryCodes { recovery_codes })))
+    claim
+        .commit(tx, StatusCode::CREATED, &RecoveryCodes { recovery_codes })
+        .await
 }

@@ -42,12 +42,16 @@ pub struct TokenRequest {
     #[schema(example = "urn:pinfold:params:oauth:grant-type:agent-challenge")]
     grant_type: String,
     /// Of a challenge: the agent.
+    #[schema(example = "0198c5b4-5a0e-7000-8000-00000000000a")]
     agent_id: Option<String>,
     /// Of a challenge: the key that signed.
+    #[schema(example = "0198c5b4-5a0e-7000-8000-00000000000b")]
     key_id: Option<String>,
     /// Of a challenge: the challenge, as it was given.
+    #[schema(example = "q1pC0u7oT0m5dQ0gq2m8d3l6Zz7cV4nB1xYkR9sWtEo")]
     challenge: Option<String>,
     /// Of a challenge: the signature, 64 bytes in base64url without padding.
+    #[schema(example = "sGyn05wJwik2rlXLs-mFpJjk9yTWv-Ijjng-eXUh42327jQT2GdqUxH85D1povCCOZtXE1rvbe2cbHaR8-_WAg")]
     signature: Option<String>,
     /// Of `jwt-bearer`: the token that the pod finds at `/var/run/pinfold/workload/token`.
     assertion: Option<String>,
@@ -56,8 +60,10 @@ pub struct TokenRequest {
     /// Of `client_credentials`: the secret of a client that is registered for `client_secret_post`.
     client_secret: Option<String>,
     /// What the token is to be used for (RFC 6749, section 3.3); without, all that can be given.
+    #[schema(example = "self runs:read")]
     scope: Option<String>,
     /// For which resource (RFC 8707); the issuer is all there is.
+    #[schema(example = "https://pinfold.example")]
     resource: Option<String>,
 }
 
@@ -158,6 +164,7 @@ async fn exchange(
     let made = match grant {
         Grant::Client => {
             let asked = Asked {
+                standing: &state.standing,
                 client: &client::shown(headers, &form)?,
                 scopes,
                 binding,

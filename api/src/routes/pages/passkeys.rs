@@ -2,7 +2,6 @@
 //! fetched.
 
 use axum::{
-    Json as Body,
     extract::{Path, State},
     response::{IntoResponse as _, Response},
 };
@@ -16,7 +15,8 @@ use crate::{
         caller::{Login, Person},
         error::ApiError,
         form::Form,
-        json::{self, Json},
+        json,
+        once::Once,
         request_id::RequestId,
     },
     routes::me::{
@@ -58,7 +58,7 @@ pub async fn begin(State(state): State<AppState>, person: Result<Person, ApiErro
 /// The passkey is the person's.
 pub async fn create(
     State(state): State<AppState>,
-    request_id: RequestId,
+    RequestId(request_id): RequestId,
     person: Result<Person, ApiError>,
     given: Result<Form<Fields>, ApiError>,
 ) -> Response {
@@ -68,15 +68,17 @@ pub async fn create(
     };
     let made = async {
         let Form(given) = given?;
-        let wanted = Json(Wanted {
+        let wanted = Wanted {
             name: given.name,
             credential: json::read(given.credential.as_bytes())?,
             current_password: given.current_password,
-        });
-        create::create(State(state.clone()), request_id, Person(login.clone()), wanted).await
+        };
+        let (tx, made) = create::make(&state, &request_id, &login, wanted).await?;
+        tx.commit().await?;
+        Ok::<_, ApiError>(made)
     };
     match made.await {
-        Ok((_, Body(made))) => match made.recovery_codes {
+        Ok(made) => match made.recovery_codes {
             Some(codes) => page("recovery_codes.html", "Keep these codes", None, context! { codes }),
             None => see_other("/account", Vec::new()),
         },
@@ -103,7 +105,7 @@ pub async fn remove(
             request_id,
             Person(login.clone()),
             passkey,
-            Json(given),
+            Once::unnamed(given),
         )
         .await
     };
@@ -124,8 +126,13 @@ async fn asked(state: &AppState, login: Login, why: Option<ApiError>) -> Respons
         Ok(has_password) => has_password,
         Err(error) => return error.into_response(),
     };
-    match challenge::begin(State(state.clone()), Person(login)).await {
-        Ok((_, Body(creation))) => {
+    let creation = async {
+        let (tx, creation) = challenge::ask(state, &login).await?;
+        tx.commit().await?;
+        Ok::<_, ApiError>(creation)
+    };
+    match creation.await {
+        Ok(creation) => {
             // Text and numbers always serialise.
             let options = serde_json::to_string(&creation).unwrap_or_default();
             page(

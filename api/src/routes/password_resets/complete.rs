@@ -21,10 +21,10 @@ use crate::{
 #[schema(as = PasswordReset)]
 pub struct Reset {
     /// What stands in the link after the `#`.
-    #[schema(max_length = 128)]
+    #[schema(example = "FvAKd7FzQkGzFkUAoV6H1T2oG0sY0o1cQe9mA1cXh2E", max_length = 128)]
     pub(in crate::routes) token: String,
     /// The new password: 12 characters or more.
-    #[schema(format = Password, min_length = 12, max_length = 1024)]
+    #[schema(example = "correct horse battery staple", format = Password, min_length = 12, max_length = 1024)]
     password: String,
 }
 

@@ -31,7 +31,7 @@ pub struct Credentials {
     #[schema(example = "ada@example.com", format = "email", max_length = 254)]
     pub(in crate::routes) email: String,
     /// The password.
-    #[schema(format = Password, max_length = 1024)]
+    #[schema(example = "correct horse battery staple", format = Password, max_length = 1024)]
     password: String,
     /// Where the person has a second factor: six digits of the authenticator, or a recovery code.
     #[schema(example = "123456", max_length = 64)]

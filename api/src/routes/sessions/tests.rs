@@ -244,7 +244,7 @@ async fn logins_are_listed_and_ended_one_by_one() {
     let wanted = json!({"sessions": [
         entry(0, "2027-01-15T08:01:00Z", "2027-01-22T08:01:00Z", true),
         entry(1, "2027-01-15T08:00:00Z", "2027-01-22T08:00:00Z", false),
-    ]});
+    ], "next_page_token": null});
     assert_eq!(listed.told(), (200, &wanted));
     let first = format!("/v1/me/sessions/{}", listed.body["sessions"][1]["id"].as_str().unwrap());
     assert_eq!(app.as_person(Method::DELETE, &first, &eve, None).await.status, 404);

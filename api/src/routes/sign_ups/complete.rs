@@ -33,13 +33,13 @@ use crate::{
 #[schema(as = NewAccount)]
 pub struct Account {
     /// What stands in the link after the `#`: of a sign-up, or of an invitation to a tenant.
-    #[schema(max_length = 128)]
+    #[schema(example = "FvAKd7FzQkGzFkUAoV6H1T2oG0sY0o1cQe9mA1cXh2E", max_length = 128)]
     pub(in crate::routes) token: String,
     /// The person's name: 1 to 100 characters.
     #[schema(example = "Ada Lovelace", min_length = 1, max_length = 100)]
     pub(in crate::routes) name: String,
     /// The password: 12 characters or more.
-    #[schema(format = Password, min_length = 12, max_length = 1024)]
+    #[schema(example = "correct horse battery staple", format = Password, min_length = 12, max_length = 1024)]
     password: String,
 }
 

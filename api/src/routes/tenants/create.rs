@@ -65,10 +65,15 @@ pub async fn create(
             code: "name_taken",
             message: "there is a tenant of this name; choose another".to_owned(),
         }),
-        Creation::TooMany => Err(ApiError::Conflict {
-            code: "too_many_tenants",
-            message: format!("you own {MOST} tenants; delete one, or ask somebody else to make it"),
-        }),
+        Creation::TooMany => Err(too_many()),
+    }
+}
+
+/// Why somebody gets no more tenants.
+pub fn too_many() -> ApiError {
+    ApiError::Conflict {
+        code: "too_many_tenants",
+        message: format!("you own {MOST} tenants; delete one, or ask somebody else to make it"),
     }
 }
 

@@ -7,7 +7,12 @@ use utoipa::ToSchema;
 
 use crate::{
     app::AppState,
-    http::{caller::Caller, error::ApiError},
+    http::{
+        caller::Caller,
+        error::ApiError,
+        parse,
+        query::{Paging, Query},
+    },
     store::tenants,
 };
 
@@ -39,8 +44,10 @@ pub struct Seat {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = TenantMemberships)]
 pub struct Seats {
-    /// By name. There are few, so there is one page.
+    /// By name.
     tenants: Vec<Seat>,
+    /// What asks for the next page; none on the last.
+    next_page_token: Option<String>,
 }
 
 /// List my tenants.
@@ -48,10 +55,15 @@ pub struct Seats {
     get,
     path = "/v1/tenants",
     tag = "tenants",
+    params(Paging),
     responses((status = 200, description = "The tenants.", body = Seats)),
     security(("access_token" = []), ("api_key" = []), ("session" = []))
 )]
-pub async fn list(State(state): State<AppState>, caller: Caller) -> Result<axum::Json<Seats>, ApiError> {
+pub async fn list(
+    State(state): State<AppState>,
+    caller: Caller,
+    Query(which): Query<Paging>,
+) -> Result<axum::Json<Seats>, ApiError> {
     let tenants = match caller {
         Caller::Person(login) => {
             let mut seats = of_person(&state, login.overseer()).await?;
@@ -62,7 +74,6 @@ pub async fn list(State(state): State<AppState>, caller: Caller) -> Result<axum:
                     .map(|(_, seat)| Seat::from(seat))
                     .filter(|seat| seats.iter().all(|s| s.id != seat.id));
                 seats.extend(new);
-                seats.sort_by(|a, b| a.name.cmp(&b.name));
             }
             seats
         }
@@ -74,7 +85,12 @@ pub async fn list(State(state): State<AppState>, caller: Caller) -> Result<axum:
         Caller::Run(run) => own(&state, run.tenant).await?,
         Caller::Client(client) => own(&state, client.tenant).await?,
     };
-    Ok(axum::Json(Seats { tenants }))
+    let (name, token) = (|seat: &Seat| seat.name.clone(), which.page_token);
+    let (tenants, next_page_token) = parse::page(tenants, which.limit, token.as_ref(), name, name)?;
+    Ok(axum::Json(Seats {
+        tenants,
+        next_page_token,
+    }))
 }
 
 async fn of_person(state: &AppState, overseer: OverseerId) -> Result<Vec<Seat>, ApiError> {

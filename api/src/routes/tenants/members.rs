@@ -15,6 +15,9 @@ pub mod get;
 pub mod list;
 pub mod update;
 
+#[cfg(test)]
+mod tests;
+
 /// A member.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Member {
@@ -57,6 +60,7 @@ pub fn refused(why: Refused) -> ApiError {
     let conflict = |code, message: String| ApiError::Conflict { code, message };
     match why {
         Refused::NotFound => ApiError::NotFound,
+        Refused::Changed => ApiError::Changed,
         Refused::Grant => ApiError::Forbidden(Forbidden::Grant),
         Refused::LastOwner => conflict(
             "last_owner",

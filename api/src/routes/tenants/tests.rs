@@ -55,7 +55,7 @@ async fn a_tenant_is_its_members_and_nobody_elses() {
     let wanted = json!({"tenants": [
         {"id": acme["id"], "name": "acme", "kind": "team", "plan": "standard", "role": "owner", "created_at": "2027-01-15T08:00:00Z"},
         {"id": own["id"], "name": own["name"], "kind": "personal", "plan": "standard", "role": "owner", "created_at": "2027-01-15T08:00:00Z"},
-    ]});
+    ], "next_page_token": null});
     assert_eq!(listed.told(), (200, &wanted));
     assert_eq!(
         get(&app, &eve, "/v1/tenants").await.body["tenants"]
@@ -295,7 +295,7 @@ async fn nobody_gives_or_takes_more_than_they_have() {
     assert_eq!(invited.status, 201);
     assert_eq!(change(&ada, &admin, "viewer").await.status, 200);
     let open = get(&app, &ada, "/v1/tenants/acme/invitations").await;
-    assert_eq!(open.told(), (200, &json!({"invitations": []})));
+    assert_eq!(open.told(), (200, &json!({"invitations": [], "next_page_token": null})));
     // A role that was taken is gone with the next request, in every replica.
     let replica = app.replica();
     let path = "/v1/tenants/acme/invitations";
@@ -361,7 +361,7 @@ async fn an_invitation_opens_an_account_and_is_used_once() {
     let wanted = json!({"members": [
         {"overseer_id": ada.id, "role": "owner", "email": "ada@example.com", "name": "Ada Lovelace", "created_at": "2027-01-15T08:00:00Z"},
         {"overseer_id": bob.id, "role": "viewer", "email": "bob@example.com", "name": "Bob", "created_at": "2027-01-15T08:00:01Z"},
-    ]});
+    ], "next_page_token": null});
     assert_eq!(members.told(), (200, &wanted));
     assert_eq!(
         problem(&post(&app, &ada, path, &json!({"email": "bob@example.com", "role": "admin"})).await),

@@ -13,11 +13,12 @@ use uuid::Uuid;
 
 use super::{Moment, Standing};
 use crate::{
-    auth::rights::Role,
+    auth::{rights::Role, vouched::Organisation},
     store::{
         StoreError,
         agents::{self, Holder},
         api_keys::{self, Presented},
+        clients, identities,
         sessions::{self, Session},
         tenants::{self, Named},
     },
@@ -33,6 +34,10 @@ pub(super) struct Remembered {
     keys: Answers<[u8; 32], Presented>,
     tenants: Answers<String, TenantId>,
     seats: Answers<(OverseerId, String), (TenantId, Role)>,
+    agents: Answers<AgentId, agents::Standing>,
+    people: Answers<(String, String), OverseerId>,
+    organisations: Answers<(String, String), (TenantId, String)>,
+    clients: Answers<String, clients::Named>,
 }
 
 impl Standing {
@@ -135,6 +140,71 @@ impl Standing {
         let found = tenants::find_seat(self.database.pool(), overseer, name).await?;
         let seat = found.map(|(named, role)| (named.tenant, role));
         self.keep(&self.answers.seats, question, since, seat.as_ref());
+        Ok(found)
+    }
+
+    /// How an agent stands.
+    pub async fn find_agent(&self, agent: AgentId) -> Result<Option<agents::Standing>, StoreError> {
+        let subjects = |standing: &agents::Standing| [agent.uuid(), standing.tenant.uuid()];
+        if let Some(standing) = self.known(&self.answers.agents, &agent, subjects) {
+            self.remembered.inc();
+            return Ok(Some(standing));
+        }
+        let since = self.now();
+        let found = agents::find_standing(self.database.pool(), agent).await?;
+        self.keep(&self.answers.agents, agent, since, found.as_ref());
+        Ok(found)
+    }
+
+    /// Whom an issuer outside means by a name, if anybody is known by it.
+    pub async fn find_person(&self, issuer: &str, subject: &str) -> Result<Option<identities::Holder>, StoreError> {
+        let question = (issuer.to_owned(), subject.to_owned());
+        let known = self.known(&self.answers.people, &question, |overseer| [overseer.uuid()]);
+        if let Some(overseer) = known {
+            self.remembered.inc();
+            let blocked = false;
+            return Ok(Some(identities::Holder { overseer, blocked }));
+        }
+        let since = self.now();
+        let found = identities::find(self.database.pool(), issuer, subject).await?;
+        let open = found.filter(|holder| !holder.blocked).map(|holder| holder.overseer);
+        self.keep(&self.answers.people, question, since, open.as_ref());
+        Ok(found)
+    }
+
+    /// The tenant that an issuer's organisation is, and what it is called, if it has not ended.
+    pub async fn find_organisation(
+        &self,
+        issuer: &str,
+        organisation: &Organisation,
+    ) -> Result<Option<(Named, String)>, StoreError> {
+        let question = (issuer.to_owned(), organisation.id.clone());
+        let known = self.known(&self.answers.organisations, &question, |(tenant, _)| [tenant.uuid()]);
+        if let Some((tenant, name)) = known {
+            self.remembered.inc();
+            return Ok(Some((self.named(tenant), name)));
+        }
+        let since = self.now();
+        let found = tenants::of_organisation(self.database.pool(), issuer, organisation).await?;
+        let answer = found.map(|(named, seat)| (named, seat.name));
+        let kept = answer.as_ref().map(|(named, name)| (named.tenant, name.clone()));
+        self.keep(&self.answers.organisations, question, since, kept.as_ref());
+        Ok(answer)
+    }
+
+    /// The OAuth client that calls itself so.
+    pub async fn find_client(&self, client_id: &str) -> Result<Option<clients::Named>, StoreError> {
+        let subjects = |client: &clients::Named| {
+            let owner = client.personal_owner.map_or(Uuid::nil(), |owner| owner.uuid());
+            [client.id.uuid(), client.tenant.uuid(), owner]
+        };
+        if let Some(client) = self.known(&self.answers.clients, client_id, subjects) {
+            self.remembered.inc();
+            return Ok(Some(client));
+        }
+        let since = self.now();
+        let found = clients::find(self.database.pool(), client_id).await?;
+        self.keep(&self.answers.clients, client_id.to_owned(), since, found.as_ref());
         Ok(found)
     }
 

@@ -10,6 +10,8 @@ use tokio::{
 };
 use uuid::Uuid;
 
+mod outsiders;
+
 use super::{feed::Feed, feed::Told, *};
 use crate::{
     auth::api_key::ApiKey,

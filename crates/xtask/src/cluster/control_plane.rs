@@ -2,7 +2,9 @@
 
 use std::env;
 use std::fs;
+use std::io::Write as _;
 use std::net::TcpListener;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -16,6 +18,10 @@ use crate::install::{self, api::random_hex};
 
 pub(crate) const MACHINE: &str = "control-plane";
 const AUDIT_WEBHOOK: &str = "audit-webhook";
+
+/// Who is known by a token, in the group `research`, and where tokens are.
+const DANA: &str = "dana";
+const TOKENS: &str = "tokens.csv";
 const CONFIG: [(&str, &str); 2] = [
     ("audit.yaml", include_str!("../../../../dev/cluster/config/audit.yaml")),
     (
@@ -93,6 +99,7 @@ pub(crate) fn components(
     if let Some(url) = &address.audit {
         tell_audit(cluster, url)?;
     }
+    know_by_token(cluster, address)?;
     let component = |name: &str, argv| Component::new(cluster, MACHINE, name, argv);
     let api = format!("{}/readyz", address.server());
     let mut api_server = component("kube-apiserver", api_server(cluster, kube, address))
@@ -125,21 +132,44 @@ pub(crate) fn components(
 
 /// Writes whom the API server tells of changes, and with which token.
 fn tell_audit(cluster: &Cluster, url: &str) -> Result<()> {
-    let token = cluster.audit_token();
-    if !token.exists() {
-        let text = [random_hex()?, random_hex()?].concat();
-        fs::write(&token, text).with_context(|| format!("cannot write {}", token.display()))?;
-    }
-    let read = fs::read_to_string(&token).with_context(|| format!("cannot read {}", token.display()))?;
+    let token = secret(&cluster.audit_token())?;
     let authority = cluster.pki().join("web-ca.crt");
+    kubeconfig(&cluster.kubeconfig(AUDIT_WEBHOOK), url, &authority, &token)
+}
+
+/// Writes the one user whom the API server knows by a token and not by a certificate.
+fn know_by_token(cluster: &Cluster, address: &Address) -> Result<()> {
+    let token = secret(&cluster.pki().join("dana.token"))?;
+    let line = format!("{token},{DANA},{DANA},\"research\"\n");
+    write(&cluster.pki().join(TOKENS), &line)?;
+    let authority = cluster.pki().join("ca.crt");
+    kubeconfig(&cluster.kubeconfig(DANA), &address.server(), &authority, &token)
+}
+
+/// What a file has, or a new secret that is written into it.
+fn secret(path: &Path) -> Result<String> {
+    if !path.exists() {
+        write(path, &[random_hex()?, random_hex()?].concat())?;
+    }
+    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// Writes what nobody else may read.
+fn write(path: &Path, text: &str) -> Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let written = options.open(path).and_then(|mut file| file.write_all(text.as_bytes()));
+    written.with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn kubeconfig(path: &Path, server: &str, authority: &Path, token: &str) -> Result<()> {
     let config = json!({
         "apiVersion": "v1", "kind": "Config", "current-context": "pinfold",
-        "clusters": [{"name": "pinfold", "cluster": {"server": url, "certificate-authority": authority}}],
-        "users": [{"name": "pinfold", "user": {"token": read}}],
+        "clusters": [{"name": "pinfold", "cluster": {"server": server, "certificate-authority": authority}}],
+        "users": [{"name": "pinfold", "user": {"token": token}}],
         "contexts": [{"name": "pinfold", "context": {"cluster": "pinfold", "user": "pinfold"}}],
     });
-    let path = cluster.kubeconfig(AUDIT_WEBHOOK);
-    fs::write(&path, config.to_string()).with_context(|| format!("cannot write {}", path.display()))
+    write(path, &config.to_string())
 }
 
 fn etcd(cluster: &Cluster, kube: &Path, address: &Address) -> Vec<String> {
@@ -194,6 +224,7 @@ fn api_server(cluster: &Cluster, kube: &Path, address: &Address) -> Vec<String> 
         flag("kubelet-preferred-address-types", "InternalIP"),
         flag("authorization-mode", "Node,RBAC"),
         flag("enable-admission-plugins", "NodeRestriction"),
+        flag("token-auth-file", pki(TOKENS)),
         flag("authentication-config", folder.join("authentication.yaml").display()),
         flag("audit-policy-file", folder.join("audit.yaml").display()),
         flag("audit-log-path", cluster.logs().join("audit.log").display()),

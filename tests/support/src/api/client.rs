@@ -94,6 +94,11 @@ impl Client {
         })
     }
 
+    /// Where it connects to.
+    pub fn address(&self) -> &str {
+        self.base.split_once("://").map_or("", |(_, address)| address)
+    }
+
     /// Where a path is.
     pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.base)

@@ -46,6 +46,7 @@ pub fn settings(database: &Url) -> BTreeMap<&'static str, String> {
         ("DATABASE_URL", database.to_string()),
         ("SERVICE_URL", ISSUER.to_owned()),
         ("PINFOLD_MASTER_KEY", MASTER_KEY.to_owned()),
+        ("PINFOLD_LOG_FORMAT", "json".to_owned()),
         ("PINFOLD_HTTP_ADDRESS", "127.0.0.1:0".to_owned()),
         ("PINFOLD_HTTP_ADMIN_ADDRESS", "127.0.0.1:0".to_owned()),
     ])
@@ -58,7 +59,8 @@ fn program() -> PathBuf {
     )
 }
 
-fn command(arguments: &[&str], settings: &BTreeMap<&'static str, String>) -> Command {
+/// The program with these settings and no others; it ends with the test.
+pub fn command(arguments: &[&str], settings: &BTreeMap<&'static str, String>) -> Command {
     let mut command = Command::new(program());
     command
         .args(arguments)

@@ -1,10 +1,19 @@
 //! `POST /v1/admin/overseers/{overseer}/block`.
 
-use axum::extract::{Path, State};
+use axum::{
+    extract::{Path, State},
+    response::Response,
+};
 
 use crate::{
     app::AppState,
-    http::{caller::Admin, error::ApiError, parse, request_id::RequestId},
+    http::{
+        caller::Admin,
+        error::ApiError,
+        once::{Bare, IdempotencyKey},
+        parse,
+        request_id::RequestId,
+    },
     routes::admin::overseers::{self, Overseer},
 };
 
@@ -15,7 +24,7 @@ use crate::{
     post,
     path = "/v1/admin/overseers/{overseer}/block",
     tag = "admin",
-    params(("overseer" = String, Path, format = "uuid", description = "The person.")),
+    params(("overseer" = String, Path, format = "uuid", description = "The person."), IdempotencyKey),
     responses((status = 200, description = "The person, who is blocked.", body = Overseer)),
     security(("session" = []))
 )]
@@ -24,7 +33,8 @@ pub async fn block(
     RequestId(request_id): RequestId,
     Admin(login): Admin,
     Path(overseer): Path<String>,
-) -> Result<axum::Json<Overseer>, ApiError> {
+    Bare(claim): Bare,
+) -> Result<Response, ApiError> {
     let id = parse::id("overseer", &overseer)?;
     if id == login.overseer() {
         return Err(ApiError::invalid(
@@ -32,5 +42,5 @@ pub async fn block(
             "nobody shuts themselves out; ask somebody else who runs the platform",
         ));
     }
-    overseers::set_blocked(&state, &login, &request_id, id, true).await
+    overseers::set_blocked(&state, &login, &request_id, id, true, claim).await
 }

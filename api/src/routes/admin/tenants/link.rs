@@ -2,7 +2,6 @@
 
 use axum::{
     extract::{Path, State},
-    http::StatusCode,
     response::Response,
 };
 use domain::{OverseerId, TenantName};
@@ -11,7 +10,6 @@ use utoipa::ToSchema;
 
 use crate::{
     app::AppState,
-    cluster,
     http::{
         caller::Admin,
         error::{ApiError, Problem},
@@ -19,11 +17,12 @@ use crate::{
         parse,
         request_id::RequestId,
     },
-    routes::tenants::{Tenant, create::is_reserved},
-    service::{
-        members::By,
-        tenants::{self, Creation, Resource},
+    routes::tenants::{
+        Tenant,
+        create::is_reserved,
+        linked::{self, Linking},
     },
+    service::members::By,
     store::accounts,
 };
 
@@ -77,24 +76,14 @@ pub async fn link(
         return Err(ApiError::invalid("owner", "there is no such person"));
     }
     drop(tx);
-    let resource = Resource {
+    let linking = Linking {
         name: &name,
-        plan: &found.spec.plan,
-        uid: cluster::uid(&found)?,
+        resource: &found,
+        owner,
+        by: By {
+            overseer: login.overseer(),
+            request_id: &request_id,
+        },
     };
-    let by = By {
-        overseer: login.overseer(),
-        request_id: &request_id,
-    };
-    match tenants::link(&state.database, owner, resource, by, state.clock.now()).await? {
-        Creation::Made(tx, tenant) => {
-            let made = claim.commit(tx, StatusCode::CREATED, &Tenant::from(*tenant)).await?;
-            state.bell.ring();
-            Ok(made)
-        }
-        Creation::Taken | Creation::TooMany => Err(ApiError::Conflict {
-            code: "name_taken",
-            message: "there is a tenant of this name already".to_owned(),
-        }),
-    }
+    linked::link(&state, linking, claim).await
 }

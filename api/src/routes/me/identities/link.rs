@@ -25,10 +25,13 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub struct NewIdentity {
     /// A token of an issuer that this service trusts, as it would stand in `Authorization`.
-    #[schema(max_length = 8192)]
+    #[schema(
+        example = "eyJhbGciOiJSUzI1NiIsImtpZCI6ImEifQ.eyJzdWIiOiJ1c2VyXzEifQ.c2lnbmF0dXJl",
+        max_length = 8192
+    )]
     token: String,
     /// The account's password, if it has one.
-    #[schema(format = Password, max_length = 1024)]
+    #[schema(example = "correct horse battery staple", format = Password, max_length = 1024)]
     current_password: Option<String>,
 }
 

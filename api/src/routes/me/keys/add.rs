@@ -1,10 +1,6 @@
 //! `POST /v1/me/keys`.
 
-use axum::{
-    extract::State,
-    http::{StatusCode, header},
-    response::IntoResponse,
-};
+use axum::{extract::State, http::StatusCode, response::Response};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -18,7 +14,7 @@ use crate::{
     http::{
         caller::Agent,
         error::{ApiError, Problem},
-        json::Json,
+        once::{IdempotencyKey, Once},
         request_id::RequestId,
     },
     routes::me::keys::Key,
@@ -42,7 +38,11 @@ pub struct NewKey {
     signed_at: i64,
     /// The new key's signature of `pinfold-agent-key-v1`, the issuer, the agent's id, `public_key` and `signed_at`, joined by
     /// zero bytes: 64 bytes in base64url without padding.
-    #[schema(min_length = 86, max_length = 86)]
+    #[schema(
+        example = "Z8gz2T4qeBIOcorUI6orSTWAMo1Ih6EXbiqN6EmghJG1chllhh5lJzcP09ldHVOEMDGqnEZt3OjMEysclmlMCQ",
+        min_length = 86,
+        max_length = 86
+    )]
     signature: String,
 }
 
@@ -53,6 +53,7 @@ pub struct NewKey {
     post,
     path = "/v1/me/keys",
     tag = "agents",
+    params(IdempotencyKey),
     request_body = NewKey,
     responses(
         (status = 201, description = "The key can be used.", body = Key),
@@ -65,13 +66,13 @@ pub async fn add(
     State(state): State<AppState>,
     RequestId(request_id): RequestId,
     Agent(agent): Agent,
-    Json(new): Json<NewKey>,
-) -> Result<impl IntoResponse, ApiError> {
+    Once { body: new, claim }: Once<NewKey>,
+) -> Result<Response, ApiError> {
     let now = state.clock.now();
     let public_key = check(&new, &agent, &state.issuer, now)?;
     let random = random()?;
-    let key = match agent_keys::add(&state.database, &agent, public_key, &request_id, now, random).await? {
-        Addition::Done(key) => key,
+    let (tx, key) = match agent_keys::add(&state.database, &agent, public_key, &request_id, now, random).await? {
+        Addition::Done(tx, key) => (tx, key),
         Addition::Used => {
             return Err(ApiError::Conflict {
                 code: "key_used",
@@ -86,8 +87,7 @@ pub async fn add(
             });
         }
     };
-    let headers = [(header::CACHE_CONTROL, "no-store")];
-    Ok((StatusCode::CREATED, headers, axum::Json(Key::from(key))))
+    claim.commit(tx, StatusCode::CREATED, &Key::from(key)).await
 }
 
 fn check(new: &NewKey, agent: &AgentToken, issuer: &str, now: jiff::Timestamp) -> Result<[u8; 32], ApiError> {

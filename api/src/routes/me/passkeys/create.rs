@@ -1,15 +1,15 @@
 //! `POST /v1/me/passkeys`.
 
-use axum::{extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode, response::Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
     app::AppState,
     http::{
-        caller::Person,
+        caller::{Login, Person},
         error::{ApiError, Problem},
-        json::Json,
+        once::{IdempotencyKey, Once},
         parse,
         passkey::{self, PasskeyRegistration},
         request_id::RequestId,
@@ -19,6 +19,7 @@ use crate::{
         password,
     },
     service::passkeys::{self, New, Place},
+    store::PlatformTransaction,
 };
 
 /// A passkey that the browser has made.
@@ -32,7 +33,7 @@ pub struct Wanted {
     /// What `toJSON` of the browser's credential gives.
     pub(in crate::routes) credential: PasskeyRegistration,
     /// The account's password, if it has one.
-    #[schema(format = Password, max_length = 1024)]
+    #[schema(example = "correct horse battery staple", format = Password, max_length = 1024)]
     pub(in crate::routes) current_password: Option<String>,
 }
 
@@ -68,6 +69,7 @@ impl std::fmt::Debug for Made {
     post,
     path = "/v1/me/passkeys",
     tag = "people",
+    params(IdempotencyKey),
     request_body = Wanted,
     responses(
         (status = 201, description = "Logins need a second factor from now on.", body = Made),
@@ -79,11 +81,22 @@ pub async fn create(
     State(state): State<AppState>,
     RequestId(request_id): RequestId,
     Person(login): Person,
-    Json(wanted): Json<Wanted>,
-) -> Result<(StatusCode, axum::Json<Made>), ApiError> {
+    Once { body: wanted, claim }: Once<Wanted>,
+) -> Result<Response, ApiError> {
+    let (tx, made) = make(&state, &request_id, &login, wanted).await?;
+    claim.commit(tx, StatusCode::CREATED, &made).await
+}
+
+/// Makes it, in a transaction that is still to be stored.
+pub async fn make(
+    state: &AppState,
+    request_id: &str,
+    login: &Login,
+    wanted: Wanted,
+) -> Result<(PlatformTransaction, Made), ApiError> {
     let place = Place {
         database: &state.database,
-        party: passkey::party(&state)?,
+        party: passkey::party(state)?,
     };
     let shown = &wanted.credential.response;
     let new = New {
@@ -91,16 +104,14 @@ pub async fn create(
         client_data: &shown.client_data_json.0,
         attestation: &shown.attestation_object.0,
     };
-    password::proved(&state, &login, wanted.current_password).await?;
-    let (made, recovery_codes) = passkeys::create(place, login.overseer(), new, &request_id, state.clock.now())
+    password::proved(state, login, wanted.current_password).await?;
+    let (tx, made, recovery_codes) = passkeys::create(place, login.overseer(), new, request_id, state.clock.now())
         .await
         .map_err(refused)?;
     let passkey = Passkey::from(made);
-    Ok((
-        StatusCode::CREATED,
-        axum::Json(Made {
-            passkey,
-            recovery_codes,
-        }),
-    ))
+    let made = Made {
+        passkey,
+        recovery_codes,
+    };
+    Ok((tx, made))
 }

@@ -3,13 +3,20 @@
 use axum::{
     extract::{Path, State},
     http::StatusCode,
+    response::Response,
 };
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::{
     app::AppState,
-    http::{caller::Person, error::ApiError, json::Json, parse, request_id::RequestId},
+    http::{
+        caller::Person,
+        error::ApiError,
+        once::{IdempotencyKey, Once},
+        parse,
+        request_id::RequestId,
+    },
     routes::me::{passkeys::refused, password},
     service::passkeys,
 };
@@ -20,7 +27,7 @@ use crate::{
 #[schema(as = PasskeyRemoval)]
 pub struct Removal {
     /// The account's password, if it has one.
-    #[schema(format = Password, max_length = 1024)]
+    #[schema(example = "correct horse battery staple", format = Password, max_length = 1024)]
     current_password: Option<String>,
 }
 
@@ -37,7 +44,7 @@ impl std::fmt::Debug for Removal {
     post,
     path = "/v1/me/passkeys/{passkey}/remove",
     tag = "people",
-    params(("passkey" = String, Path, format = "uuid", description = "The passkey.")),
+    params(("passkey" = String, Path, format = "uuid", description = "The passkey."), IdempotencyKey),
     request_body = Removal,
     responses((status = 204, description = "It proves nothing any more.")),
     security(("session" = []))
@@ -47,12 +54,12 @@ pub async fn remove(
     RequestId(request_id): RequestId,
     Person(login): Person,
     Path(passkey): Path<String>,
-    Json(given): Json<Removal>,
-) -> Result<StatusCode, ApiError> {
+    Once { body: given, claim }: Once<Removal>,
+) -> Result<Response, ApiError> {
     let id = parse::id("passkey", &passkey)?;
     password::proved(&state, &login, given.current_password).await?;
-    passkeys::remove(&state.database, login.overseer(), id, &request_id, state.clock.now())
+    let tx = passkeys::remove(&state.database, login.overseer(), id, &request_id, state.clock.now())
         .await
         .map_err(refused)?;
-    Ok(StatusCode::NO_CONTENT)
+    claim.commit(tx, StatusCode::NO_CONTENT, &()).await
 }

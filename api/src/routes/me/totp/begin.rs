@@ -1,6 +1,6 @@
 //! `POST /v1/me/totp`.
 
-use axum::{extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode, response::Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -10,6 +10,7 @@ use crate::{
     http::{
         caller::Person,
         error::{ApiError, Problem},
+        once::{Bare, IdempotencyKey},
     },
     routes::me::totp::refused,
     service::second_factor,
@@ -42,6 +43,7 @@ impl std::fmt::Debug for NewTotp {
     post,
     path = "/v1/me/totp",
     tag = "people",
+    params(IdempotencyKey),
     responses(
         (status = 201, description = "The secret.", body = NewTotp),
         (status = 409, description = "There is an authenticator already (`authenticator_exists`).", body = Problem, content_type = "application/problem+json"),
@@ -51,17 +53,18 @@ impl std::fmt::Debug for NewTotp {
 pub async fn begin(
     State(state): State<AppState>,
     Person(login): Person,
-) -> Result<(StatusCode, axum::Json<NewTotp>), ApiError> {
+    Bare(claim): Bare,
+) -> Result<Response, ApiError> {
     let overseer = login.overseer();
     let mut tx = state.database.platform().await?;
     let person = accounts::find(&mut tx, overseer).await?.ok_or(ApiError::NotFound)?;
     drop(tx);
-    let secret = second_factor::begin(state.second_factors(), overseer, state.clock.now())
+    let (tx, secret) = second_factor::begin(state.second_factors(), overseer, state.clock.now())
         .await
         .map_err(refused)?;
     let secret = base32(&secret);
     let account: String =
         url::form_urlencoded::byte_serialize(person.email.unwrap_or(person.name).as_bytes()).collect();
     let url = format!("otpauth://totp/Pinfold:{account}?secret={secret}&issuer=Pinfold");
-    Ok((StatusCode::CREATED, axum::Json(NewTotp { secret, url })))
+    claim.commit(tx, StatusCode::CREATED, &NewTotp { secret, url }).await
 }

@@ -1,6 +1,6 @@
 //! `POST /v1/me/totp/confirm`.
 
-use axum::extract::State;
+use axum::{extract::State, http::StatusCode, response::Response};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -9,7 +9,7 @@ use crate::{
     http::{
         caller::Person,
         error::{ApiError, Problem},
-        json::Json,
+        once::{IdempotencyKey, Once},
         request_id::RequestId,
     },
     routes::me::{password, recovery_codes::RecoveryCodes, totp::refused},
@@ -25,7 +25,7 @@ pub struct Confirmation {
     #[schema(example = "123456", max_length = 64)]
     code: String,
     /// The account's password, if it has one.
-    #[schema(format = Password, max_length = 1024)]
+    #[schema(example = "correct horse battery staple", format = Password, max_length = 1024)]
     current_password: Option<String>,
 }
 
@@ -42,6 +42,7 @@ impl std::fmt::Debug for Confirmation {
     post,
     path = "/v1/me/totp/confirm",
     tag = "people",
+    params(IdempotencyKey),
     request_body = Confirmation,
     responses(
         (status = 200, description = "Logins need a second factor from now on. With the first one come recovery codes.", body = RecoveryCodes),
@@ -54,13 +55,15 @@ pub async fn confirm(
     State(state): State<AppState>,
     RequestId(request_id): RequestId,
     Person(login): Person,
-    Json(shown): Json<Confirmation>,
-) -> Result<axum::Json<RecoveryCodes>, ApiError> {
+    Once { body: shown, claim }: Once<Confirmation>,
+) -> Result<Response, ApiError> {
     password::proved(&state, &login, shown.current_password).await?;
     let now = state.clock.now();
     let judge = state.second_factors();
-    let recovery_codes = second_factor::confirm(judge, login.overseer(), &shown.code, &request_id, now)
+    let (tx, recovery_codes) = second_factor::confirm(judge, login.overseer(), &shown.code, &request_id, now)
         .await
         .map_err(refused)?;
-    Ok(axum::Json(RecoveryCodes { recovery_codes }))
+    claim
+        .commit(tx, StatusCode::OK, &RecoveryCodes { recovery_codes })
+        .await
 }

@@ -1,13 +1,13 @@
 //! `POST /v1/me/totp/remove`.
 
-use axum::{extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode, response::Response};
 
 use crate::{
     app::AppState,
     http::{
         caller::Person,
         error::{ApiError, Problem},
-        json::Json,
+        once::{IdempotencyKey, Once},
         request_id::RequestId,
     },
     routes::me::totp::{Code, refused},
@@ -21,6 +21,7 @@ use crate::{
     post,
     path = "/v1/me/totp/remove",
     tag = "people",
+    params(IdempotencyKey),
     request_body = Code,
     responses(
         (status = 204, description = "Its codes prove nothing any more."),
@@ -32,11 +33,11 @@ pub async fn remove(
     State(state): State<AppState>,
     RequestId(request_id): RequestId,
     Person(login): Person,
-    Json(shown): Json<Code>,
-) -> Result<StatusCode, ApiError> {
+    Once { body: shown, claim }: Once<Code>,
+) -> Result<Response, ApiError> {
     let now = state.clock.now();
-    second_factor::remove(state.second_factors(), login.overseer(), &shown.code, &request_id, now)
+    let tx = second_factor::remove(state.second_factors(), login.overseer(), &shown.code, &request_id, now)
         .await
         .map_err(refused)?;
-    Ok(StatusCode::NO_CONTENT)
+    claim.commit(tx, StatusCode::NO_CONTENT, &()).await
 }

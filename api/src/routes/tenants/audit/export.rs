@@ -12,6 +12,8 @@ use serde_json::json;
 use telemetry::logging::chain;
 use tokio::sync::mpsc;
 
+use tracing::Instrument as _;
+
 use crate::{
     app::AppState,
     auth::rights::need,
@@ -49,19 +51,22 @@ pub async fn export(State(state): State<AppState>, access: In<need::AuditRead>) 
     let count = head.as_ref().map_or(0, |head| head.count);
     let (send, receive) = mpsc::channel(WAITING);
     let database = state.database.clone();
-    tokio::spawn(async move {
-        let lines = async {
-            write(&database, access.tenant, count, &send).await?;
-            let end = json!({"head": head}).to_string() + "\n";
-            // A reader that went away needs no end.
-            let _ = send.send(Ok(Bytes::from(end))).await;
-            Ok::<_, StoreError>(())
-        };
-        if let Err(error) = lines.await {
-            tracing::warn!(error = chain(&error), "an export of the audit was cut off");
-            let _ = send.send(Err(std::io::Error::other("cut off"))).await;
+    tokio::spawn(
+        async move {
+            let lines = async {
+                write(&database, access.tenant, count, &send).await?;
+                let end = json!({"head": head}).to_string() + "\n";
+                // A reader that went away needs no end.
+                let _ = send.send(Ok(Bytes::from(end))).await;
+                Ok::<_, StoreError>(())
+            };
+            if let Err(error) = lines.await {
+                tracing::warn!(error = chain(&error), "an export of the audit was cut off");
+                let _ = send.send(Err(std::io::Error::other("cut off"))).await;
+            }
         }
-    });
+        .in_current_span(),
+    );
     let lines = stream::unfold(receive, async |mut receive| {
         receive.recv().await.map(|lines| (lines, receive))
     });

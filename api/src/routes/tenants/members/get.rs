@@ -1,12 +1,15 @@
 //! `GET /v1/tenants/{tenant}/members/{overseer}`.
 
-use axum::extract::{Path, State};
+use axum::{
+    extract::{Path, State},
+    response::Response,
+};
 use domain::OverseerId;
 
 use crate::{
     app::AppState,
     auth::rights::need,
-    http::{access::In, error::ApiError, parse},
+    http::{access::In, error::ApiError, etag::tagged, parse},
     routes::tenants::members::Member,
     store::memberships,
 };
@@ -20,18 +23,18 @@ use crate::{
         ("tenant" = String, Path, description = "The tenant's name."),
         ("overseer" = String, Path, format = "uuid", description = "The person.")
     ),
-    responses((status = 200, description = "The member.", body = Member)),
+    responses((status = 200, description = "The member.", body = Member, headers(("ETag" = String, description = "Its version, for `If-Match`.")))),
     security(("api_key" = ["members:read"]), ("session" = []))
 )]
 pub async fn get(
     State(state): State<AppState>,
     access: In<need::MembersRead>,
     path: Path<(String, String)>,
-) -> Result<axum::Json<Member>, ApiError> {
+) -> Result<Response, ApiError> {
     let Path((_, overseer)) = path;
     let id: OverseerId = parse::id("overseer", &overseer)?;
     let mut tx = state.database.tenant(access.tenant).await?;
     let members = memberships::list(&mut tx).await?;
     let found = members.into_iter().find(|member| member.overseer == id);
-    Ok(axum::Json(Member::from(found.ok_or(ApiError::NotFound)?)))
+    tagged(&Member::from(found.ok_or(ApiError::NotFound)?))
 }

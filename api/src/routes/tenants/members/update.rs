@@ -1,6 +1,9 @@
 //! `PATCH /v1/tenants/{tenant}/members/{overseer}`.
 
-use axum::extract::{Path, State};
+use axum::{
+    extract::{Path, State},
+    response::Response,
+};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -10,6 +13,7 @@ use crate::{
     http::{
         access::In,
         error::{ApiError, Problem},
+        etag::{IfMatch, IfMatchHeader, tagged},
         json::Json,
         parse,
         request_id::RequestId,
@@ -19,6 +23,7 @@ use crate::{
         members::{self, Member},
     },
     service::members::set_role,
+    store::memberships,
 };
 
 /// What is to be changed of a member.
@@ -40,12 +45,14 @@ pub struct Change {
     tag = "tenants",
     params(
         ("tenant" = String, Path, description = "The tenant's name."),
-        ("overseer" = String, Path, format = "uuid", description = "The person.")
+        ("overseer" = String, Path, format = "uuid", description = "The person."),
+        IfMatchHeader
     ),
     request_body = Change,
     responses(
-        (status = 200, description = "The member.", body = Member),
+        (status = 200, description = "The member.", body = Member, headers(("ETag" = String, description = "Its version, for `If-Match`."))),
         (status = 409, description = "The tenant would have no owner (`last_owner`).", body = Problem, content_type = "application/problem+json"),
+        (status = 412, description = "It was changed since (`precondition_failed`).", body = Problem, content_type = "application/problem+json"),
     ),
     security(("api_key" = ["members:write"]), ("session" = []))
 )]
@@ -54,14 +61,24 @@ pub async fn update(
     RequestId(request_id): RequestId,
     access: In<need::MembersWrite>,
     path: Path<(String, String)>,
+    version: IfMatch,
     Json(change): Json<Change>,
-) -> Result<axum::Json<Member>, ApiError> {
+) -> Result<Response, ApiError> {
     let Path((_, overseer)) = path;
     let member = parse::id("overseer", &overseer)?;
     let role = members::role(&change.role)?;
     let by = acting(&access, &request_id)?;
-    let changed = set_role(&state.database, access.tenant, member, role, by, state.clock.now())
-        .await
-        .map_err(members::refused)?;
-    Ok(axum::Json(Member::from(changed)))
+    let meant = |there: &memberships::Member| version.check(&Member::from(there.clone())).is_ok();
+    let changed = set_role(
+        &state.database,
+        access.tenant,
+        member,
+        role,
+        meant,
+        by,
+        state.clock.now(),
+    )
+    .await
+    .map_err(members::refused)?;
+    tagged(&Member::from(changed))
 }

@@ -1,12 +1,21 @@
 //! `POST /v1/tenants/{tenant}/runs/{run}/cancel`.
 
-use axum::extract::{Path, State};
+use axum::{
+    extract::{Path, State},
+    http::StatusCode,
+    response::Response,
+};
 
 use crate::{
     app::AppState,
     auth::rights::need,
     cluster::version,
-    http::{access::In, error::ApiError, request_id::RequestId},
+    http::{
+        access::In,
+        error::ApiError,
+        once::{Bare, IdempotencyKey},
+        request_id::RequestId,
+    },
     routes::tenants::{
         resources::{self, Asked},
         runs::{self, Run},
@@ -22,7 +31,8 @@ use crate::{
     tag = "runs",
     params(
         ("tenant" = String, Path, description = "The tenant's name."),
-        ("run" = String, Path, description = "The run's name.")
+        ("run" = String, Path, description = "The run's name."),
+        IdempotencyKey
     ),
     responses((status = 200, description = "Its end is asked for.", body = Run)),
     security(("access_token" = ["runs:write"]), ("api_key" = ["runs:write"]), ("session" = []))
@@ -32,7 +42,8 @@ pub async fn cancel(
     RequestId(request_id): RequestId,
     access: In<need::RunsWrite>,
     path: Path<(String, String)>,
-) -> Result<axum::Json<Run>, ApiError> {
+    Bare(claim): Bare,
+) -> Result<Response, ApiError> {
     let Path((_, name)) = path;
     let (cluster, namespace, run) = runs::find(&state, &access, &name).await?;
     let asked = Asked {
@@ -44,5 +55,6 @@ pub async fn cancel(
     resources::record(&state, &access, asked).await?;
     let run = cluster.cancel_run(&namespace, &run).await?;
     runs::wrote(&state, &access, version(&run)).await?;
-    Ok(axum::Json(Run::from(run)))
+    let tx = state.database.tenant(access.tenant).await?;
+    claim.commit(tx, StatusCode::OK, &Run::from(run)).await
 }

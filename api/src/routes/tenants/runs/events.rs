@@ -8,6 +8,8 @@ use futures::StreamExt as _;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
+use tracing::Instrument as _;
+
 use crate::{
     app::AppState,
     auth::rights::need,
@@ -38,24 +40,27 @@ pub async fn events(State(state): State<AppState>, access: In<need::RunsRead>) -
     let (cluster, namespace) = resources::place(&state, &access).await?;
     let mut changes = Box::pin(cluster.changes(&namespace));
     let (send, receive) = mpsc::channel(WAITING);
-    tokio::spawn(async move {
-        let telling = async {
-            let mut next = event(Change::Missed);
-            while send.send(next).await.is_ok() {
-                match changes.next().await {
-                    Some(change) => next = event(change),
-                    None => return,
+    tokio::spawn(
+        async move {
+            let telling = async {
+                let mut next = event(Change::Missed);
+                while send.send(next).await.is_ok() {
+                    match changes.next().await {
+                        Some(change) => next = event(change),
+                        None => return,
+                    }
                 }
+            };
+            // Whatever ends first ends the stream.
+            tokio::select! {
+                () = telling => {}
+                () = access.lost(&state) => {}
+                () = state.stopping() => {}
+                () = send.closed() => {}
             }
-        };
-        // Whatever ends first ends the stream.
-        tokio::select! {
-            () = telling => {}
-            () = access.lost(&state) => {}
-            () = state.stopping() => {}
-            () = send.closed() => {}
         }
-    });
+        .in_current_span(),
+    );
     Ok(sse::of(receive))
 }
 

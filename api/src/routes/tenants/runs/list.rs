@@ -11,6 +11,9 @@ use crate::{
     routes::tenants::{resources, runs::Run},
 };
 
+/// The states of a run.
+const STATES: [&str; 4] = ["pending", "running", "succeeded", "failed"];
+
 /// Which runs.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -23,6 +26,9 @@ pub struct Which {
     page_token: Option<String>,
     /// Only runs with these labels, as Kubernetes selects them: `team=search,stage!=test`.
     labels: Option<String>,
+    /// Only runs in this state. A page may then have fewer than `limit`, or none, and there are more as long as it has a `next_page_token`.
+    #[param(example = "running")]
+    state: Option<String>,
 }
 
 /// A page of runs.
@@ -49,12 +55,24 @@ pub async fn list(
     Query(which): Query<Which>,
 ) -> Result<axum::Json<Runs>, ApiError> {
     let limit = parse::limit(which.limit)?;
+    if which
+        .state
+        .as_ref()
+        .is_some_and(|state| !STATES.contains(&state.as_str()))
+    {
+        return Err(ApiError::invalid("state", format!("write {}", STATES.join(", "))));
+    }
     let (cluster, namespace) = resources::place(&state, &access).await?;
     let page = cluster
         .list_runs(&namespace, limit, which.page_token.as_deref(), which.labels.as_deref())
         .await?;
     Ok(axum::Json(Runs {
-        runs: page.items.into_iter().map(Run::from).collect(),
+        runs: page
+            .items
+            .into_iter()
+            .map(Run::from)
+            .filter(|run| which.state.as_ref().is_none_or(|state| run.state == state))
+            .collect(),
         next_page_token: page.next,
     }))
 }

@@ -8,6 +8,7 @@ use crds::sandbox_run::SandboxRun;
 use futures::{Stream, StreamExt as _, stream};
 use serde::Deserialize;
 use tokio::sync::mpsc;
+use tracing::Instrument as _;
 use utoipa::IntoParams;
 
 use crate::{
@@ -68,14 +69,17 @@ pub async fn log(
     let (cluster, namespace, run) = runs::read(&state, &access, &name).await?;
     let (send, receive) = mpsc::channel(WAITING);
     let reading = read(cluster, namespace, run, which, send);
-    tokio::spawn(async move {
-        // Whatever ends first ends the stream.
-        tokio::select! {
-            () = reading => {}
-            () = access.lost(&state) => {}
-            () = state.stopping() => {}
+    tokio::spawn(
+        async move {
+            // Whatever ends first ends the stream.
+            tokio::select! {
+                () = reading => {}
+                () = access.lost(&state) => {}
+                () = state.stopping() => {}
+            }
         }
-    });
+        .in_current_span(),
+    );
     Ok(sse::of(receive))
 }
 
