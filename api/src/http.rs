@@ -14,6 +14,7 @@ pub mod form;
 pub mod json;
 pub mod layers;
 pub mod limits;
+pub mod lingering;
 pub mod merge;
 pub mod named;
 pub mod once;

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use axum::{
     extract::{Request, State},
     http::{HeaderValue, header},
@@ -19,6 +19,7 @@ use axum::{
     response::Response,
     serve::ListenerExt as _,
 };
+use listenfd::ListenFd;
 use telemetry::{
     admin::{self, Health},
     logging::chain,
@@ -145,7 +146,10 @@ pub async fn serve(config: &Config, jobs: bool) -> Result<()> {
         .map(Certificate::read)
         .transpose()?
         .map(Arc::new);
-    let listener = bind(config.http.address, "http.address").await?;
+    let listener = match handed_over()? {
+        Some(listener) => listener,
+        None => bind(config.http.address, "http.address").await?,
+    };
     let address = listener.local_addr()?;
     let needed = async {
         until_database(&state).await?;
@@ -260,6 +264,18 @@ async fn look_at_redis(state: &AppState) -> Result<()> {
             Ok(())
         }
     }
+}
+
+/// The socket that whoever started this process listens on already, and hands over as systemd does (`sd_listen_fds(3)`).
+fn handed_over() -> Result<Option<TcpListener>> {
+    let taken = || {
+        let Some(listener) = ListenFd::from_env().take_tcp_listener(0)? else {
+            return Ok(None);
+        };
+        listener.set_nonblocking(true)?;
+        TcpListener::from_std(listener).map(Some)
+    };
+    taken().map_err(|error: io::Error| anyhow!("LISTEN_FDS: the first socket cannot be listened on: {error}"))
 }
 
 async fn bind(address: SocketAddr, setting: &'static str) -> Result<TcpListener> {

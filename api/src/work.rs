@@ -28,10 +28,13 @@ use crate::{
     },
 };
 
-/// How long a job may take before somebody else takes it.
-const LEASE: SignedDuration = SignedDuration::from_secs(60);
+/// How long nothing is heard of a worker before somebody else takes its job.
+const LEASE: SignedDuration = SignedDuration::from_secs(15);
 
-/// How long a job is let run: it has ended before its lease does.
+/// How often a worker says that it is still at a job.
+const RENEW: Duration = Duration::from_secs(5);
+
+/// How long a job is let run.
 const TIME: Duration = Duration::from_secs(45);
 
 /// How often is looked without being told.
@@ -190,9 +193,14 @@ impl Worker {
     }
 
     async fn work(&self, job: Held) {
-        let done = match tokio::time::timeout(TIME, self.perform(&job)).await {
-            Ok(done) => done,
-            Err(_) => Err(JobError::Later("it took too long".to_owned())),
+        let done = tokio::select! {
+            done = tokio::time::timeout(TIME, self.perform(&job)) => {
+                done.unwrap_or_else(|_| Err(JobError::Later("it took too long".to_owned())))
+            }
+            () = self.lost(&job) => {
+                info!(job.kind, job.position, "a job is somebody else's by now, and left to them");
+                return;
+            }
         };
         let pool = self.state.database.pool();
         let now = self.state.clock.now();
@@ -228,6 +236,24 @@ impl Worker {
                 error = chain(&error),
                 "the end of a job was not stored; it is done again"
             );
+        }
+    }
+
+    /// Keeps the lease of a job; ends when it is lost. A database that does not answer loses it by and by.
+    async fn lost(&self, job: &Held) {
+        let pool = self.state.database.pool();
+        loop {
+            tokio::time::sleep(RENEW).await;
+            match jobs::renew(pool, job, LEASE, self.state.clock.now()).await {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => warn!(
+                    job.kind,
+                    job.position,
+                    error = chain(&error),
+                    "the lease of a job was not renewed"
+                ),
+            }
         }
     }
 

@@ -3,6 +3,9 @@
 mod audit;
 mod flush;
 mod identity;
+mod jobs;
+mod logins;
+mod logs;
 mod metrics;
 mod paging;
 mod pool;

@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::json;
 use support::{
-    api::{Agent, Cable, Redis, Service, command, database, migrate, run, settings},
+    api::{Agent, Cable, Redis, Service, Socket, command, database, migrate, run, settings},
     wait,
 };
 use tokio::{
@@ -89,6 +89,48 @@ async fn asked_to_stop_under_load_it_fails_no_request() {
     })
     .await;
     assert_eq!(service.ended().await, Some(0));
+}
+
+/// AP-12: another process takes over at the same address, and nobody is turned away.
+#[tokio::test]
+async fn another_process_takes_the_port_over() {
+    let database = database().await;
+    migrate(&database).await;
+    let settings = settings(&database);
+    let socket = Socket::bind();
+    let mut old = Service::start_at(&socket, &settings).await;
+    let token = Agent::register(&old.client, "scout").await.token(&old.client).await;
+    let (answered, done) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let load = async |_: usize| {
+        while !done.load(Ordering::Relaxed) {
+            // Each comes by a connection of its own.
+            let answer = old.client.fresh().get("/v1/me", Some(&token)).await;
+            assert_eq!(answer.status, 200, "{:?}", answer.body);
+            answered.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    let more = async |what: &str| {
+        let last = answered.load(Ordering::Relaxed);
+        wait::until_true(what, async || answered.load(Ordering::Relaxed) > last + 100).await;
+    };
+    let takeover = async {
+        more("there is load").await;
+        let new = Service::start_at(&socket, &settings).await;
+        more("both answer").await;
+        old.terminate();
+        wait::until_true("it has ended", async || {
+            old.admin.try_send(old.admin.reading("/healthz", None)).await.is_err()
+        })
+        .await;
+        more("the new one answers").await;
+        done.store(true, Ordering::Relaxed);
+        new
+    };
+    let (_new, _) = wait::soon("the load ends", async {
+        tokio::join!(takeover, futures::future::join_all((0..8).map(load)))
+    })
+    .await;
+    assert_eq!(old.ended().await, Some(0));
 }
 
 /// Both start at once on a machine that starts: the service waits, and is not started over and over.

@@ -2,6 +2,7 @@
 //! request to a run's answer, and what others may see of it.
 
 mod audit;
+mod cut;
 mod installed;
 mod kubectl;
 mod linked;

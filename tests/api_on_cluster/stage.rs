@@ -201,7 +201,7 @@ impl Stage {
 }
 
 /// A kubeconfig with the service account that the chart makes for the API, so that the tests prove its rights.
-async fn identity(admin: &kube::Client) -> String {
+pub async fn identity(admin: &kube::Client) -> String {
     let accounts: Api<ServiceAccount> = Api::namespaced(admin.clone(), "pinfold-system");
     let request = TokenRequest {
         metadata: ObjectMeta::default(),

@@ -17,6 +17,8 @@ mod cores;
 mod fakes;
 #[path = "bench/idle.rs"]
 mod idle;
+#[path = "bench/jobs.rs"]
+mod jobs;
 #[path = "bench/objects.rs"]
 mod objects;
 #[path = "bench/place.rs"]

@@ -4,6 +4,7 @@ mod browser;
 mod jose;
 mod oauth;
 mod schemathesis;
+mod smtp;
 
 use std::{env, path::PathBuf};
 

@@ -3,8 +3,10 @@
 
 use futures::future::join_all;
 use serde_json::json;
-use support::api::{Agent, Person, Service, database, migrate, settings};
+use sqlx::{Connection as _, PgConnection};
+use support::api::{Agent, Client, Person, Service, database, migrate, settings};
 use tempfile::TempDir;
+use url::Url;
 
 use super::tool;
 
@@ -52,21 +54,62 @@ impl World {
         let owner = Person::sign_up(client, &mail, "ada@example.com").await;
         let made = owner.post(client, "/v1/tenants", &json!({"name": "acme"})).await;
         assert_eq!(made.status, 201, "{:?}", made.body);
-        let viewer = Person::invited(client, &mail, &owner, "acme", "bob@example.com", "viewer").await;
+        let mut parts = vec![("owner", of(&owner)), ("stranger", Vec::new())];
+        for role in ["admin", "developer", "billing", "viewer"] {
+            let email = format!("{role}@example.com");
+            parts.push((
+                role,
+                of(&Person::invited(client, &mail, &owner, "acme", &email, role).await),
+            ));
+        }
+        let root = Person::sign_up(client, &mail, "root@example.com").await;
+        make_admin(&database, &root).await;
+        parts.push(("who runs the platform", of(&root)));
         let key = json!({"name": "ci", "kind": "tenant", "scopes": ["runs:read", "runs:write", "tenant:read", "agents:read"]});
         let key = owner.post(client, "/v1/tenants/acme/api-keys", &key).await;
         let key = key.body["secret"].as_str().expect("a key").to_owned();
         let agent = Agent::of_person(&owner, client, "acme", "scout").await;
         let agent = agent.token(client).await;
-        let parts = vec![
-            ("owner", of(&owner)),
-            ("viewer", of(&viewer)),
+        let own = client_token(client, &owner).await;
+        parts.extend([
             ("agent", vec![("Authorization", format!("Bearer {agent}"))]),
+            ("OAuth client", vec![("Authorization", format!("Bearer {own}"))]),
             ("API key", vec![("X-API-Key", key)]),
-            ("stranger", Vec::new()),
-        ];
+        ]);
         Self { service, parts }
     }
+}
+
+/// A token of a client on its own.
+async fn client_token(client: &Client, owner: &Person) -> String {
+    let metadata = json!({
+        "client_name": "Build board", "grant_types": ["client_credentials"], "token_endpoint_auth_method": "client_secret_post",
+        "scope": "runs:read runs:write templates:read tenant:read agents:read",
+    });
+    let made = owner.post(client, "/v1/tenants/acme/clients", &metadata).await;
+    assert_eq!(made.status, 201, "{:?}", made.body);
+    let text = |name: &str| made.body[name].as_str().expect("a text").to_owned();
+    let (id, secret) = (text("client_id"), text("client_secret"));
+    let form = [
+        ("grant_type", "client_credentials"),
+        ("client_id", id.as_str()),
+        ("client_secret", secret.as_str()),
+    ];
+    let issued = client.form("/oauth/token", &form).await;
+    assert_eq!(issued.status, 200, "{:?}", issued.body);
+    issued.body["access_token"].as_str().expect("a token").to_owned()
+}
+
+async fn make_admin(database: &Url, person: &Person) {
+    let mut connection = PgConnection::connect(database.as_str())
+        .await
+        .expect("connect to PostgreSQL");
+    let done = sqlx::query("UPDATE overseers SET platform_admin = true WHERE id = $1::uuid")
+        .bind(&person.id)
+        .execute(&mut connection)
+        .await
+        .expect("make an administrator");
+    assert_eq!(done.rows_affected(), 1);
 }
 
 fn of(person: &Person) -> Vec<(&'static str, String)> {

@@ -21,7 +21,7 @@ pub const ADDRESS: Setting = Setting {
     names: &["PINFOLD_HTTP_ADDRESS"],
     default: Some("127.0.0.1:8080"),
     secret: false,
-    about: "Address and port on which the API listens.",
+    about: "Address and port on which the API listens, unless whoever starts it hands a socket over (`LISTEN_FDS`).",
 };
 
 /// The port for the platform's questions.

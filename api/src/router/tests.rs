@@ -1,5 +1,7 @@
 //! The route table, and what is said of it.
 
+mod foreign;
+
 use std::{collections::BTreeSet, fs, path::Path};
 
 use axum::{

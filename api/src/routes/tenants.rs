@@ -29,7 +29,7 @@ pub mod templates;
 pub mod update;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// A tenant.
 #[derive(Debug, Serialize, ToSchema)]

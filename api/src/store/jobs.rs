@@ -114,6 +114,21 @@ pub async fn take(pool: &PgPool, most: i64, lease: SignedDuration, now: Timestam
         .collect())
 }
 
+/// Whoever is at a job holds it for longer. False if the lease was lost.
+pub async fn renew(pool: &PgPool, job: &Held, lease: SignedDuration, now: Timestamp) -> Result<bool, StoreError> {
+    let until = now.checked_add(lease).unwrap_or(Timestamp::MAX);
+    let renewed = sqlx::query!(
+        "UPDATE jobs SET leased_until = $3 WHERE position = $1 AND epoch = $2",
+        job.position,
+        job.epoch,
+        until.to_sqlx() as _,
+    )
+    .execute(pool)
+    .await
+    .map_err(|source| StoreError::new("hold a job for longer", source))?;
+    Ok(renewed.rows_affected() == 1)
+}
+
 /// A job is done. False if the lease was lost: then somebody else does it again.
 pub async fn finish(pool: &PgPool, job: &Held) -> Result<bool, StoreError> {
     let done = sqlx::query!(

@@ -23,10 +23,11 @@ use tokio::{process::Command, sync::mpsc};
 
 use super::{
     cores::{self, MEASURED, REST},
+    jobs,
     place::{Bench, DEADLINE, create, until},
     process::Process,
     report::{Row, milliseconds, quantile},
-    revocations,
+    revocations::{self, Place, Way},
 };
 
 const ROUNDS: usize = 5;
@@ -39,20 +40,21 @@ const PER_SECOND: u32 = 500;
 const OPEN_LOOP: Duration = Duration::from_secs(20);
 
 pub(crate) async fn measure(bench: &Bench, rows: &mut Vec<Row>) -> Result<()> {
-    let stage = Stage::new().await?;
+    let mut stage = Stage::new().await?;
     let service = stage.start(rows).await?;
     let server = Process::of_id(service.process_id().context("the service has ended")?);
     rows.push(Row::new("API: memory of an idle replica", server.rss()?, "MiB RSS").at_most(40.0));
     verifications(rows).await?;
     tokens(&service.client, &server, rows).await?;
     bound_tokens(&stage, &service.client, &server, rows).await?;
-    reads(bench, &stage, &service, &server, rows).await
+    reads(bench, &mut stage, &service, &server, rows).await?;
+    jobs::measure(rows).await
 }
 
 /// What the service stands on.
 pub(crate) struct Stage {
     folder: TempDir,
-    _redis: Redis,
+    redis: Redis,
     settings: BTreeMap<&'static str, String>,
 }
 
@@ -80,7 +82,7 @@ impl Stage {
         ]);
         Ok(Self {
             folder,
-            _redis: redis,
+            redis,
             settings,
         })
     }
@@ -201,7 +203,13 @@ where
 }
 
 /// One run of a thousand, at a steady rate whatever the answers take.
-async fn reads(bench: &Bench, stage: &Stage, service: &Service, server: &Process, rows: &mut Vec<Row>) -> Result<()> {
+async fn reads(
+    bench: &Bench,
+    stage: &mut Stage,
+    service: &Service,
+    server: &Process,
+    rows: &mut Vec<Row>,
+) -> Result<()> {
     let client = &service.client;
     let owner = Person::sign_up(client, &stage.mail(), "bench@pinfold.test").await;
     let tenant = format!("bench-{:08x}", rand::random::<u32>());
@@ -267,7 +275,43 @@ async fn reads(bench: &Bench, stage: &Stage, service: &Service, server: &Process
         .at_most(120.0),
     );
     let other = Service::start(&stage.settings).await;
-    revocations::measure(stage, client, &other.client, &owner, &tenant, rows).await
+    let place = Place {
+        stage: &*stage,
+        one: client,
+        two: &other.client,
+        owner: &owner,
+        tenant: &tenant,
+    };
+    revocations::measure(place, Way::Redis, rows).await?;
+    let mut alone = stage.settings.clone();
+    alone.remove("REDIS_URL");
+    let (one, two) = (Service::start(&alone).await, Service::start(&alone).await);
+    let place = Place {
+        one: &one.client,
+        two: &two.client,
+        ..place
+    };
+    revocations::measure(place, Way::Database, rows).await?;
+    drop((one, two, other));
+    let with = quantile(&tails, 50);
+    stage.redis.kill().await;
+    let mut without = Vec::new();
+    for _ in 0..ROUNDS {
+        let (client, path, token) = (client.fresh(), path.clone(), token.clone());
+        let times = on_the_other_core(move || steady(client, path, token)).await??;
+        without.push(quantile(&times, 99));
+    }
+    let without = quantile(&without, 50);
+    rows.push(
+        Row::new(
+            "API: GET of a run after Redis is gone, p99 to p99 before, medians of 5",
+            without / with,
+            "times",
+        )
+        .at_most(2.0)
+        .note(format!("{without:.2} to {with:.2} ms")),
+    );
+    Ok(())
 }
 
 /// The times of all answers, each from when its request was due.

@@ -12,4 +12,4 @@ pub use client::{Agent, Answer, Client, registration};
 pub use oauth_client::OAuthClient;
 pub use people::{PASSWORD, Person, link, secret};
 pub use redis::Redis;
-pub use service::{ISSUER, Service, command, database, migrate, run, settings};
+pub use service::{ISSUER, Service, Socket, Worker, command, database, migrate, run, settings};

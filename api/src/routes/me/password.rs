@@ -29,7 +29,7 @@ pub struct Passwords {
     #[schema(example = "the password until now", format = Password, max_length = 1024)]
     current_password: String,
     /// The password as it is to be: 12 characters or more.
-    #[schema(example = "correct horse battery staple", format = Password, min_length = 12, max_length = 1024)]
+    #[schema(example = "a long password of your own", format = Password, min_length = 12, max_length = 1024)]
     password: String,
 }
 

@@ -37,7 +37,7 @@ impl std::fmt::Debug for RecoveryCodes {
 #[schema(as = RecoveryCodeRenewal)]
 pub struct Renewal {
     /// The account's password, if it has one.
-    #[schema(example = "correct horse battery staple", format = Password, max_length = 1024)]
+    #[schema(example = "a long password of your own", format = Password, max_length = 1024)]
     current_password: Option<String>,
 }
 

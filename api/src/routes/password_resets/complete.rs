@@ -24,7 +24,7 @@ pub struct Reset {
     #[schema(example = "FvAKd7FzQkGzFkUAoV6H1T2oG0sY0o1cQe9mA1cXh2E", max_length = 128)]
     pub(in crate::routes) token: String,
     /// The new password: 12 characters or more.
-    #[schema(example = "correct horse battery staple", format = Password, min_length = 12, max_length = 1024)]
+    #[schema(example = "a long password of your own", format = Password, min_length = 12, max_length = 1024)]
     password: String,
 }
 

@@ -22,6 +22,9 @@ use crate::{
     service::login::{self, Attempt, Refused},
 };
 
+/// The longest that a code is written.
+const CODE: usize = 64;
+
 /// What a person shows.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -31,7 +34,7 @@ pub struct Credentials {
     #[schema(example = "ada@example.com", format = "email", max_length = 254)]
     pub(in crate::routes) email: String,
     /// The password.
-    #[schema(example = "correct horse battery staple", format = Password, max_length = 1024)]
+    #[schema(example = "a long password of your own", format = Password, max_length = 1024)]
     password: String,
     /// Where the person has a second factor: six digits of the authenticator, or a recovery code.
     #[schema(example = "123456", max_length = 64)]
@@ -80,6 +83,9 @@ async fn attempt(
     shown: Credentials,
 ) -> Result<impl IntoResponse + use<>, ApiError> {
     let email = parse::email(&shown.email)?;
+    if shown.code.as_ref().is_some_and(|code| code.len() > CODE) {
+        return Err(ApiError::invalid("code", "write the six digits, or a recovery code"));
+    }
     let attempt = Attempt {
         email: &email,
         password: shown.password,

@@ -39,7 +39,7 @@ pub struct Account {
     #[schema(example = "Ada Lovelace", min_length = 1, max_length = 100)]
     pub(in crate::routes) name: String,
     /// The password: 12 characters or more.
-    #[schema(example = "correct horse battery staple", format = Password, min_length = 12, max_length = 1024)]
+    #[schema(example = "a long password of your own", format = Password, min_length = 12, max_length = 1024)]
     password: String,
 }
 

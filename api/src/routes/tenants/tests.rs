@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use crate::testing::{Answer, PASSWORD, TestAgent, TestApp, TestPerson, borrowed, logged_in, token_of};
 
-pub(super) async fn post(app: &TestApp, person: &TestPerson, path: &str, body: &Value) -> Answer {
+pub(crate) async fn post(app: &TestApp, person: &TestPerson, path: &str, body: &Value) -> Answer {
     app.as_person(Method::POST, path, person, Some(body)).await
 }
 
@@ -11,13 +11,13 @@ pub(super) async fn get(app: &TestApp, person: &TestPerson, path: &str) -> Answe
     app.as_person(Method::GET, path, person, None).await
 }
 
-pub(super) async fn made(app: &TestApp, owner: &TestPerson, name: &str) {
+pub(crate) async fn made(app: &TestApp, owner: &TestPerson, name: &str) {
     let answer = post(app, owner, "/v1/tenants", &json!({"name": name})).await;
     assert_eq!(answer.status, 201, "{:?}", answer.body);
 }
 
 /// Somebody who was invited, with an account, and has accepted.
-pub(super) async fn joined(app: &TestApp, inviter: &TestPerson, tenant: &str, email: &str, role: &str) -> TestPerson {
+pub(crate) async fn joined(app: &TestApp, inviter: &TestPerson, tenant: &str, email: &str, role: &str) -> TestPerson {
     let person = app.person(email).await;
     let path = format!("/v1/tenants/{tenant}/invitations");
     let sent = post(app, inviter, &path, &json!({"email": email, "role": role})).await;

@@ -282,6 +282,22 @@ impl Agent {
             .await
     }
 
+    /// Adds another key to the agent whose token this is.
+    pub async fn add_key(&self, client: &Client, token: &str) {
+        let pair = Ed25519KeyPair::generate().expect("a key");
+        let public_key = URL_SAFE_NO_PAD.encode(pair.public_key());
+        let now = jiff::Timestamp::now().as_second();
+        let message = format!(
+            "pinfold-agent-key-v1\0{}\0{}\0{public_key}\0{now}",
+            self.issuer, self.id
+        );
+        let body = json!({
+            "public_key": public_key, "signed_at": now, "signature": URL_SAFE_NO_PAD.encode(pair.sign(message.as_bytes())),
+        });
+        let added = client.with_token("POST", "/v1/me/keys", token, Some(&body)).await;
+        assert_eq!(added.status, StatusCode::CREATED, "{:?}", added.body);
+    }
+
     /// A token.
     pub async fn token(&self, client: &Client) -> String {
         let answer = self.prove(client).await;

@@ -3,11 +3,16 @@
 use std::{
     collections::BTreeMap,
     env,
+    net::TcpListener,
+    os::fd::AsRawFd as _,
     path::PathBuf,
     process::{Output, Stdio},
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::{
+    io::{FdFlags, fcntl_setfd},
+    process::{Pid, Signal, kill_process},
+};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use tokio::{
@@ -62,8 +67,12 @@ fn program() -> PathBuf {
 /// The program with these settings and no others; it ends with the test.
 pub fn command(arguments: &[&str], settings: &BTreeMap<&'static str, String>) -> Command {
     let mut command = Command::new(program());
+    command.args(arguments);
+    with(command, settings)
+}
+
+fn with(mut command: Command, settings: &BTreeMap<&'static str, String>) -> Command {
     command
-        .args(arguments)
         .env_clear()
         .envs(settings)
         .stdin(Stdio::null())
@@ -97,19 +106,24 @@ impl Service {
 
     /// Starts a replica and waits until it says where it listens.
     pub async fn start(settings: &BTreeMap<&'static str, String>) -> Self {
-        let mut process = command(&["serve"], settings)
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("start the service");
-        let (sender, log) = watch::channel(Vec::new());
-        let mut lines = BufReader::new(process.stderr.take().expect("its log")).lines();
-        tokio::spawn(async move {
-            while let Ok(Some(line)) = lines.next_line().await {
-                let line = serde_json::from_str(&line).unwrap_or(Value::String(line));
-                sender.send_modify(|all| all.push(line));
-            }
-        });
+        Self::started(&["serve"], settings).await
+    }
+
+    /// The same of one that leaves the jobs to others.
+    pub async fn start_without_jobs(settings: &BTreeMap<&'static str, String>) -> Self {
+        Self::started(&["serve", "--no-jobs"], settings).await
+    }
+
+    /// Starts a replica that is given a socket to listen on.
+    pub async fn start_at(socket: &Socket, settings: &BTreeMap<&'static str, String>) -> Self {
+        Self::of(logged(socket.command(settings))).await
+    }
+
+    async fn started(arguments: &[&str], settings: &BTreeMap<&'static str, String>) -> Self {
+        Self::of(logged(command(arguments, settings))).await
+    }
+
+    async fn of((process, log): (Child, watch::Receiver<Vec<Value>>)) -> Self {
         let serving = line(&log, "the service listens", |l| l["message"] == "serving").await;
         let client = |name: &str| Client::new(serving[name].as_str().expect("an address"));
         Self {
@@ -123,6 +137,11 @@ impl Service {
     /// Waits for a line of the log.
     pub async fn logged(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         line(&self.log, what, wanted).await
+    }
+
+    /// The lines of the log; one that is no JSON is a text.
+    pub fn lines(&self) -> Vec<Value> {
+        self.log.borrow().clone()
     }
 
     /// The whole log as text.
@@ -147,6 +166,63 @@ impl Service {
         let ended = wait::soon("the service ends", self.process.wait()).await;
         ended.expect("wait for the service").code()
     }
+}
+
+/// A process that does the jobs.
+#[derive(Debug)]
+pub struct Worker(Child);
+
+impl Worker {
+    /// Starts one and waits until it works.
+    pub async fn start(settings: &BTreeMap<&'static str, String>) -> Self {
+        let (process, log) = logged(command(&["work"], settings));
+        line(&log, "the worker works", |l| l["message"] == "working").await;
+        Self(process)
+    }
+
+    /// Ends it as a machine does that loses power.
+    pub async fn kill(&mut self) {
+        wait::soon("the worker ends", self.0.kill()).await.expect("kill it");
+    }
+}
+
+/// A socket that several processes listen on, as systemd hands one over.
+#[derive(Debug)]
+pub struct Socket(TcpListener);
+
+impl Socket {
+    /// One on loopback that outlives who listens on it.
+    pub fn bind() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("listen");
+        // Programs that are started have it as well.
+        fcntl_setfd(&listener, FdFlags::empty()).expect("keep it open");
+        Self(listener)
+    }
+
+    fn command(&self, settings: &BTreeMap<&'static str, String>) -> Command {
+        let mut command = Command::new("bash");
+        let script = format!("LISTEN_FDS=1 LISTEN_PID=$$ exec \"$0\" serve 3<&{}", self.0.as_raw_fd());
+        command.args(["-c", &script]).arg(program());
+        with(command, settings)
+    }
+}
+
+/// The program, and what it logs.
+fn logged(mut command: Command) -> (Child, watch::Receiver<Vec<Value>>) {
+    let mut process = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("start the program");
+    let (sender, log) = watch::channel(Vec::new());
+    let mut lines = BufReader::new(process.stderr.take().expect("its log")).lines();
+    tokio::spawn(async move {
+        while let Ok(Some(line)) = lines.next_line().await {
+            let line = serde_json::from_str(&line).unwrap_or(Value::String(line));
+            sender.send_modify(|all| all.push(line));
+        }
+    });
+    (process, log)
 }
 
 async fn line(log: &watch::Receiver<Vec<Value>>, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {

@@ -2,9 +2,13 @@ use axum::{
     body::Body,
     http::{Request, header},
 };
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-use crate::testing::{Answer, TestApp};
+use crate::{
+    auth::jws,
+    testing::{Answer, TestApp},
+};
 
 fn refused() -> Value {
     json!({
@@ -69,6 +73,57 @@ async fn without_a_token_one_is_nobody() {
     is_refused(&with(&["Bearer ".to_owned()]).await, INVALID);
     is_refused(&with(&[format!("Bearer  {token}")]).await, INVALID);
     is_refused(&with(&[format!("Bearer {token}.")]).await, INVALID);
+}
+
+/// Case 5: whatever a header says of the key, nobody else's is looked for.
+#[tokio::test]
+async fn a_key_that_is_named_otherwise_proves_nothing() {
+    let app = TestApp::start().await;
+    let agent = app.agent().await;
+    let token = app.token(&agent).await;
+    let parts: Vec<&str> = token.split('.').collect();
+    let header: Value = serde_json::from_slice(&jws::decode(parts[0]).unwrap()).unwrap();
+    let forge = |kid: Value| {
+        let mut forged = header.clone();
+        forged["kid"] = kid;
+        let forged = URL_SAFE_NO_PAD.encode(forged.to_string());
+        // An agent's own signature, which is good for what it is of.
+        let signed = format!("{forged}.{}", parts[1]);
+        [
+            format!("{signed}.{}", parts[2]),
+            format!("{signed}.{}", agent.sign(signed.as_bytes())),
+        ]
+    };
+    let kids = [
+        json!("' OR '1'='1' --"),
+        json!("../../../../etc/passwd"),
+        json!("/dev/null"),
+        json!("\u{0}"),
+        json!("k".repeat(10_000)),
+        json!(""),
+        json!(agent.key_id),
+        json!(agent.id),
+        json!(null),
+        json!(7),
+        json!([header["kid"]]),
+        json!({"kid": header["kid"]}),
+    ];
+    for kid in kids {
+        for forged in forge(kid.clone()) {
+            is_refused(&app.get("/v1/me", Some(&forged)).await, INVALID);
+        }
+    }
+    // The right name with a signature that is another key's.
+    is_refused(
+        &app.get("/v1/me", Some(&forge(header["kid"].clone())[1])).await,
+        INVALID,
+    );
+    let mut without = header.clone();
+    without.as_object_mut().unwrap().remove("kid");
+    let without = URL_SAFE_NO_PAD.encode(without.to_string());
+    let unnamed = format!("{without}.{}.{}", parts[1], parts[2]);
+    is_refused(&app.get("/v1/me", Some(&unnamed)).await, INVALID);
+    assert_eq!(app.get("/v1/me", Some(&token)).await.status, 200);
 }
 
 #[tokio::test]

@@ -33,7 +33,7 @@ pub struct Wanted {
     /// What `toJSON` of the browser's credential gives.
     pub(in crate::routes) credential: PasskeyRegistration,
     /// The account's password, if it has one.
-    #[schema(example = "correct horse battery staple", format = Password, max_length = 1024)]
+    #[schema(example = "a long password of your own", format = Password, max_length = 1024)]
     pub(in crate::routes) current_password: Option<String>,
 }
 

@@ -27,7 +27,7 @@ use crate::{
 #[schema(as = PasskeyRemoval)]
 pub struct Removal {
     /// The account's password, if it has one.
-    #[schema(example = "correct horse battery staple", format = Password, max_length = 1024)]
+    #[schema(example = "a long password of your own", format = Password, max_length = 1024)]
     current_password: Option<String>,
 }
 

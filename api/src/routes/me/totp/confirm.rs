@@ -25,7 +25,7 @@ pub struct Confirmation {
     #[schema(example = "123456", max_length = 64)]
     code: String,
     /// The account's password, if it has one.
-    #[schema(example = "correct horse battery staple", format = Password, max_length = 1024)]
+    #[schema(example = "a long password of your own", format = Password, max_length = 1024)]
     current_password: Option<String>,
 }
 
