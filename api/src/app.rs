@@ -18,8 +18,16 @@ use crate::{
     metrics::Metrics,
     redis::Redis,
     service::{
-        bell::Bell, hashing::Hashing, keyring::Keyring, limiter::Counting, replay::Replay, second_factor,
-        sign_up::Place, standing::Standing, throttle::Throttle, tokens::Maker,
+        bell::Bell,
+        hashing::Hashing,
+        keyring::Keyring,
+        limiter::Counting,
+        replay::Replay,
+        second_factor,
+        sign_up::Place,
+        standing::Standing,
+        throttle::{Throttle, Trier},
+        tokens::Maker,
     },
     store::Database,
 };
@@ -207,12 +215,13 @@ impl AppState {
         }
     }
 
-    /// What second factors are judged with.
+    /// What second factors of who is logged in are judged with.
     pub fn second_factors(&self) -> second_factor::Judge<'_> {
         second_factor::Judge {
             database: &self.database,
             master: &self.master,
             throttle: &self.throttle,
+            trier: Trier::Oneself,
         }
     }
 

@@ -12,7 +12,11 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::SignedDuration;
 use telemetry::logging::chain;
-use tokio::{sync::Semaphore, task::JoinSet};
+use tokio::{
+    sync::Semaphore,
+    task::JoinSet,
+    time::{Instant, timeout_at},
+};
 use tracing::{error, info, warn};
 
 use crate::{
@@ -239,13 +243,16 @@ impl Worker {
         }
     }
 
-    /// Keeps the lease of a job; ends when it is lost. A database that does not answer loses it by and by.
+    /// Keeps the lease of a job; ends when it is lost, or may be, because the database was not heard for as long.
     async fn lost(&self, job: &Held) {
         let pool = self.state.database.pool();
+        let mut until = Instant::now() + LEASE.unsigned_abs();
         loop {
             tokio::time::sleep(RENEW).await;
-            match jobs::renew(pool, job, LEASE, self.state.clock.now()).await {
-                Ok(true) => {}
+            let asked = Instant::now();
+            let renewed = timeout_at(until, jobs::renew(pool, job, LEASE, self.state.clock.now()));
+            match renewed.await.unwrap_or(Ok(false)) {
+                Ok(true) => until = asked + LEASE.unsigned_abs(),
                 Ok(false) => return,
                 Err(error) => warn!(
                     job.kind,

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use fault_proxy::FaultProxy;
 use http_body_util::Full;
 use hyper::{Request, body::Bytes};
 use serde_json::{Value, json};
@@ -11,7 +10,10 @@ use support::{
     cluster, wait,
 };
 
-use crate::stage::{Stage, identity, refused};
+use crate::{
+    stage::{Stage, identity, refused},
+    wire::Wire,
+};
 
 /// How long a call to the cluster is waited for, and its answer's way.
 const LONGEST: Duration = Duration::from_secs(8);
@@ -35,16 +37,16 @@ async fn without_the_cluster_nothing_is_lost() {
     let folder = tempfile::tempdir().expect("a folder");
     let own = folder.path().join("kubeconfig");
     let admin = cluster::client("admin").await;
-    std::fs::write(&own, identity(&admin).await).expect("write the kubeconfig");
-    let proxy = FaultProxy::builder(&own).start().await.expect("start a proxy");
-    let stage = Stage::with([("KUBECONFIG", proxy.kubeconfig().display().to_string())]).await;
+    let wire = Wire::to(&identity(&admin).await).await;
+    std::fs::write(&own, &wire.kubeconfig).expect("write the kubeconfig");
+    let stage = Stage::with([("KUBECONFIG", own.display().to_string())]).await;
     let (one, two) = (&stage.one.client, &stage.two.client);
     let ada = stage.person("ada@example.com").await;
     let tenant = stage.tenant(&ada).await;
     let runs = format!("/v1/tenants/{tenant}/runs");
     let run = json!({"name": "answer", "template": "base", "command": ["echo", "42"]});
 
-    proxy.block();
+    wire.hold();
     let begun = Instant::now();
     away(&one.send(once(&ada, one, &runs, &run)).await);
     assert!(begun.elapsed() < LONGEST, "{:?}", begun.elapsed());
@@ -62,7 +64,7 @@ async fn without_the_cluster_nothing_is_lost() {
     );
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
 
-    proxy.resume();
+    wire.let_go();
     // The same request again, at the other replica.
     wait::until_true("the run is made", async || {
         let again = two.send(once(&ada, two, &runs, &run)).await;

@@ -3,6 +3,7 @@
 
 mod audit;
 mod cut;
+mod ends;
 mod installed;
 mod kubectl;
 mod linked;
@@ -11,4 +12,5 @@ mod resources;
 mod runs;
 mod stage;
 mod standing;
+mod wire;
 mod workloads;

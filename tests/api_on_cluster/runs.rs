@@ -87,6 +87,36 @@ async fn from_a_sign_up_to_a_runs_answer() {
         (vec!["the answer is 42".to_owned()], Some("Completed".to_owned()))
     );
 
+    // The agent starts another, follows its log while it writes, and reads the end of it.
+    let mut slow = python("import time\nfor i in range(3):\n    print(i, flush=True)\n    time.sleep(0.2)");
+    slow["name"] = json!("slow");
+    let begun = one.with_token("POST", &path, &token, Some(&slow)).await;
+    assert_eq!(begun.status, 201, "{:?}", begun.body);
+    let mut followed = two.follow(&format!("{path}/slow/log?follow=true"), &token).await;
+    for wanted in [
+        "line\ndata: 0",
+        "line\ndata: 1",
+        "line\ndata: 2",
+        "end\ndata: Completed",
+    ] {
+        let told = wait::soon("a line of the log", followed.next()).await;
+        assert_eq!(told, Some(format!("event: {wanted}")));
+    }
+    let read = one.get(&format!("{path}/slow"), Some(&token)).await;
+    assert_eq!(read.body["stdout"]["text"], "0\n1\n2\n", "{:?}", read.body);
+    let by_state = async |state: &str| {
+        let list = ada.get(one, &format!("{path}?state={state}")).await;
+        list.body["runs"].as_array().map(Vec::len)
+    };
+    assert_eq!(
+        (by_state("succeeded").await, by_state("running").await),
+        (Some(2), Some(0))
+    );
+    assert_eq!(
+        problem(&ada.get(one, &format!("{path}?state=done")).await),
+        (400, "invalid_request")
+    );
+
     assert_eq!(ada.send(one, "DELETE", &one_run, None).await.status, 204);
     assert_eq!(problem(&ada.get(two, &one_run).await), (404, "not_found"));
     let done = [
@@ -96,6 +126,7 @@ async fn from_a_sign_up_to_a_runs_answer() {
         "tenant.create",
         "agent.register",
         "token.issue",
+        "run.create",
         "run.create",
         "run.delete",
     ];
@@ -136,6 +167,12 @@ async fn others_see_what_they_may() {
         ("GET", format!("{path}?labels=team%3Dsearch"), None, (200, "")),
         ("POST", path.clone(), Some(python("print()")), (403, "forbidden")),
         ("POST", format!("{long}/cancel"), Some(json!({})), (403, "forbidden")),
+        (
+            "PATCH",
+            long.clone(),
+            Some(json!({"labels": {"a": "b"}})),
+            (403, "forbidden"),
+        ),
         ("DELETE", long.clone(), None, (403, "forbidden")),
     ];
     for (method, path, body, told) in attempts {

@@ -21,6 +21,9 @@ use crate::cluster::{
 /// Who waits for the mirror longer than this asks the cluster itself.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// The longest piece of a line that is held at once.
+const LINE: usize = 64 * 1024;
+
 /// The lines of a log as they come.
 pub type LogLines = Pin<Box<dyn Stream<Item = Result<String, ClusterError>> + Send>>;
 
@@ -187,10 +190,58 @@ impl Cluster {
     }
 }
 
+/// The lines of a log, whatever bytes they are of. One that is longer than may be held is told in pieces.
 fn lines(reader: impl AsyncBufRead + Send + 'static) -> LogLines {
     let reader: Pin<Box<dyn AsyncBufRead + Send>> = Box::pin(reader);
-    reader
-        .lines()
+    let pieces = stream::try_unfold(reader, async |mut reader| {
+        let mut line = Vec::new();
+        loop {
+            let held = reader.fill_buf().await?;
+            if held.is_empty() {
+                return Ok((!line.is_empty()).then_some((line, reader)));
+            }
+            let room = LINE - line.len();
+            let within = &held[..held.len().min(room)];
+            let end = within.iter().position(|byte| *byte == b'\n');
+            line.extend_from_slice(&within[..end.unwrap_or(within.len())]);
+            let used = end.map_or(within.len(), |end| end + 1);
+            reader.consume_unpin(used);
+            if end.is_some() || line.len() == LINE {
+                return Ok(Some((line, reader)));
+            }
+        }
+    });
+    pieces
+        .map_ok(|line| String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(&line)).into_owned())
         .map_err(|source| ClusterError::new("read a pod's log", kube::Error::ReadEvents(source)))
         .boxed()
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::io::Cursor;
+
+    use super::*;
+
+    async fn read(bytes: &[u8]) -> Vec<String> {
+        lines(Cursor::new(bytes.to_vec())).try_collect().await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn lines_are_told_one_by_one_whatever_is_in_them() {
+        assert_eq!(read(b"").await, Vec::<String>::new());
+        assert_eq!(read(b"a\n\nb\r\nc").await, ["a", "", "b", "c"]);
+        assert_eq!(
+            read(b"caf\xc3\xa9 \xff\xfe\nnext\n").await,
+            ["caf\u{e9} \u{fffd}\u{fffd}", "next"]
+        );
+    }
+
+    /// A program that never ends its line fills nobody's memory.
+    #[tokio::test]
+    async fn a_long_line_is_told_in_pieces() {
+        let told = read(&[&vec![b'x'; 2 * LINE + 7][..], b"\ny\n"].concat()).await;
+        let lengths: Vec<usize> = told.iter().map(String::len).collect();
+        assert_eq!(lengths, [LINE, LINE, 7, 1]);
+    }
 }

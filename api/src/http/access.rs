@@ -1,7 +1,10 @@
 //! What the caller may do in the tenant that the path names. A handler that takes [`In`] of a right cannot be entered
 //! without it, and gets the tenant from there and nowhere else.
 
-use std::{marker::PhantomData, time::Duration};
+use std::{
+    marker::PhantomData,
+    time::{Duration, Instant},
+};
 
 use axum::{
     extract::{FromRef, FromRequestParts},
@@ -27,6 +30,9 @@ use crate::{
 
 /// How often somebody whose request goes on for long is asked again who they are.
 const ASK: Duration = Duration::from_millis(800);
+
+/// How often is looked whether another replica told of a change.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// A caller who has the right `R` in a tenant.
 #[derive(Debug, Clone)]
@@ -97,12 +103,20 @@ impl<R: Needs> In<R> {
     pub async fn lost(&self, app: &AppState) {
         let mut subjects = self.caller.subjects();
         subjects.push(self.tenant.uuid());
+        let (mut since, mut asked) = (self.since, Instant::now());
         loop {
-            tokio::time::sleep(ASK).await;
+            tokio::time::sleep(LOOK).await;
+            // What is heard of is looked at at once, and what is not as often as is promised.
+            if !app.standing.has_changed(since, &subjects) && asked.elapsed() < ASK {
+                continue;
+            }
+            let before = app.standing.now();
+            asked = Instant::now();
             match self.lasts(app).await {
                 Ok(false) => return,
-                Err(_) if app.standing.has_changed(self.since, &subjects) => return,
-                Ok(true) | Err(_) => {}
+                Err(_) if app.standing.has_changed(since, &subjects) => return,
+                Ok(true) => since = before,
+                Err(_) => {}
             }
         }
     }

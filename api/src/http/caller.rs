@@ -86,6 +86,8 @@ pub struct Cookied {
 pub struct Outsider {
     /// The issuer.
     pub issuer: String,
+    /// Its name for the person.
+    pub subject: String,
     /// The organisation that the person acts in.
     pub organisation: Option<Organisation>,
     /// The token's end.
@@ -141,7 +143,7 @@ impl Caller {
     /// What the caller's standing depends on, of what replicas tell one another.
     pub fn subjects(&self) -> Vec<Uuid> {
         match self {
-            Self::Agent(agent) => vec![agent.agent.uuid(), agent.tenant.uuid()],
+            Self::Agent(agent) => vec![agent.agent.uuid(), agent.tenant.uuid(), agent.owner.uuid()],
             Self::Run(run) => vec![run.tenant.uuid()],
             Self::Client(client) => vec![client.client.uuid(), client.tenant.uuid()],
             Self::Person(login) => match &login.proof {

@@ -25,6 +25,7 @@ use crate::{
     auth::{
         opaque::sha256,
         random::{NoRandom, random},
+        seal::MasterKey,
     },
     http::{caller::Caller, error::ApiError, json, request_id::RequestId},
     store::{
@@ -47,6 +48,9 @@ const LEASE: SignedDuration = SignedDuration::from_secs(100);
 
 /// What is derived from the key of a request, so that it is the same each time.
 const DERIVED: &str = "idempotency derived";
+
+/// What the hash of a request is made with.
+const HASHED: &str = "idempotency request";
 
 /// The header, for the documentation of routes.
 #[derive(Debug, IntoParams)]
@@ -159,7 +163,7 @@ impl Asked {
         let request = idempotency::Request {
             principal: caller.principal(),
             route: format!("{} {}", parts.method, parts.uri.path()),
-            key_hash: hash(&[key.as_bytes()]),
+            key_hash: sha256(key.as_bytes()),
         };
         Ok(Some(Self {
             request,
@@ -184,22 +188,28 @@ impl Claim {
     /// The right to do a request with this body, or the answer that it was given before.
     async fn of(app: AppState, asked: Option<Asked>, body: &[u8]) -> Result<Self, Response> {
         let Some(asked) = asked else { return Ok(Self(None)) };
-        let request_hash = hash(&[asked.query.as_bytes(), body]);
-        let taken = Self::take(app, asked.request, asked.key, &request_hash, &asked.request_id).await;
-        taken.map_err(|answer| *answer)
+        let hashes = hashes(&app.master, &asked, body);
+        Self::take(app, asked, &hashes).await.map_err(|answer| *answer)
     }
 
-    async fn take(
-        app: AppState,
-        request: idempotency::Request,
-        key: String,
-        request_hash: &[u8; 32],
-        request_id: &str,
-    ) -> Result<Self, Box<Response>> {
+    async fn take(app: AppState, asked: Asked, hashes: &[[u8; 32]]) -> Result<Self, Box<Response>> {
+        let Asked {
+            request,
+            key,
+            request_id,
+            ..
+        } = asked;
         let refused = |error: ApiError| Box::new(error.into_response());
         let (pool, now) = (app.database.pool(), app.clock.now());
-        let known = idempotency::take(pool, &request, request_hash, request_id, now, LEASE).await;
-        match known.map_err(|error| refused(error.into()))? {
+        let mut known = Known::Other;
+        for hash in hashes {
+            // One that was stored under the master key before has another hash under this one.
+            if known == Known::Other {
+                let taken = idempotency::take(pool, &request, hash, &request_id, now, LEASE).await;
+                known = taken.map_err(|error| refused(error.into()))?;
+            }
+        }
+        match known {
             Known::Held {
                 epoch,
                 request_id,
@@ -353,9 +363,20 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     Ok(Some(bare.to_owned()))
 }
 
-fn hash(parts: &[&[u8]]) -> [u8; 32] {
+/// What a request is stored as, under the master key and the one before. Bodies may hold what somebody could guess by a plain hash: these nobody
+/// makes without the master key and the client's own.
+fn hashes(master: &MasterKey, asked: &Asked, body: &[u8]) -> Vec<[u8; 32]> {
     // Queries hold no zero byte.
-    sha256(&parts.join(&0))
+    let text = [asked.query.as_bytes(), body].join(&0);
+    let of = |master: &MasterKey| {
+        let key = master.mac(&format!("{HASHED}\0{}", asked.key));
+        let tag = hmac::sign(&key, &text);
+        tag.as_ref().first_chunk().copied().unwrap_or_default()
+    };
+    [Some(of(master)), master.previous().as_ref().map(of)]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn purpose(key: &str) -> String {

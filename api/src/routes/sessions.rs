@@ -16,6 +16,7 @@ use crate::{
         login::Judge,
         second_factor,
         sessions::{Entry, Opened},
+        throttle::Trier,
     },
 };
 
@@ -65,6 +66,7 @@ pub fn judge(state: &AppState) -> Judge<'_> {
         throttle: &state.throttle,
         factors: second_factor::Judge {
             database: &state.logins,
+            trier: Trier::Stranger,
             ..state.second_factors()
         },
         device_key: &state.keys.device,

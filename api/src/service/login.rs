@@ -16,7 +16,7 @@ use crate::{
         passkeys::{self, Asked},
         second_factor,
         sessions::{self, Entry, Opened},
-        throttle::Throttle,
+        throttle::{Throttle, Trier},
     },
     store::{self, Database, StoreError, accounts, second_factors},
 };
@@ -152,7 +152,11 @@ pub async fn login(
             tx.commit().await?;
             return Err(Refused::SecondFactor(asked));
         };
-        let proved = second_factor::prove(&mut tx, judge.factors, account.id, authenticator.as_ref(), code, now);
+        let factors = second_factor::Judge {
+            trier: device.map_or(Trier::Stranger, Trier::Device),
+            ..judge.factors
+        };
+        let proved = second_factor::prove(&mut tx, factors, account.id, authenticator.as_ref(), code, now);
         factor = Some(proved.await?);
     }
     let opened = sessions::open(&mut tx, account.id, Entry { factor, ..entry }, now).await?;

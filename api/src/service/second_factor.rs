@@ -12,7 +12,11 @@ use crate::{
         totp::{self, SECRET},
         typed_code,
     },
-    service::{limiter::TooOften, sessions::Factor, throttle::Throttle},
+    service::{
+        limiter::TooOften,
+        sessions::Factor,
+        throttle::{Throttle, Trier},
+    },
     store::{
         Database, PlatformTransaction, Scope, StoreError, accounts,
         audit::{self, Actor, Event},
@@ -40,6 +44,8 @@ pub struct Judge<'a> {
     pub master: &'a MasterKey,
     /// How often one may try.
     pub throttle: &'a Throttle,
+    /// Who tries.
+    pub trier: Trier,
 }
 
 /// Why nothing was changed, or proved.
@@ -192,7 +198,7 @@ async fn step(
     now: Timestamp,
 ) -> Result<(), Refused> {
     // Six digits can be guessed; 80 random bits cannot.
-    judge.throttle.code(overseer).await?;
+    judge.throttle.code(overseer, judge.trier).await?;
     let authenticator = authenticator.ok_or(Refused::Code)?;
     let place = overseer.to_string();
     let secret = judge

@@ -16,11 +16,33 @@ const TRIES: NonZeroU32 = NonZeroU32::new(10).unwrap();
 /// Codes of an authenticator that may be tried on one account in an hour, six digits each: guessing takes years.
 const CODES: NonZeroU32 = NonZeroU32::new(20).unwrap();
 
-/// Mails that one address is sent in an hour.
+/// Mails of one kind that one address is sent in an hour.
 const MAILS: NonZeroU32 = NonZeroU32::new(5).unwrap();
 
-/// Tokens of one pod that are reviewed in a minute: it needs one for each of ours, which live for ten.
+/// How often one token is reviewed in a minute: a pod needs it for each of ours, which live for ten.
 const REVIEWS: NonZeroU32 = NonZeroU32::new(20).unwrap();
+
+/// Who tries a code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trier {
+    /// Anybody who knows the password.
+    Stranger,
+    /// Somebody in a browser that the owner logged in from.
+    Device(device::Name),
+    /// The owner, who is logged in.
+    Oneself,
+}
+
+/// What is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Letter {
+    /// A link that opens an account.
+    SignUp,
+    /// A link that sets another password.
+    Reset,
+    /// An invitation to a tenant.
+    Invitation,
+}
 
 /// What is counted by account, address of mail or caller.
 #[derive(Debug)]
@@ -67,19 +89,26 @@ impl Throttle {
         self.writes.take(&sha256(id)).await
     }
 
-    /// Somebody shows a code of an account's authenticator.
-    pub async fn code(&self, overseer: OverseerId) -> Result<(), TooOften> {
-        self.codes.take(&sha256(overseer.as_bytes())).await.left.map(drop)
+    /// Somebody shows a code of an account's authenticator. Whoever knows no more than the password uses up no tries of who logged in from the
+    /// same browser before, or is logged in.
+    pub async fn code(&self, overseer: OverseerId, trier: Trier) -> Result<(), TooOften> {
+        let key = match trier {
+            Trier::Stranger => sha256(overseer.as_bytes()),
+            Trier::Device(name) => sha256(&[b"device\0".as_slice(), &name].concat()),
+            Trier::Oneself => sha256(&[b"oneself\0".as_slice(), overseer.as_bytes()].concat()),
+        };
+        self.codes.take(&key).await.left.map(drop)
     }
 
-    /// The API server is to say whether a token is a pod's, as it claims.
-    pub async fn review(&self, pod: &str) -> Result<(), TooOften> {
-        self.reviews.take(&sha256(pod.as_bytes())).await.left.map(drop)
+    /// The API server is to say whose a token is: this one, whatever it claims, so that nobody uses up what is another's.
+    pub async fn review(&self, token: &str) -> Result<(), TooOften> {
+        self.reviews.take(&sha256(token.as_bytes())).await.left.map(drop)
     }
 
-    /// Somebody wants mail sent to an address.
-    pub async fn mail(&self, email_key: &str) -> Result<(), TooOften> {
-        self.mails.take(&sha256(email_key.as_bytes())).await.left.map(drop)
+    /// Somebody wants mail sent to an address. What is asked for in one way keeps nobody from asking in another.
+    pub async fn mail(&self, letter: Letter, email_key: &str) -> Result<(), TooOften> {
+        let key = sha256(format!("{letter:?}\0{email_key}").as_bytes());
+        self.mails.take(&key).await.left.map(drop)
     }
 
     /// Forgets what is full again.

@@ -77,8 +77,8 @@ pub async fn exchange(
         issuer: cluster.token_issuer().await?,
         audience: maker.issuer,
     };
-    let claimed = workload::pod_of(assertion.token, wanted, now).ok_or(Refused::Unproven)?;
-    throttle.review(&claimed).await?;
+    workload::pod_of(assertion.token, wanted, now).ok_or(Refused::Unproven)?;
+    throttle.review(assertion.token).await?;
     let reviewed = cluster.workload(assertion.token, maker.issuer).await?;
     let workload = reviewed.ok_or(Refused::Unproven)?;
     let tenant = tenant_of(maker, &workload).await?;

@@ -48,7 +48,7 @@ pub struct Holder {
     pub public_key: [u8; 32],
     /// When the agent goes.
     pub expires_at: Option<Timestamp>,
-    /// Whether the key was revoked.
+    /// Whether the key was revoked, or the agent's owner is blocked.
     pub revoked: bool,
     /// The tenant whose name was asked for besides, if it has not ended.
     pub beside: Option<Named>,
@@ -371,10 +371,11 @@ pub async fn find_holder(
             owner_id AS "owner_id!",
             public_key AS "public_key!",
             expires_at AS "expires_at: jiff_sqlx::Timestamp",
-            revoked_at IS NOT NULL AS "revoked!",
+            revoked_at IS NOT NULL OR o.id IS NOT NULL AS "revoked!",
             named_id,
             runs_version
         FROM lookup.agent_of_key_beside_tenant($1, $2, $3)
+        LEFT JOIN overseers AS o ON o.id = owner_id AND o.blocked_at IS NOT NULL AND NOT of_resource
         "#,
         agent.uuid(),
         key.uuid(),

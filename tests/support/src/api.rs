@@ -8,7 +8,7 @@ mod redis;
 mod service;
 
 pub use cable::Cable;
-pub use client::{Agent, Answer, Client, registration};
+pub use client::{Agent, Answer, Client, Events, registration};
 pub use oauth_client::OAuthClient;
 pub use people::{PASSWORD, Person, link, secret};
 pub use redis::Redis;

@@ -106,6 +106,7 @@ async fn by_outside(
         overseer: overseer.ok_or(REFUSED)?,
         proof: Proof::Outside(Outsider {
             issuer: issuer.to_owned(),
+            subject: vouched.subject,
             organisation: vouched.organisation,
             expires_at: vouched.expires_at,
         }),

@@ -20,7 +20,7 @@ use crate::{
 impl Caller {
     /// Whether the proof still holds: a request asks.
     pub async fn stands(&self, state: &AppState) -> Result<bool, ApiError> {
-        let (pool, standing, now) = (state.database.pool(), &state.standing, state.clock.now());
+        let (standing, now) = (&state.standing, state.clock.now());
         Ok(match self {
             Self::Agent(agent) => match &agent.proof {
                 AgentProof::Key(key) => holder(state, agent, *key, None, now).await?.is_some(),
@@ -34,8 +34,11 @@ impl Caller {
             Self::Client(client) => client_credentials::stands(standing, client, now).await?,
             Self::Person(login) => match &login.proof {
                 Proof::Session(cookied) => standing.find_session(&cookied.token_hash, now).await?.is_some(),
-                // What goes on for long is not ended by a token that lives for a minute.
-                Proof::Outside(_) => accounts::is_open(pool, login.overseer).await?,
+                // What goes on for long is not ended by a token that lives for a minute, but by the identity being taken away.
+                Proof::Outside(outsider) => {
+                    let holder = standing.find_person(&outsider.issuer, &outsider.subject).await?;
+                    holder.is_some_and(|holder| holder.overseer == login.overseer && !holder.blocked)
+                }
             },
             Self::Key(key) => standing.find_key(&key.hash, now).await?.is_some(),
         })

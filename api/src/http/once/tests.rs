@@ -152,10 +152,16 @@ async fn a_lost_lease_is_taken_over_and_stores_nothing() {
     let request = idempotency::Request {
         principal: format!("overseer/{}", ada.id),
         route: format!("POST {KEYS}"),
-        key_hash: hash(&[b"one"]),
+        key_hash: sha256(b"one"),
     };
     let body = api_key("laptop").to_string();
-    let request_hash = hash(&[b"", body.as_bytes()]);
+    let asked = Asked {
+        request: request.clone(),
+        key: "one".to_owned(),
+        query: String::new(),
+        request_id: String::new(),
+    };
+    let request_hash = hashes(&app.state.master, &asked, body.as_bytes())[0];
     let (pool, now) = (app.state.database.pool(), app.state.clock.now());
     let known = idempotency::take(pool, &request, &request_hash, "first", now, LEASE)
         .await

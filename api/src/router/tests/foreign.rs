@@ -47,7 +47,7 @@ async fn ask(app: &TestApp, eve: &TestPerson, entry: &Entry, ids: &BTreeMap<&str
 }
 
 #[tokio::test]
-async fn what_is_anothers_is_not_there() {
+async fn what_belongs_to_others_is_not_there() {
     let app = TestApp::start().await;
     let ada = app.person("ada@example.com").await;
     made(&app, &ada, "acme").await;

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use crate::{
     app::AppState,
     http::{error::ApiError, json::Json, parse},
-    service::passwords,
+    service::{passwords, throttle::Letter},
 };
 
 /// Whose password it is.
@@ -34,7 +34,7 @@ pub struct Forgetful {
 pub async fn ask(State(state): State<AppState>, Json(asked): Json<Forgetful>) -> Result<StatusCode, ApiError> {
     let floor = tokio::time::sleep(state.accounts.login);
     let email = parse::email(&asked.email)?;
-    state.throttle.mail(email.key()).await?;
+    state.throttle.mail(Letter::Reset, email.key()).await?;
     passwords::ask(state.accounts_place(), &email, state.clock.now()).await?;
     state.bell.ring();
     floor.await;

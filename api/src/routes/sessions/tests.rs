@@ -1,3 +1,5 @@
+use std::time::{Duration, Instant};
+
 use axum::http::{Method, header};
 use serde_json::{Value, json};
 
@@ -333,4 +335,53 @@ async fn one_caller_leaves_the_requests_of_another() {
     assert_eq!(app.as_person(Method::GET, "/v1/me", &eve, None).await.status, 200);
     app.wait(1);
     assert_eq!(app.as_person(Method::GET, "/v1/me", &ada, None).await.status, 200);
+}
+
+/// The promise: what is answered to whom takes no less than the slowest of all comparisons, so that the time tells nothing.
+#[tokio::test]
+async fn every_answer_takes_its_time() {
+    let app = TestApp::start().await;
+    for email in ["ada@example.com", "blocked@example.com", "old@example.com"] {
+        app.person(email).await;
+    }
+    for sql in [
+        "UPDATE overseers SET blocked_at = now() WHERE id = (SELECT overseer_id FROM profiles WHERE email = 'blocked@example.com')",
+        "UPDATE passwords SET hash = '$2b$04$abcdefghijklmnopqrstuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuu' WHERE overseer_id = (SELECT overseer_id FROM profiles WHERE email = 'old@example.com')",
+    ] {
+        sqlx::query(sql).execute(&app.owner).await.unwrap();
+    }
+    let floor = Duration::from_millis(300);
+    let app = app.with_settings(&[("PINFOLD_LOGIN_MILLISECONDS", "300".to_owned())]);
+    app.refresh_keys().await;
+    let login = |email: &str, password: &str| ("/v1/sessions", json!({"email": email, "password": password}));
+    let cases = [
+        (login("nobody@example.com", "not the password"), 401),
+        (login("ada@example.com", "not the password"), 401),
+        (login("blocked@example.com", PASSWORD), 401),
+        (login("old@example.com", "not the password"), 401),
+        (login("ada@example.com", PASSWORD), 201),
+        (("/v1/password-resets", json!({"email": "nobody@example.com"})), 202),
+        (("/v1/password-resets", json!({"email": "ada@example.com"})), 202),
+        (("/v1/sign-ups", json!({"email": "nobody@example.com"})), 202),
+        (("/v1/sign-ups", json!({"email": "ada@example.com"})), 202),
+    ];
+    for ((path, body), status) in cases {
+        let asked = Instant::now();
+        let answer = app.post(path, &body).await;
+        assert_eq!(answer.status, status, "{path} {body}: {:?}", answer.body);
+        assert!(asked.elapsed() >= floor, "{path} {body}: {:?}", asked.elapsed());
+    }
+    // Who asks too often hears so as late.
+    let last = async {
+        loop {
+            let asked = Instant::now();
+            let (path, body) = login("ada@example.com", "not the password");
+            let answer = app.post(path, &body).await;
+            if answer.status == 429 {
+                return asked.elapsed();
+            }
+        }
+    };
+    let last = last.await;
+    assert!(last >= floor, "{last:?}");
 }

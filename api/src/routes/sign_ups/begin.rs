@@ -12,7 +12,7 @@ use crate::{
         json::Json,
         parse,
     },
-    service::sign_up,
+    service::{sign_up, throttle::Letter},
 };
 
 /// Who wants an account.
@@ -46,7 +46,7 @@ pub async fn begin(State(state): State<AppState>, Json(asked): Json<Applicant>) 
     if state.accounts.sign_up != SignUp::Open {
         return Err(closed());
     }
-    state.throttle.mail(email.key()).await?;
+    state.throttle.mail(Letter::SignUp, email.key()).await?;
     sign_up::begin(&state.database, &email, state.clock.now()).await?;
     state.bell.ring();
     floor.await;

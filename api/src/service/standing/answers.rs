@@ -65,7 +65,7 @@ impl Standing {
 
     pub(super) fn known_holder(&self, agent: AgentId, key: AgentKeyId, beside: Option<&str>) -> Option<Holder> {
         let holder = self.known(&self.answers.holders, &(agent, key), |holder| {
-            [agent.uuid(), holder.tenant.uuid()]
+            [agent.uuid(), holder.tenant.uuid(), holder.owner.uuid()]
         })?;
         let beside = match beside {
             Some(name) => Some(self.known_tenant(name)?),

@@ -1,7 +1,10 @@
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use crate::testing::{Answer, PASSWORD, TestApp, TestPerson};
+use crate::{
+    routes::tenants::tests::{made, post},
+    testing::{Answer, PASSWORD, TestAgent, TestApp, TestPerson, borrowed},
+};
 
 const PATH: &str = "/v1/admin/overseers";
 
@@ -82,6 +85,46 @@ async fn nobody_else_does() {
         assert_eq!(problem(&answer), (403, &json!("forbidden")), "{path}");
     }
     assert_eq!(app.as_person(Method::GET, PATH, &root, None).await.status, 200);
+}
+
+/// What they own acts no more either; what the tenant runs in the cluster is the tenant's.
+#[tokio::test]
+async fn agents_of_the_blocked_prove_nothing() {
+    let app = TestApp::start().await;
+    let root = admin(&app).await;
+    let ada = app.person("ada@example.com").await;
+    made(&app, &ada, "acme").await;
+    let mut agents = Vec::new();
+    for name in ["scout", "of-a-resource"] {
+        let mut agent = TestAgent::new();
+        let body = agent.registration(name, app.now());
+        let answer = post(&app, &ada, "/v1/tenants/acme/agents", &body).await;
+        assert_eq!(answer.status, 201, "{:?}", answer.body);
+        let text = |name: &str| answer.body[name].as_str().unwrap_or_default().to_owned();
+        (agent.id, agent.key_id) = (text("agent_id"), text("key_id"));
+        agents.push((app.token(&agent).await, agent));
+    }
+    sqlx::query("UPDATE agents SET resource_name = name WHERE name = 'of-a-resource'")
+        .execute(&app.owner)
+        .await
+        .unwrap();
+    let seen = async || {
+        let mut all = Vec::new();
+        for (token, agent) in &agents {
+            let form = agent.answer(&app.challenge(agent).await);
+            let proved = app.form("/oauth/token", &borrowed(&form)).await;
+            let me = app.get("/v1/me", Some(token)).await;
+            all.push((proved.status.as_u16(), me.status.as_u16()));
+        }
+        all
+    };
+    assert_eq!(seen().await, [(200, 200), (200, 200)]);
+    for (verb, wanted) in [("block", (400, 401)), ("unblock", (200, 200))] {
+        let path = format!("{PATH}/{}/{verb}", ada.id);
+        let done = app.as_person(Method::POST, &path, &root, None).await;
+        assert_eq!(done.status, 200, "{:?}", done.body);
+        assert_eq!(seen().await, [wanted, (200, 200)], "{verb}");
+    }
 }
 
 #[tokio::test]

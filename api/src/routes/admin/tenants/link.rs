@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use crate::{
     app::AppState,
+    cluster::is_ending,
     http::{
         caller::Admin,
         error::{ApiError, Problem},
@@ -70,6 +71,7 @@ pub async fn link(
         .cluster()?
         .tenant(name.as_str())
         .await?
+        .filter(|tenant| !is_ending(tenant))
         .ok_or(ApiError::NotFound)?;
     let mut tx = state.database.platform().await?;
     if accounts::find(&mut tx, owner).await?.is_none() {

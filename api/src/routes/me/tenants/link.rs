@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use crate::{
     app::AppState,
-    cluster::Subject,
+    cluster::{Subject, is_ending},
     http::{
         caller::Person,
         error::{ApiError, Problem},
@@ -80,7 +80,7 @@ pub async fn link(
         ));
     }
     let overseer = login.overseer();
-    state.throttle.review(&overseer.to_string()).await?;
+    state.throttle.review(token).await?;
     let cluster = state.cluster()?;
     let subject = cluster.subject(token).await?.ok_or_else(|| {
         ApiError::invalid(
@@ -88,7 +88,10 @@ pub async fn link(
             "the cluster's API server does not know it: send one that has not ended",
         )
     })?;
-    let found = cluster.tenant(name.as_str()).await?.filter(|_| !is_reserved(&name));
+    let found = cluster
+        .tenant(name.as_str())
+        .await?
+        .filter(|tenant| !is_reserved(&name) && !is_ending(tenant));
     let resource = found.filter(|tenant| tenant.spec.owners.iter().any(|owner| is_admin(owner, &subject)));
     let linking = Linking {
         name: &name,

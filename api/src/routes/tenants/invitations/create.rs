@@ -15,7 +15,7 @@ use crate::{
         request_id::RequestId,
     },
     routes::tenants::{acting, invitations::Invitation, members},
-    service::members::invite,
+    service::{members::invite, throttle::Letter},
 };
 
 /// Who is to be invited.
@@ -55,7 +55,7 @@ pub async fn create(
 ) -> Result<Response, ApiError> {
     let email = parse::email(&guest.email)?;
     let role = members::role(&guest.role)?;
-    state.throttle.mail(email.key()).await?;
+    state.throttle.mail(Letter::Invitation, email.key()).await?;
     let by = acting(&access, &request_id)?;
     let (tx, made) = invite(&state.database, access.tenant, &email, role, by, state.clock.now())
         .await

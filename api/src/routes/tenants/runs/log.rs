@@ -14,7 +14,7 @@ use utoipa::IntoParams;
 use crate::{
     app::AppState,
     auth::rights::need,
-    cluster::{Cluster, LogLines, Namespace},
+    cluster::{Cluster, ClusterError, LogLines, Namespace},
     http::{access::In, error::ApiError, query::Query, sse},
     routes::tenants::runs::{self, is_over},
 };
@@ -41,7 +41,8 @@ pub struct Which {
 /// Read a run's log.
 ///
 /// Server-sent events: `line` with a line of output, then `end`. What the program wrote to both of its outputs, as long as
-/// its pod exists; afterwards the end of its output, as the run has it. A run that waits is waited for if `follow` is set.
+/// its pod exists; afterwards the end of its output, as the run has it. A line of more than 64 KiB comes in pieces, and what is not UTF-8 as U+FFFD.
+/// `error` in place of `end` says that the log broke off. A run that waits is waited for if `follow` is set.
 #[utoipa::path(
     get,
     path = "/v1/tenants/{tenant}/runs/{run}/log",
@@ -68,7 +69,7 @@ pub async fn log(
     }
     let (cluster, namespace, run) = runs::read(&state, &access, &name).await?;
     let (send, receive) = mpsc::channel(WAITING);
-    let reading = read(cluster, namespace, run, which, send);
+    let (closed, reading) = (send.clone(), read(cluster, namespace, run, which, send));
     tokio::spawn(
         async move {
             // Whatever ends first ends the stream.
@@ -76,6 +77,7 @@ pub async fn log(
                 () = reading => {}
                 () = access.lost(&state) => {}
                 () = state.stopping() => {}
+                () = closed.closed() => {}
             }
         }
         .in_current_span(),
@@ -95,20 +97,22 @@ async fn read(cluster: Cluster, namespace: Namespace, run: SandboxRun, which: Wh
     }
     let tail = which.tail.map(i64::from);
     let follow = which.follow && !is_over(&run);
-    match cluster.run_log(&namespace, &run, follow, tail).await {
+    let passed = match cluster.run_log(&namespace, &run, follow, tail).await {
         Ok(Some(lines)) => pass(lines, &send).await,
         Ok(None) => pass(kept(&run, which.tail), &send).await,
-        Err(error) => {
-            tracing::warn!(error = telemetry::logging::chain(&error), "a log was not read");
-            let _ = send
-                .send(
-                    Event::default()
-                        .event("error")
-                        .data("the log cannot be read; come again"),
-                )
-                .await;
-            return;
-        }
+        Err(error) => Err(error),
+    };
+    if let Err(error) = passed {
+        tracing::warn!(
+            error = telemetry::logging::chain(&error),
+            "a log was not read to its end"
+        );
+        let event = Event::default()
+            .event("error")
+            .data("the log cannot be read; come again");
+        // Whoever went away needs no end.
+        let _ = send.send(event).await;
+        return;
     }
     // The run is over a little later than its program.
     let over = if which.follow {
@@ -121,16 +125,18 @@ async fn read(cluster: Cluster, namespace: Namespace, run: SandboxRun, which: Wh
 }
 
 async fn pass(
-    mut lines: impl Stream<Item = Result<String, crate::cluster::ClusterError>> + Unpin,
+    mut lines: impl Stream<Item = Result<String, ClusterError>> + Unpin,
     send: &mpsc::Sender<Event>,
-) {
-    while let Some(Ok(line)) = lines.next().await {
+) -> Result<(), ClusterError> {
+    while let Some(line) = lines.next().await {
+        let line = line?;
         // A carriage return would end the event's line.
         let event = Event::default().event("line").data(line.replace('\r', "\u{240d}"));
         if send.send(event).await.is_err() {
-            return;
+            break;
         }
     }
+    Ok(())
 }
 
 /// What the run itself has of its output.
