@@ -7,6 +7,7 @@ mod jobs;
 mod logins;
 mod logs;
 mod metrics;
+mod once;
 mod paging;
 mod pool;
 mod serving;

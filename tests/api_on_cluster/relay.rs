@@ -133,7 +133,7 @@ impl World {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_asked_for_is_done_once_and_in_order() {
     // 32: every sequence with every fault.
-    let plans = if support::full() { 320 } else { 32 };
+    let plans = if support::full() { 1_000 } else { 32 };
     let proxy = FaultProxy::builder(&cluster::kubeconfig("admin"))
         .start()
         .await

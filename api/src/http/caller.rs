@@ -102,6 +102,10 @@ pub struct Agent(pub AgentToken);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Person(pub Login);
 
+/// A person who has logged in here, by a session of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnSession(pub Session);
+
 /// A person who has logged in and runs the platform.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admin(pub Login);
@@ -298,6 +302,19 @@ where
                 Err(ApiError::Forbidden(Forbidden::LoginOnly))
             }
         }
+    }
+}
+
+impl<S> FromRequestParts<S> for OwnSession
+where
+    S: Send + Sync,
+    AppState: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Person(login) = Person::from_request_parts(parts, state).await?;
+        login.session().cloned().map(Self)
     }
 }
 

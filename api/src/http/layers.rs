@@ -93,5 +93,10 @@ async fn safe(request: Request, next: Next) -> Response {
             .entry(name)
             .or_insert(HeaderValue::from_static(value));
     }
+    if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        // The rest of it is not read, so the connection ends here: nobody sends the next request into it.
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
     response
 }

@@ -57,6 +57,8 @@ pub enum Caller {
     Outsider,
     /// A member of the tenant.
     Member(Role),
+    /// A member who shows the token of an issuer outside.
+    Outside(Role),
     /// A person who runs the platform and belongs to another tenant.
     Admin,
     /// An agent of the tenant, with every scope that it can have.
@@ -120,6 +122,8 @@ impl Entry {
             Caller::Stranger => Verdict::Unknown,
             Caller::Admin if ways.admins => Verdict::In,
             _ if ways.admins => Verdict::Forbidden,
+            Caller::Outside(_) if !ways.by("outside_token") => Verdict::Forbidden,
+            Caller::Outside(role) => self.verdict(Caller::Member(role)),
             // Whose tenant it is comes before what they may do there.
             Caller::Outsider | Caller::Admin if self.path.contains("{tenant}") => Verdict::NotFound,
             Caller::Outsider | Caller::Admin => has(ways.by("session")),

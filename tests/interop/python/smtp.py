@@ -12,7 +12,8 @@ USER, PASSWORD = b"pinfold", b"a password of the mail server"
 
 
 def authenticate(server, session, envelope, mechanism, data):
-    return AuthResult(success=(data.login, data.password) == (USER, PASSWORD))
+    known = (data.login, data.password) == (USER, PASSWORD)
+    return AuthResult(success=known, auth_data=data)
 
 
 class Taker:

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::{
     auth::rights::{Right, Role},
     router::access::{self, Caller, Entry, Verdict},
-    testing::{TestApp, TestPerson},
+    testing::{ISSUER, TestApp, TestIssuer, TestPerson},
 };
 
 /// What a caller proves itself with.
@@ -29,7 +29,7 @@ const ENDS: [(&str, &str); 3] = [
 ];
 
 /// The tenant `acme`, and everybody who has a part in it or none.
-async fn callers(app: &TestApp) -> Vec<(Caller, Proof)> {
+async fn callers(app: &TestApp, issuer: &TestIssuer) -> Vec<(Caller, Proof)> {
     let owner = app.person("owner@example.com").await;
     let made = app
         .as_person(Method::POST, "/v1/tenants", &owner, Some(&json!({"name": "acme"})))
@@ -48,6 +48,19 @@ async fn callers(app: &TestApp) -> Vec<(Caller, Proof)> {
             .unwrap();
         all.push((Caller::Member(role), Proof::Person(member)));
     }
+    let vouched = app.person("vouched@example.com").await;
+    for sql in [
+        "INSERT INTO memberships (tenant_id, overseer_id, role, created_at) SELECT id, $1::uuid, 'admin', now() FROM tenants WHERE name = 'acme' AND $2 <> ''",
+        "INSERT INTO identities (id, issuer, subject, overseer_id, created_at) VALUES (gen_random_uuid(), $2, 'user_1', $1::uuid, now())",
+    ] {
+        let done = sqlx::query(sql).bind(&vouched.id).bind(&issuer.name);
+        done.execute(&app.owner).await.unwrap();
+    }
+    let claims = json!({"iss": issuer.name, "sub": "user_1", "aud": ISSUER, "iat": app.now(), "exp": app.now() + 300});
+    all.push((
+        Caller::Outside(Role::Admin),
+        Proof::Token(issuer.token("ES256", &claims)),
+    ));
     all.push((Caller::Outsider, Proof::Person(app.person("eve@example.com").await)));
     let admin = app.person("root@example.com").await;
     sqlx::query("UPDATE overseers SET platform_admin = true WHERE id = $1::uuid")
@@ -135,15 +148,17 @@ fn address(caller: Caller, path: &str) -> String {
         Caller::Key => 5,
         Caller::Run => 6,
         Caller::Client => 7,
-        Caller::Member(role) => 8 + role as u8,
+        Caller::Outside(_) => 8,
+        Caller::Member(role) => 9 + role as u8,
     };
     format!("203.0.{}.{last}", path.len())
 }
 
 #[tokio::test]
 async fn who_may_call_what_is_what_the_page_says() {
-    let app = TestApp::start().await;
-    let mut callers = callers(&app).await;
+    let issuer = TestIssuer::start().await;
+    let app = TestApp::believing(&issuer).await;
+    let mut callers = callers(&app, &issuer).await;
     let acme: Uuid = sqlx::query_scalar("SELECT id FROM tenants WHERE name = 'acme'")
         .fetch_one(&app.owner)
         .await

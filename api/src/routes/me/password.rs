@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use crate::{
     app::AppState,
     http::{
-        caller::{Login, Person},
+        caller::{Login, OwnSession},
         error::ApiError,
         json::Json,
         request_id::RequestId,
@@ -53,13 +53,13 @@ impl std::fmt::Debug for Passwords {
 pub async fn change(
     State(state): State<AppState>,
     RequestId(request_id): RequestId,
-    Person(login): Person,
+    OwnSession(session): OwnSession,
     Json(given): Json<Passwords>,
 ) -> Result<StatusCode, ApiError> {
     let place = state.accounts_place();
     let now = state.clock.now();
     let (old, new) = (given.current_password, given.password);
-    passwords::change(place, &state.throttle, login.session()?, old, new, &request_id, now)
+    passwords::change(place, &state.throttle, &session, old, new, &request_id, now)
         .await
         .map_err(refused)?;
     state.bell.ring();

@@ -12,7 +12,7 @@ use super::{Way, cookies_of, page, see_other};
 use crate::{
     app::AppState,
     http::{
-        caller::Person,
+        caller::OwnSession,
         error::{ApiError, LoginRefused},
         form::Form,
         json::{self, Json},
@@ -89,9 +89,9 @@ fn form(way: &Way, email: Option<&str>, refused: Option<&ApiError>) -> Response 
 }
 
 /// A person logs out.
-pub async fn leave(state: State<AppState>, request_id: RequestId, person: Result<Person, ApiError>) -> Response {
-    let left = match person {
-        Ok(person) => delete::delete(state, request_id, person).await,
+pub async fn leave(state: State<AppState>, request_id: RequestId, session: Result<OwnSession, ApiError>) -> Response {
+    let left = match session {
+        Ok(session) => delete::delete(state, request_id, session).await,
         // Whoever is logged out already has what they wanted.
         Err(ApiError::Unauthenticated { .. }) => return see_other("/login", Vec::new()),
         Err(error) => return error.into_response(),

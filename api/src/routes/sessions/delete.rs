@@ -8,7 +8,7 @@ use axum::{
 
 use crate::{
     app::AppState,
-    http::{caller::Person, error::ApiError, request_id::RequestId},
+    http::{caller::OwnSession, error::ApiError, request_id::RequestId},
     routes::sessions::cookies,
     service::sessions,
 };
@@ -26,10 +26,10 @@ use crate::{
 pub async fn delete(
     State(state): State<AppState>,
     RequestId(request_id): RequestId,
-    Person(login): Person,
+    OwnSession(session): OwnSession,
 ) -> Result<impl IntoResponse, ApiError> {
     let now = state.clock.now();
     // One that ended in the meantime is as good.
-    sessions::end(&state.database, login.overseer(), login.session()?.id, &request_id, now).await?;
+    sessions::end(&state.database, session.overseer, session.id, &request_id, now).await?;
     Ok((StatusCode::NO_CONTENT, AppendHeaders(cookies(&state, None, None))))
 }

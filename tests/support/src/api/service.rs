@@ -161,6 +161,13 @@ impl Service {
         kill_process(pid.expect("it runs"), Signal::TERM).expect("send SIGTERM");
     }
 
+    /// Ends it as a machine does that loses power.
+    pub async fn kill(&mut self) {
+        wait::soon("the service ends", self.process.kill())
+            .await
+            .expect("kill it");
+    }
+
     /// Waits until it has ended; its exit code.
     pub async fn ended(&mut self) -> Option<i32> {
         let ended = wait::soon("the service ends", self.process.wait()).await;
