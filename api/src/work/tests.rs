@@ -67,6 +67,28 @@ async fn a_lost_lease_is_taken_over_and_its_old_holder_ends_nothing() {
     assert_eq!(jobs::count(pool).await.unwrap(), jobs::Counts { waiting: 0, dead: 0 });
 }
 
+/// Whoever says that they are still at it keeps the job, and whoever came too late does not get it back.
+#[tokio::test]
+async fn a_lease_is_kept_as_long_as_it_is_renewed() {
+    let app = TestApp::start().await;
+    store(&app, "test.kept", 1).await;
+    let held = take(&app).await;
+    let renew = async |job: &jobs::Held| {
+        let renewed = jobs::renew(app.state.database.pool(), job, LEASE, app.state.clock.now());
+        renewed.await.unwrap()
+    };
+    for _ in 0..3 {
+        app.wait(59);
+        assert!(renew(&held[0]).await);
+        assert_eq!(take(&app).await, []);
+    }
+    app.wait(60);
+    let other = take(&app).await;
+    assert_eq!((other.len(), other[0].position), (1, held[0].position));
+    assert!(!renew(&held[0]).await);
+    assert!(renew(&other[0]).await);
+}
+
 #[tokio::test]
 async fn many_workers_take_each_job_once() {
     let app = TestApp::start().await;
