@@ -204,14 +204,15 @@ pub async fn serve(config: &Config, jobs: bool) -> Result<()> {
     let idle = config.http.idle;
     let server = async {
         if let Some(certificate) = certificate {
-            connections::serve(TlsListener::new(listener, certificate)?, router, idle, stop).await
+            connections::serve(TlsListener::new(listener, certificate)?, router, idle, stop).await;
         } else {
             let listener = listener.tap_io(|stream| {
                 // Lines of a stream do not wait for the client to acknowledge those before. Without it they are late, and no more.
                 let _ = stream.set_nodelay(true);
             });
-            connections::serve(listener, router, idle, stop).await
+            connections::serve(listener, router, idle, stop).await;
         }
+        Ok::<_, io::Error>(())
     };
     tokio::select! {
         ended = server => ended.context("serve")?,

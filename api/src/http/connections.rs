@@ -1,6 +1,6 @@
 //! Connections, each with limits on what may come before a request has been read: axum's own server sets none on the time.
 
-use std::{io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, extract::ConnectInfo, serve::Listener};
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
@@ -26,7 +26,7 @@ const FIRST: Duration = Duration::from_secs(2);
 /// Answers requests of whoever connects, until it is told to stop; then those that are under way.
 ///
 /// A request's line and fields are to come within `idle`, and so is the next one of a connection that is kept open.
-pub async fn serve<L>(mut listener: L, router: Router, idle: Duration, stop: impl Future<Output = ()>) -> io::Result<()>
+pub async fn serve<L>(mut listener: L, router: Router, idle: Duration, stop: impl Future<Output = ()>)
 where
     L: Listener<Addr = SocketAddr>,
 {
@@ -51,7 +51,6 @@ where
     // Each connection has a receiver until it has ended.
     tell.send_replace(());
     tell.closed().await;
-    Ok(())
 }
 
 /// Answers the requests of one connection.
@@ -70,20 +69,18 @@ where
         router.clone().oneshot(request.map(Body::new))
     });
     let mut connection = pin!(server.serve_connection(TokioIo::new(Lingering::new(stream)), service));
-    let mut ended = None;
     let stopped = async {
         // The sender lives until all connections have ended.
         let _ = told.changed().await;
         // Who was let in a moment ago is not turned away with the first request on its way.
         let _ = timeout(FIRST, asked.acquire()).await;
     };
-    tokio::select! {
-        done = connection.as_mut() => ended = Some(done),
-        () = stopped => connection.as_mut().graceful_shutdown(),
-    }
-    let ended = match ended {
-        Some(ended) => ended,
-        None => connection.await,
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stopped => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
     };
     if let Err(error) = ended {
         debug!(%error, client.address = %peer, "a connection ended");

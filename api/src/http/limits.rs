@@ -2,7 +2,7 @@
 //! has said who it is.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -48,10 +48,9 @@ impl Limits {
         }
     }
 
-    /// What a client is counted by that has not said who it is.
-    fn key(&self, peer: SocketAddr, headers: &HeaderMap) -> [u8; 32] {
-        let client = client_address::of(peer.ip(), headers, &self.trusted);
-        sha256(client_address::bucket(client).to_string().as_bytes())
+    /// Where a request comes from.
+    fn client(&self, peer: SocketAddr, headers: &HeaderMap) -> IpAddr {
+        client_address::of(peer.ip(), headers, &self.trusted)
     }
 
     /// Forgets the addresses whose buckets are full again.
@@ -81,7 +80,7 @@ pub async fn layer(
     request: Request,
     next: Next,
 ) -> Response {
-    let key = limits.key(peer, request.headers());
+    let key = key(limits.client(peer, request.headers()));
     let limiter = match group {
         Group::Anonymous => &limits.anonymous,
         Group::Registrations => &limits.registrations,
@@ -122,11 +121,11 @@ pub async fn tell(
 ) -> Response {
     let tally = Tally::default();
     request.extensions_mut().insert(tally.clone());
-    let key = limits.key(peer, request.headers());
+    let client = limits.client(peer, request.headers());
     let mut response = next.run(request).await;
     let counts_itself = response.headers().contains_key(POLICY);
     if response.status() == StatusCode::UNAUTHORIZED && !tally.is_noted() && !counts_itself {
-        let standing = limits.anonymous.take(&key).await;
+        let standing = limits.anonymous.take(&key(client)).await;
         tally.note(standing);
         if let Err(TooOften(wait)) = standing.left {
             response = ApiError::TooMany(wait).into_response();
@@ -136,6 +135,11 @@ pub async fn tell(
         write(response.headers_mut(), *standing);
     }
     response
+}
+
+/// What a client is counted by that has not said who it is.
+fn key(client: IpAddr) -> [u8; 32] {
+    sha256(client_address::bucket(client).to_string().as_bytes())
 }
 
 fn write(headers: &mut HeaderMap, standing: Standing) {
