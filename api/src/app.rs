@@ -6,19 +6,24 @@ use anyhow::{Context as _, Result};
 use aws_lc_rs::hmac;
 use axum::http::HeaderValue;
 use domain::{Clock, SystemClock};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
 use crate::{
-    auth::{chain::Signer, challenge, csrf, device, dpop_nonce, mail_link, seal::MasterKey, webauthn::RelyingParty},
+    auth::{
+        chain::Signer, challenge, csrf, device, dpop_nonce, jws::Parsed, mail_link, seal::MasterKey, token,
+        webauthn::RelyingParty,
+    },
     cluster::Cluster,
     config::{Accounts, Config, Environment},
+    documents::Documents,
     http::{cookies::Cookies, error::ApiError, limits::Limits},
     issuers::Issuers,
     metrics::Metrics,
     redis::Redis,
     service::{
         bell::Bell,
+        client_proof,
         hashing::Hashing,
         keyring::Keyring,
         limiter::Counting,
@@ -62,6 +67,8 @@ pub struct Services {
     pub replay: Replay,
     /// What is remembered of who is who.
     pub standing: Arc<Standing>,
+    /// What clients publish of themselves.
+    pub documents: Arc<Documents>,
     /// Issuers outside whose word on people counts.
     pub issuers: Arc<Issuers>,
     /// The signing keys.
@@ -161,12 +168,14 @@ impl AppState {
             clock: clock.clone(),
             redis: redis.clone(),
         };
+        let documents = Arc::new(Documents::new(clock.clone()));
         let secure = config.http.environment == Environment::Production || config.http.issuer.starts_with("https://");
         Ok(Self(Arc::new(Services {
             replay: Replay::new(database.clone(), redis.clone()),
             standing: Arc::new(Standing::new(
                 database.clone(),
                 redis.clone(),
+                documents.clone(),
                 &config.http.issuer,
                 metrics.standing_remembered.clone(),
             )),
@@ -178,6 +187,7 @@ impl AppState {
             metrics: Arc::new(metrics),
             audit_signer,
             issuers: Arc::new(Issuers::new(&config.outside, clock.clone()).context("outside.issuers")?),
+            documents,
             keyring: Arc::default(),
             limits: Arc::new(Limits::new(&config.limits, &counting)),
             throttle: Arc::new(Throttle::new(&config.limits, &counting)),
@@ -240,6 +250,23 @@ impl AppState {
     /// Whether this process was asked to stop.
     pub fn is_stopping(&self) -> bool {
         *self.stop.borrow()
+    }
+
+    /// What clients are judged with.
+    pub fn clients(&self) -> client_proof::Judge<'_> {
+        client_proof::Judge {
+            database: &self.database,
+            standing: &self.standing,
+            documents: &self.documents,
+            issuer: &self.issuer,
+        }
+    }
+
+    /// What a token of ours says that is in force.
+    pub fn read_token(&self, parsed: &Parsed<'_>, now: Timestamp) -> Option<token::Read> {
+        let key = self.keyring.verifying(parsed.key_id()?)?;
+        let claims = parsed.verify(token::TYPE, &key)?;
+        token::read(&claims, &self.issuer, &self.issuer, now)
     }
 
     /// What tokens are made with.

@@ -3,6 +3,7 @@
 pub mod access;
 pub mod alias;
 pub mod caller;
+pub mod challenges;
 pub mod client_address;
 pub mod connections;
 pub mod cookies;

@@ -20,7 +20,7 @@ use crate::{
     config,
 };
 
-mod fetch;
+pub mod fetch;
 
 use fetch::{Fetch, FetchError};
 

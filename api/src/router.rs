@@ -12,12 +12,13 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub mod access;
 mod composed;
+mod grants;
 pub mod pages;
 
 use crate::{
     app::AppState,
     http::{
-        alias, cors, dpop, error, layers,
+        alias, challenges, cors, dpop, error, layers,
         limits::{self, Group},
     },
     routes,
@@ -127,10 +128,23 @@ fn open() -> OpenApiRouter<AppState> {
         .route_layer(middleware::from_fn_with_state(Group::Logins, limits::layer));
     OpenApiRouter::new()
         .routes(routes!(routes::agents::challenge::challenge))
-        .routes(routes!(routes::oauth::token::token))
         .route_layer(middleware::from_fn_with_state(Group::Anonymous, limits::layer))
         .merge(registrations)
         .merge(logins)
+}
+
+/// What OAuth clients call, and prove themselves in their own way.
+fn clients() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(routes::oauth::token::token))
+        .routes(routes!(routes::oauth::par::push))
+        .routes(routes!(routes::oauth::device_authorization::begin))
+        .routes(routes!(routes::oauth::introspect::introspect))
+        .routes(routes!(routes::oauth::revoke::revoke))
+        .route_layer(middleware::from_fn(cors::of_clients))
+        .route_layer(middleware::from_fn_with_state(Group::Anonymous, limits::layer))
+        .route_layer(middleware::from_fn(layers::timely))
+        .route_layer(middleware::from_fn(limits::tell))
 }
 
 /// What other services tell.
@@ -145,6 +159,7 @@ fn webhooks() -> OpenApiRouter<AppState> {
 fn account() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(routes::sessions::delete::delete))
+        .routes(routes!(routes::oauth::userinfo::get, routes::oauth::userinfo::post))
         .routes(routes!(routes::invitations::accept::accept))
         .routes(routes!(routes::claims::preview::preview))
         .routes(routes!(routes::me::claim_code::create))
@@ -173,6 +188,15 @@ fn account() -> OpenApiRouter<AppState> {
         ))
         .routes(routes!(routes::me::identities::unlink::unlink))
         .routes(routes!(routes::me::tenants::link::link))
+        .routes(routes!(routes::me::consents::list::list))
+        .routes(routes!(routes::me::consents::withdraw::withdraw))
+        .routes(routes!(routes::me::grants::list::list))
+        .routes(routes!(routes::me::grants::revoke::revoke))
+        .routes(routes!(
+            routes::me::client_blocks::list::list,
+            routes::me::client_blocks::create::create
+        ))
+        .routes(routes!(routes::me::client_blocks::delete::delete))
         .routes(routes!(
             routes::me::api_keys::list::list,
             routes::me::api_keys::create::create
@@ -236,6 +260,11 @@ fn tenants() -> OpenApiRouter<AppState> {
         ))
         .routes(routes!(tenants::agents::keys::list))
         .routes(routes!(tenants::agents::keys::revoke))
+        .routes(routes!(
+            tenants::agents::client_blocks::list::list,
+            tenants::agents::client_blocks::create::create
+        ))
+        .routes(routes!(tenants::agents::client_blocks::delete::delete))
         .routes(routes!(tenants::agents::oversights::list::list))
         .routes(routes!(
             tenants::agents::oversights::grant::grant,
@@ -288,13 +317,19 @@ pub fn router(state: AppState) -> Router {
     // What a browser asks before it sends a request is answered before the method is looked at.
     let callers = layers::refusing(callers)
         .layer(middleware::from_fn_with_state(state.clone(), dpop::tell))
+        .layer(middleware::from_fn_with_state(state.clone(), challenges::complete))
         .layer(cors::of(&state.allowed_origins));
+    let (clients, _) = clients().split_for_parts();
+    let clients = layers::refusing(clients)
+        .layer(middleware::from_fn_with_state(state.clone(), dpop::tell))
+        .layer(middleware::from_fn(cors::asked_beforehand));
     let well_known = layers::refusing(well_known).layer(cors::public());
     let (limits, metrics) = (Extension(state.limits.clone()), state.metrics.clone());
     let standing = Extension(state.standing.clone());
     let pages = layers::refusing(pages::router(&state));
     let service = layers::wrap(
         callers
+            .merge(clients)
             .merge(well_known)
             .merge(pages)
             .with_state(state)
@@ -311,9 +346,14 @@ pub fn router(state: AppState) -> Router {
 /// The description of the service (OpenAPI 3.1).
 pub fn document() -> OpenApiDocument {
     let all = OpenApiRouter::with_openapi(Document::openapi());
-    let (_, mut document) = all.merge(well_known()).merge(callers()).split_for_parts();
+    let (_, mut document) = all
+        .merge(well_known())
+        .merge(clients())
+        .merge(callers())
+        .split_for_parts();
     error::complete(&mut document);
     composed::open(&mut document);
+    grants::let_in(&mut document);
     document
 }
 

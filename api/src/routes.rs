@@ -23,8 +23,11 @@ pub mod me {
     //! Who asks.
     pub mod api_keys;
     pub mod claim_code;
+    pub mod client_blocks;
+    pub mod consents;
     pub mod delete;
     pub mod get;
+    pub mod grants;
     pub mod identities;
     pub mod keys;
     pub mod passkeys;
@@ -36,8 +39,17 @@ pub mod me {
 }
 pub mod oauth {
     //! RFC 6749 and what builds on it: errors here are the RFC's, not problem details.
+    pub mod client;
+    pub mod device_authorization;
     pub mod error;
+    pub mod form;
+    pub mod introspect;
+    pub mod par;
+    pub mod possession;
+    pub mod revoke;
+    pub mod shown;
     pub mod token;
+    pub mod userinfo;
 }
 pub mod pages;
 pub mod password_resets {

@@ -39,6 +39,7 @@ use crate::{
     mail::Mailer,
     redis::RedisError,
     router,
+    service::grants,
     store::{changes, idempotency, mail_links, passkeys, replay, sessions},
     work,
 };
@@ -318,6 +319,7 @@ async fn forget(state: &AppState) {
             idempotency::forget(pool, now).await?;
             mail_links::forget(pool, now).await?;
             passkeys::forget(pool, now).await?;
+            grants::forget(&state.database, now).await?;
             changes::forget(pool).await
         };
         if let Err(error) = gone.await {

@@ -1,6 +1,7 @@
 //! The service as tests see it: a real database for each test, a clock that stands still, requests through the router.
 
 mod agent;
+pub mod consent;
 mod documented;
 mod issuer;
 mod passkey;

@@ -15,10 +15,14 @@ mod burst;
 mod cores;
 #[path = "bench/fakes.rs"]
 mod fakes;
+#[path = "bench/grants.rs"]
+mod grants;
 #[path = "bench/idle.rs"]
 mod idle;
 #[path = "bench/jobs.rs"]
 mod jobs;
+#[path = "bench/oauth.rs"]
+mod oauth;
 #[path = "bench/objects.rs"]
 mod objects;
 #[path = "bench/place.rs"]
@@ -37,6 +41,10 @@ mod sandbox;
 mod sightings;
 #[path = "bench/single.rs"]
 mod single;
+#[path = "bench/timing.rs"]
+mod timing;
+#[path = "bench/wire.rs"]
+mod wire;
 
 use std::{fs, path::PathBuf, process::ExitCode};
 

@@ -1,6 +1,9 @@
 //! The control-plane API as libraries and tools of others see it, which know nothing of ours.
 
+mod authlib;
+mod authorization;
 mod browser;
+mod consent;
 mod jose;
 mod oauth;
 mod schemathesis;

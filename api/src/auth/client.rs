@@ -13,9 +13,13 @@ use crate::auth::{
     jwk_set,
 };
 
+pub mod assertion;
+pub mod document;
 pub mod secret;
 mod uri;
 pub mod values;
+
+pub use uri::check_fetched;
 
 #[cfg(test)]
 mod tests;

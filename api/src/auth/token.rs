@@ -1,6 +1,6 @@
 //! Access tokens (RFC 9068).
 
-use domain::{AgentId, AgentKeyId, ClientId, OverseerId, RunId, TenantId};
+use domain::{AgentId, AgentKeyId, ClientId, GrantId, OverseerId, RunId, TenantId};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -15,12 +15,15 @@ const SKEW: SignedDuration = SignedDuration::from_secs(5);
 /// The most audiences that are compared.
 const AUDIENCES: usize = 8;
 
+/// How many may act one for another: more are no delegation but a chain that nobody oversees.
+pub const ACTORS: usize = 3;
+
 /// What a token of ours says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Claims {
     /// Who issued the token: our own address.
     pub iss: String,
-    /// Whom it is of: the agent, the run, or the client.
+    /// Whom it is of: the agent, the run, the client, or the person that a client acts for.
     pub sub: String,
     /// For whom it is: one resource.
     pub aud: String,
@@ -30,7 +33,7 @@ pub struct Claims {
     pub iat: i64,
     /// Its own name, of 128 random bits.
     pub jti: String,
-    /// The client: who acts on their own is their own (RFC 9068, section 2.2).
+    /// The client that got it: who acts on their own is their own (RFC 9068, section 2.2).
     pub client_id: String,
     /// What it may be used for (RFC 6749, section 3.3).
     pub scope: String,
@@ -80,6 +83,36 @@ pub enum Who {
         /// Which secret it proved itself by.
         pinfold_secret: String,
     },
+    /// A person, for whom an OAuth client acts.
+    Grant {
+        /// What the person allowed.
+        pinfold_grant: String,
+    },
+    /// A person, for whom an agent acts.
+    Delegate {
+        /// What the person allowed, and the agent has of it.
+        pinfold_grant: String,
+        /// The agent, and whom it acts for (RFC 8693, section 4.1).
+        act: Act,
+        /// The agent's owner.
+        pinfold_owner: String,
+        /// The key that the agent proved.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pinfold_key: Option<String>,
+        /// The pod that it runs in.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pinfold_pod: Option<PodClaim>,
+    },
+}
+
+/// Who acts, and for whom they do (RFC 8693, section 4.1).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Act {
+    /// The agent.
+    pub sub: String,
+    /// Whom it acts for; none if that is the person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub act: Option<Box<Act>>,
 }
 
 /// A pod, as a token names it.
@@ -118,6 +151,8 @@ pub enum Token {
     Run(RunToken),
     /// An OAuth client's.
     Client(ClientToken),
+    /// A person's, in an OAuth client's hands.
+    Grant(GrantToken),
 }
 
 impl Token {
@@ -127,6 +162,29 @@ impl Token {
             Self::Agent(agent) => agent.agent.as_bytes(),
             Self::Run(run) => run.run.as_bytes(),
             Self::Client(client) => client.client.as_bytes(),
+            Self::Grant(grant) => grant.grant.as_bytes(),
+        }
+    }
+}
+
+impl Token {
+    /// The client that got it: who acts on their own is their own.
+    pub fn client_id(&self) -> String {
+        match self {
+            Self::Agent(agent) => agent.agent.to_string(),
+            Self::Run(run) => run.run.to_string(),
+            Self::Client(client) => client.client_id.clone(),
+            Self::Grant(grant) => grant.client_id.clone(),
+        }
+    }
+
+    /// The tenant that it is for.
+    pub fn tenant(&self) -> TenantId {
+        match self {
+            Self::Agent(agent) => agent.tenant,
+            Self::Run(run) => run.tenant,
+            Self::Client(client) => client.tenant,
+            Self::Grant(grant) => grant.tenant,
         }
     }
 }
@@ -202,6 +260,38 @@ pub struct ClientToken {
     pub expires_at: Timestamp,
 }
 
+/// A person for whom an OAuth client acts, as its token names them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GrantToken {
+    /// What the person allowed. The token is of no use once that has ended.
+    pub grant: GrantId,
+    /// The person.
+    pub overseer: OverseerId,
+    /// The client.
+    pub client_id: String,
+    /// The tenant that it is for.
+    pub tenant: TenantId,
+    /// The agent that acts, if one does.
+    pub actor: Option<Acting>,
+    /// Whether the token is bound to a key.
+    pub bound: bool,
+    /// What the token may be used for.
+    pub scopes: Vec<String>,
+    /// Its end.
+    pub expires_at: Timestamp,
+}
+
+/// An agent that acts for a person. Those before it are told, and count no more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acting {
+    /// The agent, and whom it acts for, the one that acts now first.
+    pub chain: Vec<AgentId>,
+    /// What it proved itself with.
+    pub proof: AgentProof,
+    /// Its owner.
+    pub owner: OverseerId,
+}
+
 /// Reads claims whose signature was good; nothing unless they are ours, for this audience, and in force.
 pub fn read(claims: &Map<String, Value>, issuer: &str, audience: &str, now: Timestamp) -> Option<Read> {
     let jkt = match claims.get("cnf") {
@@ -226,12 +316,31 @@ fn token(claims: &Map<String, Value>, issuer: &str, audience: &str, now: Timesta
     if now >= expires_at || issued_at > soon || not_before > soon || text("jti")?.is_empty() {
         return None;
     }
-    let subject = text("sub")?;
-    if text("client_id")? != subject {
-        return None;
-    }
+    let (subject, client_id) = (text("sub")?, text("client_id")?);
     let tenant = text("pinfold_tenant")?.parse().ok()?;
     let scopes = text("scope")?.split(' ').map(str::to_owned).collect();
+    if let Some(grant) = claims.get("pinfold_grant") {
+        return Some(Token::Grant(GrantToken {
+            grant: grant.as_str()?.parse().ok()?,
+            overseer: subject.parse().ok()?,
+            client_id: client_id.to_owned(),
+            tenant,
+            bound: claims.contains_key("cnf"),
+            actor: match claims.get("act") {
+                None => None,
+                Some(act) => Some(Acting {
+                    chain: chain(act)?,
+                    proof: proof(claims)?,
+                    owner: text("pinfold_owner")?.parse().ok()?,
+                }),
+            },
+            scopes,
+            expires_at,
+        }));
+    }
+    if client_id != subject {
+        return None;
+    }
     if let Some(name) = claims.get("pinfold_run") {
         return Some(Token::Run(RunToken {
             run: subject.parse().ok()?,
@@ -253,19 +362,36 @@ fn token(claims: &Map<String, Value>, issuer: &str, audience: &str, now: Timesta
             expires_at,
         }));
     }
-    let proof = match (claims.get("pinfold_key"), claims.get("pinfold_pod")) {
-        (Some(key), None) => AgentProof::Key(key.as_str()?.parse().ok()?),
-        (None, Some(claim)) => AgentProof::Pod(pod(claim)?),
-        _ => return None,
-    };
     Some(Token::Agent(AgentToken {
         agent: subject.parse().ok()?,
-        proof,
+        proof: proof(claims)?,
         tenant,
         owner: text("pinfold_owner")?.parse().ok()?,
         scopes,
         expires_at,
     }))
+}
+
+fn proof(claims: &Map<String, Value>) -> Option<AgentProof> {
+    match (claims.get("pinfold_key"), claims.get("pinfold_pod")) {
+        (Some(key), None) => Some(AgentProof::Key(key.as_str()?.parse().ok()?)),
+        (None, Some(claim)) => Some(AgentProof::Pod(pod(claim)?)),
+        _ => None,
+    }
+}
+
+/// Who acts, and whom they act for, no more than act one for another.
+fn chain(claim: &Value) -> Option<Vec<AgentId>> {
+    let mut actors = Vec::new();
+    let mut next = Some(claim);
+    while let Some(act) = next {
+        if actors.len() == ACTORS {
+            return None;
+        }
+        actors.push(act.get("sub")?.as_str()?.parse().ok()?);
+        next = act.get("act");
+    }
+    Some(actors)
 }
 
 fn pod(claim: &Value) -> Option<PodRef> {

@@ -17,7 +17,7 @@ use crate::{
     auth::{
         oversight::Asker,
         rights::{Needs, Right, Role},
-        token::{AgentToken, ClientToken, RunToken},
+        token::{AgentToken, ClientToken, GrantToken, RunToken},
     },
     http::{
         caller::Caller,
@@ -71,7 +71,7 @@ where
             _ => seat(&app, &caller, name.as_str()).await?,
         };
         if !has(&caller, role, R::RIGHT) {
-            return Err(ApiError::Forbidden(Forbidden::Right(R::RIGHT)));
+            return Err(lacks(&caller, R::RIGHT));
         }
         Ok(Self {
             tenant: named.tenant,
@@ -82,6 +82,27 @@ where
             since,
             right: PhantomData,
         })
+    }
+}
+
+/// The same of a caller who may make what outlives a consent: what a client was let do ends with the consent, and so would have to what it
+/// made.
+#[derive(Debug, Clone)]
+pub struct Lasting<R>(pub In<R>);
+
+impl<R: Needs, S> FromRequestParts<S> for Lasting<R>
+where
+    S: Send + Sync,
+    AppState: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let access = In::from_request_parts(parts, state).await?;
+        match access.caller {
+            Caller::Grant(_) => Err(ApiError::Forbidden(Forbidden::Credentials)),
+            _ => Ok(Self(access)),
+        }
     }
 }
 
@@ -141,9 +162,18 @@ impl<R: Needs> In<R> {
         if has(&self.caller, self.role, right) {
             Ok(())
         } else {
-            Err(ApiError::Forbidden(Forbidden::Right(right)))
+            Err(lacks(&self.caller, right))
         }
     }
+}
+
+/// Why somebody may not: the role, or what the token was made for, of which another can be got.
+fn lacks(caller: &Caller, right: Right) -> ApiError {
+    ApiError::Forbidden(if proves(caller, right) {
+        Forbidden::Right(right)
+    } else {
+        Forbidden::Scope(right)
+    })
 }
 
 /// The tenant that was named, if it is this one.
@@ -162,6 +192,12 @@ async fn seat(app: &AppState, caller: &Caller, name: &str) -> Result<(Named, Opt
         }) => {
             return Ok((own(app.standing.find_tenant(name).await?, *tenant)?, None));
         }
+        Caller::Grant(grant) => {
+            // As whom the person belongs to the one tenant that it is for.
+            let seat = app.standing.find_seat(grant.overseer, name).await?;
+            let (named, role) = seat.ok_or(ApiError::NotFound)?;
+            return Ok((own(Some(named), grant.tenant)?, Some(role)));
+        }
         Caller::Person(login) => login.overseer(),
         Caller::Key(key) => key.overseer,
     };
@@ -179,13 +215,17 @@ async fn seat(app: &AppState, caller: &Caller, name: &str) -> Result<(Named, Opt
 
 /// The intersection of what the role gives and what the proof was made for.
 fn has(caller: &Caller, role: Option<Role>, right: Right) -> bool {
-    let by_role = role.is_none_or(|role| role.gives(right));
-    let by_proof = match caller {
+    role.is_none_or(|role| role.gives(right)) && proves(caller, right)
+}
+
+/// Whether the proof was made for it.
+fn proves(caller: &Caller, right: Right) -> bool {
+    match caller {
         Caller::Person(_) => true,
         Caller::Key(key) => key.scopes.contains(&right),
         Caller::Agent(AgentToken { scopes, .. })
         | Caller::Run(RunToken { scopes, .. })
-        | Caller::Client(ClientToken { scopes, .. }) => scopes.iter().any(|scope| scope == right.as_str()),
-    };
-    by_role && by_proof
+        | Caller::Client(ClientToken { scopes, .. })
+        | Caller::Grant(GrantToken { scopes, .. }) => scopes.iter().any(|scope| scope == right.as_str()),
+    }
 }

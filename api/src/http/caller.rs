@@ -9,7 +9,7 @@ use axum::{
     extract::{FromRef, FromRequestParts},
     http::{HeaderName, Method, request::Parts},
 };
-use domain::OverseerId;
+use domain::{AgentId, OverseerId};
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -18,7 +18,7 @@ use crate::{
     auth::{
         api_key::ApiKey,
         dpop_nonce::Giver,
-        token::{AgentToken, ClientToken, RunToken},
+        token::{AgentToken, ClientToken, GrantToken, RunToken, Token},
         vouched::Organisation,
     },
     http::{
@@ -49,6 +49,8 @@ pub enum Caller {
     Run(RunToken),
     /// An OAuth client that acts on its own, by an access token.
     Client(ClientToken),
+    /// An OAuth client that acts for a person, by an access token.
+    Grant(GrantToken),
     /// A person, by a login.
     Person(Login),
     /// A program, by an API key.
@@ -111,12 +113,23 @@ pub struct OwnSession(pub Session);
 pub struct Admin(pub Login);
 
 impl Caller {
+    /// Whose token it is.
+    pub fn of(token: Token) -> Self {
+        match token {
+            Token::Agent(agent) => Self::Agent(agent),
+            Token::Run(run) => Self::Run(run),
+            Token::Client(client) => Self::Client(client),
+            Token::Grant(grant) => Self::Grant(grant),
+        }
+    }
+
     /// Who is named as having done what the caller does.
     pub fn actor(&self) -> Actor {
         match self {
             Self::Agent(agent) => Actor::Agent(agent.agent),
             Self::Run(run) => Actor::Run(run.run),
             Self::Client(client) => Actor::Client(client.client),
+            Self::Grant(grant) => Actor::Grant(grant.grant),
             Self::Person(login) => Actor::Overseer(login.overseer),
             Self::Key(key) => Actor::Overseer(key.overseer),
         }
@@ -128,6 +141,7 @@ impl Caller {
             Self::Agent(agent) => format!("agent/{}", agent.agent),
             Self::Run(run) => format!("run/{}", run.run),
             Self::Client(client) => format!("client/{}", client.client),
+            Self::Grant(grant) => format!("grant/{}", grant.grant),
             Self::Person(login) => format!("overseer/{}", login.overseer()),
             Self::Key(key) => format!("key/{}", key.id),
         }
@@ -139,6 +153,7 @@ impl Caller {
             Self::Agent(agent) => agent.agent.as_bytes(),
             Self::Run(run) => run.run.as_bytes(),
             Self::Client(client) => client.client.as_bytes(),
+            Self::Grant(grant) => grant.grant.as_bytes(),
             Self::Person(login) => login.overseer.as_bytes(),
             Self::Key(key) => key.id.as_bytes(),
         }
@@ -150,6 +165,14 @@ impl Caller {
             Self::Agent(agent) => vec![agent.agent.uuid(), agent.tenant.uuid(), agent.owner.uuid()],
             Self::Run(run) => vec![run.tenant.uuid()],
             Self::Client(client) => vec![client.client.uuid(), client.tenant.uuid()],
+            Self::Grant(grant) => {
+                let actors = grant
+                    .actor
+                    .iter()
+                    .flat_map(|actor| actor.chain.iter().map(AgentId::uuid));
+                let own = [grant.grant.uuid(), grant.overseer.uuid(), grant.tenant.uuid()];
+                own.into_iter().chain(actors).collect()
+            }
             Self::Person(login) => match &login.proof {
                 Proof::Session(cookied) => vec![login.overseer.uuid(), cookied.session.id.uuid()],
                 Proof::Outside(_) => vec![login.overseer.uuid()],
@@ -161,11 +184,12 @@ impl Caller {
         }
     }
 
-    /// The person who asks, or for whom a key does.
+    /// The person who asks, or for whom a key or a client does.
     pub fn overseer(&self) -> Result<OverseerId, ApiError> {
         match self {
             Self::Person(login) => Ok(login.overseer()),
             Self::Key(key) => Ok(key.overseer),
+            Self::Grant(grant) => Ok(grant.overseer),
             Self::Agent(_) | Self::Run(_) | Self::Client(_) => Err(ApiError::Forbidden(Forbidden::PeopleOnly)),
         }
     }
@@ -281,7 +305,7 @@ where
         match Caller::from_request_parts(parts, state).await? {
             Caller::Agent(agent) if agent.scopes.iter().any(|scope| scope == tokens::SELF) => Ok(Self(agent)),
             Caller::Agent(_) => Err(ApiError::Forbidden(Forbidden::NotOneself)),
-            Caller::Person(_) | Caller::Key(_) | Caller::Run(_) | Caller::Client(_) => {
+            Caller::Person(_) | Caller::Key(_) | Caller::Run(_) | Caller::Client(_) | Caller::Grant(_) => {
                 Err(ApiError::Forbidden(Forbidden::AgentsOnly))
             }
         }
@@ -298,7 +322,7 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         match Caller::from_request_parts(parts, state).await? {
             Caller::Person(login) => Ok(Self(login)),
-            Caller::Agent(_) | Caller::Key(_) | Caller::Run(_) | Caller::Client(_) => {
+            Caller::Agent(_) | Caller::Key(_) | Caller::Run(_) | Caller::Client(_) | Caller::Grant(_) => {
                 Err(ApiError::Forbidden(Forbidden::LoginOnly))
             }
         }

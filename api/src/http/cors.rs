@@ -1,9 +1,19 @@
 //! Which web pages a browser lets call the service (<https://fetch.spec.whatwg.org/#http-cors-protocol>).
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::{
+    Extension,
+    body::Body,
+    extract::Request,
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
+use url::{Origin, Url};
+
+use crate::{http::json, routes::oauth::client, service::standing::Standing};
 
 /// What pages may read of an answer besides its body.
 const EXPOSED: [HeaderName; 9] = [
@@ -62,6 +72,64 @@ pub fn of(origins: &[HeaderValue]) -> CorsLayer {
         .max_age(REMEMBERED)
 }
 
+/// What the pages of a client may call, without anybody's login: those of the origins that it registered to be sent back to (RFC 9700,
+/// section 2.6). Which client it is stands in the request itself.
+pub async fn of_clients(Extension(standing): Extension<Arc<Standing>>, request: Request, next: Next) -> Response {
+    let Some(origin) = request.headers().get(header::ORIGIN).cloned() else {
+        return next.run(request).await;
+    };
+    let (parts, body) = request.into_parts();
+    let whole = Request::from_parts(parts.clone(), body);
+    let bytes = match json::body(whole, &()).await {
+        Ok(bytes) => bytes,
+        Err(error) => return error.into_response(),
+    };
+    let client_id = client::named(&parts.headers, &bytes);
+    let mut response = next.run(Request::from_parts(parts, Body::from(bytes))).await;
+    // Whoever answered looked the client up: nothing is fetched for a header.
+    let known = match client_id {
+        Some(client_id) => standing.seen_client(&client_id).await,
+        None => None,
+    };
+    let is_one = |uri: &String| {
+        let own = Url::parse(uri).ok().map(|url| url.origin()).filter(Origin::is_tuple);
+        own.is_some_and(|own| origin == own.ascii_serialization())
+    };
+    if known.is_some_and(|client| client.metadata.redirect_uris.iter().any(is_one)) {
+        let headers = response.headers_mut();
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.append(header::VARY, HeaderValue::from_static("origin"));
+        let exposed = EXPOSED.map(|name| name.to_string()).join(",");
+        if let Ok(exposed) = HeaderValue::try_from(exposed) {
+            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+        }
+    }
+    response
+}
+
+/// A browser that asks beforehand says not yet which client it is for, and is let ask.
+pub async fn asked_beforehand(request: Request, next: Next) -> Response {
+    match request.headers().get(header::ORIGIN) {
+        Some(origin) if request.method() == Method::OPTIONS => preflight(origin),
+        _ => next.run(request).await,
+    }
+}
+
+fn preflight(origin: &HeaderValue) -> Response {
+    let age = REMEMBERED.as_secs();
+    let headers = [
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone()),
+        (header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST")),
+        (
+            header::ACCESS_CONTROL_ALLOW_HEADERS,
+            HeaderValue::from_static("authorization,content-type,dpop,traceparent,tracestate,x-request-id"),
+        ),
+        (header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from(age)),
+        (header::VARY, HeaderValue::from_static("origin")),
+    ];
+    (StatusCode::NO_CONTENT, headers).into_response()
+}
+
 #[cfg(test)]
 mod tests {
     use axum::{
@@ -69,7 +137,9 @@ mod tests {
         http::{Method, Request, StatusCode, header},
     };
 
-    use crate::testing::{Answer, CONSOLE, TestApp};
+    use serde_json::json;
+
+    use crate::testing::{Answer, CONSOLE, TestApp, consent::TestParty};
 
     async fn send(app: &TestApp, method: Method, path: &str, origin: &str) -> Answer {
         let request = Request::builder()
@@ -128,6 +198,35 @@ mod tests {
             exposed.contains("www-authenticate") && exposed.contains("x-request-id"),
             "{exposed}"
         );
+    }
+
+    /// The pages of a client call the endpoints for clients as that client, and as no other.
+    #[tokio::test]
+    async fn pages_of_a_client_get_its_tokens() {
+        let app = TestApp::start().await;
+        let party = TestParty::new(&app, &json!({"token_endpoint_auth_method": "none"})).await;
+        let code = party.code(&app, &[]).await;
+        let asked = send(&app, Method::OPTIONS, "/oauth/token", "https://anywhere.example").await;
+        assert_eq!(allowed(&asked), (Some("https://anywhere.example"), None));
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("code", &code),
+            ("code_verifier", "wrong"),
+        ];
+        for (path, origin, seen) in [
+            ("/oauth/token", "https://board.example", true),
+            ("/oauth/par", "https://board.example", true),
+            ("/oauth/revoke", "https://board.example", true),
+            ("/oauth/token", "https://evil.example", false),
+            ("/oauth/token", "https://board.example.evil.example", false),
+            ("/oauth/token", "http://board.example", false),
+            ("/oauth/token", CONSOLE, false),
+        ] {
+            let answer = party.post(&app, path, &[("origin", origin)], &form).await;
+            assert_eq!(allowed(&answer), (seen.then_some(origin), None), "{path} {origin}");
+        }
+        let page = send(&app, Method::GET, "/oauth/authorize", "https://board.example").await;
+        assert_eq!(allowed(&page), (None, None), "nobody reads what a browser is led to");
     }
 
     #[tokio::test]

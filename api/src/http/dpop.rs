@@ -33,6 +33,9 @@ pub const NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 /// Where tokens are given: its nonces are others than the resources'.
 pub const TOKEN_ENDPOINT: &str = "/oauth/token";
 
+/// Where requests are pushed, for the same server.
+pub const PUSHED: &str = "/oauth/par";
+
 /// How long an answer waits for the next nonce: whoever gets none is told one when it comes again.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -111,7 +114,7 @@ pub fn challenge(error: Option<&'static str>) -> HeaderValue {
 pub async fn tell(State(state): State<AppState>, request: axum::extract::Request, next: Next) -> Response {
     let proves = request.headers().contains_key(DPOP);
     let giver = match request.uri().path() {
-        TOKEN_ENDPOINT => Giver::TokenEndpoint,
+        TOKEN_ENDPOINT | PUSHED => Giver::TokenEndpoint,
         _ => Giver::Resource,
     };
     let mut response = next.run(request).await;

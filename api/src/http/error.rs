@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use crate::{
     auth::{oversight::Relation, rights::Right},
-    http::{dpop, passkey::PasskeyRequest},
+    http::{challenges::Missing, dpop, passkey::PasskeyRequest},
 };
 
 mod convert;
@@ -97,10 +97,16 @@ pub enum ApiError {
 /// Why somebody may not do something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Forbidden {
-    /// Neither the role in the tenant nor the key or token gives the right.
+    /// The role in the tenant does not give the right.
     Right(Right),
+    /// The key or token was not made for the right.
+    Scope(Right),
+    /// What outlives a consent is not made by a client that was let in.
+    Credentials,
     /// Only an agent does this.
     AgentsOnly,
+    /// Only an OAuth client does this that a person let know who they are.
+    OpenIdOnly,
     /// The agent's token was made for something else than the agent itself.
     NotOneself,
     /// Only a person who has logged in does this.
@@ -141,11 +147,15 @@ pub enum LoginRefused {
 impl Forbidden {
     fn detail(self) -> String {
         match self {
-            Self::Right(right) => format!(
+            Self::Right(right) | Self::Scope(right) => format!(
                 "this needs the right {}, which your role or your key does not give",
                 right.as_str()
             ),
             Self::AgentsOnly => "only an agent does this, with an access token of its own".to_owned(),
+            Self::Credentials => {
+                "this makes what would outlive a person's consent: only a person who has logged in does it, or an API key".to_owned()
+            }
+            Self::OpenIdOnly => "this needs a token that a person's consent gave for the scope openid".to_owned(),
             Self::NotOneself => {
                 "this needs the scope self, which your token does not have: ask for one with it".to_owned()
             }
@@ -170,7 +180,10 @@ impl Forbidden {
         match self {
             Self::Csrf => "csrf",
             Self::Right(_)
+            | Self::Scope(_)
+            | Self::Credentials
             | Self::AgentsOnly
+            | Self::OpenIdOnly
             | Self::NotOneself
             | Self::LoginOnly
             | Self::SessionOnly
@@ -303,7 +316,7 @@ impl ApiError {
         }
     }
 
-    fn log(&self) {
+    pub fn log(&self) {
         match self {
             Self::Internal(why) => error!(error = why, "a request failed"),
             Self::Unavailable(why) => seldom::warn(why, "a request was turned away"),
@@ -380,6 +393,9 @@ impl IntoResponse for ApiError {
             }
             Self::Possession(why) => {
                 headers.insert(header::WWW_AUTHENTICATE, dpop::challenge(Some(why.code())));
+            }
+            Self::Forbidden(Forbidden::Scope(right)) => {
+                response.extensions_mut().insert(Missing(right));
             }
             _ => {}
         }

@@ -19,10 +19,7 @@ pub(super) enum Of {
 
 /// Blocks a client. One that is blocked stays so.
 pub(super) async fn bring_in(job: Job<'_>, client_id: &str, of: Option<Of>) -> Result<Outcome, StoreError> {
-    let by = |overseer| By {
-        overseer,
-        request_id: REQUEST,
-    };
+    let by = |overseer| By::person(overseer, REQUEST);
     match of {
         None if job.dry => Ok(Outcome::New),
         None => Ok(Outcome::Refused("whoever blocks it was refused".to_owned())),

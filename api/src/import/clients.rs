@@ -26,7 +26,9 @@ pub(super) async fn bring_in(job: Job<'_>, client: &Client, owner: Option<Overse
         return refused(people::NO_TENANT);
     };
     match known {
-        Some(known) if known.tenant == tenant => return Ok(Outcome::Known),
+        Some(known) if known.registered.as_ref().is_some_and(|known| known.tenant == tenant) => {
+            return Ok(Outcome::Known);
+        }
         Some(_) => return refused(TAKEN),
         None => {}
     }
@@ -35,10 +37,7 @@ pub(super) async fn bring_in(job: Job<'_>, client: &Client, owner: Option<Overse
         client_id: &client.client_id,
         secret_hash: client.secret_hash,
     };
-    let by = By {
-        overseer: owner,
-        request_id: REQUEST,
-    };
+    let by = By::person(owner, REQUEST);
     match clients::bring_in(&mut tx, client.metadata.clone(), imported, by, job.now).await? {
         Registration::Taken => refused(TAKEN),
         Registration::TooMany => Ok(Outcome::Refused(format!("its owner has {MOST} clients"))),

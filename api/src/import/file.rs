@@ -267,6 +267,9 @@ fn client(client_id: String, owner: String, secret_hash: Option<&str>, metadata:
             "client_id: write 1 to {LONGEST_CLIENT_ID} visible ASCII characters"
         ));
     }
+    if client_id.starts_with("https://") {
+        return Err("client_id: a client of such a name describes itself there; it needs no registration".to_owned());
+    }
     let metadata = metadata.check().map_err(|flaw| format!("metadata.{flaw}"))?;
     let secret_hash = match secret_hash {
         None => None,

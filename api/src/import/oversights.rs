@@ -36,10 +36,7 @@ pub(super) async fn bring_in(
         overseer: placed.owner,
         role: Some(Role::Owner),
     };
-    let by = By {
-        overseer: placed.owner,
-        request_id: REQUEST,
-    };
+    let by = By::person(placed.owner, REQUEST);
     let enter = || oversight::enter(job.database, placed.tenant, placed.agent, asker, Relation::Owner);
     // No transaction stays open while others are made.
     let edges = enter().await?.edges;

@@ -58,14 +58,20 @@ pub enum FetchError {
 pub type Http = Client<HttpsConnector<HttpConnector>, Empty<Bytes>>;
 
 /// Trusts whom the machine trusts (`SSL_CERT_FILE` names others).
-pub fn http() -> Result<Http, FetchError> {
+pub fn trusted() -> Result<ClientConfig, rustls::Error> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|source| FetchError::Tls(Box::new(source)))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    Ok(
+        ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth(),
+    )
+}
+
+/// What issuers are read with.
+pub fn http() -> Result<Http, FetchError> {
+    let tls = trusted().map_err(|source| FetchError::Tls(Box::new(source)))?;
     let connector = HttpsConnectorBuilder::new()
         .with_tls_config(tls)
         // The configuration lets only loopback in development be reached without TLS.

@@ -67,6 +67,8 @@ pub enum Caller {
     Run,
     /// An OAuth client of the tenant on its own, with every scope that it can have.
     Client,
+    /// An OAuth client that acts for an owner of the tenant, with every scope.
+    Grant,
     /// A key of the tenant, with every scope.
     Key,
 }
@@ -141,6 +143,7 @@ impl Entry {
                 has(ways.by("access_token") && right && !self.path.starts_with("/v1/me/"))
             }
             Caller::Run => has(ways.by("access_token") && self.is_for_runs(ways)),
+            Caller::Grant => has(ways.by("oauth")),
             Caller::Key => has(ways.by("api_key")),
         }
     }
@@ -193,7 +196,7 @@ pub fn page() -> String {
          Made of the description of the API ([openapi.json](openapi.json)) and the rights of the roles ([auth.md](../auth.md)). `yes`: the request is looked at; `own`: if it is of oneself; `-`: 403. \
          Who belongs to another tenant is told 404 wherever a tenant is named, and who proves nothing 401, but for operations that are open to anybody. An agent, what runs in a sandbox, or an OAuth client on its own has the scopes that its token \
          was made for, at most those here, and a key those that it was made with. Besides the right, what concerns one agent needs a relation to it.\n\n\
-         | operation | right | owner | admin | developer | billing | viewer | agent | run | client | API key | token of an issuer outside |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n",
+         | operation | right | owner | admin | developer | billing | viewer | agent | run | client | client for an owner | API key | token of an issuer outside |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     for entry in entries() {
         let Entry { method, path, ways } = &entry;
@@ -204,11 +207,13 @@ pub fn page() -> String {
         };
         // Writing to a String does not fail.
         let _ = write!(page, "| `{method} {path}` | {right} |");
-        let callers =
-            Role::ALL
-                .map(Caller::Member)
-                .into_iter()
-                .chain([Caller::Agent, Caller::Run, Caller::Client, Caller::Key]);
+        let callers = Role::ALL.map(Caller::Member).into_iter().chain([
+            Caller::Agent,
+            Caller::Run,
+            Caller::Client,
+            Caller::Grant,
+            Caller::Key,
+        ]);
         for caller in callers {
             let _ = write!(page, " {} |", entry.verdict(caller).cell());
         }

@@ -65,6 +65,14 @@ pub fn shown() -> Vec<Page> {
         page("/account", Person, get(pages::account::show)),
         page("/invitations", Anybody, get(pages::invitations::show)),
         page("/claim", Person, get(pages::claim::show)),
+        page("/consent", Person, get(pages::consent::show)),
+        page("/device", Person, get(pages::device::show)),
+        // Clients send browsers here, by a link or by a form of theirs (OpenID Connect Core 1.0, section 3.1.2.1).
+        page(
+            "/oauth/authorize",
+            Anybody,
+            get(pages::authorize::by_query).post(pages::authorize::by_form),
+        ),
         page("/docs", Anybody, get(docs::page)),
         page("/docs/", Anybody, get(docs::index)),
         page("/docs/{*file}", Anybody, get(docs::file)),
@@ -95,6 +103,9 @@ pub fn sent() -> Vec<Page> {
         ),
         page("/invitations", Person, post(pages::invitations::send)),
         page("/claim", Person, post(pages::claim::look)),
+        page("/consent", Person, post(pages::consent::answer)),
+        page("/device", Person, post(pages::device::look)),
+        page("/device/answer", Person, post(pages::device::answer)),
         page("/claim/{tenant}", Person, post(pages::claim::take)),
     ]
 }

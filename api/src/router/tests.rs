@@ -13,12 +13,16 @@ use serde_json::json;
 use crate::{router, testing::TestApp};
 
 /// What anybody may call. A route that is not here asks for a token.
-const PUBLIC: [&str; 14] = [
+const PUBLIC: [&str; 18] = [
     "GET /.well-known/jwks.json",
     "GET /.well-known/oauth-authorization-server",
     "GET /.well-known/oauth-protected-resource",
     "GET /.well-known/openid-configuration",
     "GET /openapi.json",
+    "POST /oauth/device_authorization",
+    "POST /oauth/introspect",
+    "POST /oauth/par",
+    "POST /oauth/revoke",
     "POST /oauth/token",
     "POST /v1/agents",
     "POST /v1/agents/{agent}/challenges",
@@ -45,6 +49,7 @@ fn operations() -> Vec<(String, String, bool)> {
                             "access_token",
                             "api_key",
                             "kubernetes_audit",
+                            "oauth",
                             "outside_token",
                             "session",
                         ]
@@ -73,8 +78,13 @@ fn the_open_routes_are_the_listed_ones() {
 /// What makes a login, a link or a token counts once by itself, or is nobody's to repeat; an agent's first key is its own mark.
 #[test]
 fn every_post_can_be_sent_twice() {
-    const OTHERS: [&str; 10] = [
+    const OTHERS: [&str; 15] = [
+        "/oauth/device_authorization",
+        "/oauth/introspect",
+        "/oauth/par",
+        "/oauth/revoke",
         "/oauth/token",
+        "/oauth/userinfo",
         "/v1/agents",
         "/v1/agents/{agent}/challenges",
         "/v1/password-resets",
@@ -115,6 +125,9 @@ async fn whatever_is_not_open_refuses_strangers_before_it_reads_anything() {
             "invitation",
             "identity",
             "passkey",
+            "consent",
+            "grant",
+            "block",
         ];
         let place = named
             .iter()

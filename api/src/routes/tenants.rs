@@ -111,8 +111,8 @@ pub struct Resource {
 /// Who changes something in a tenant.
 pub fn acting<'a, R: Needs>(access: &In<R>, request_id: &'a str) -> Result<By<'a>, ApiError> {
     Ok(By {
-        overseer: access.caller.overseer()?,
-        request_id,
+        actor: access.caller.actor(),
+        ..By::person(access.caller.overseer()?, request_id)
     })
 }
 

@@ -13,7 +13,7 @@ use crate::{
     store::{
         StoreError,
         agents::{self, Agent},
-        audit::{self, Actor, Event},
+        audit::{self, Event},
     },
 };
 
@@ -47,7 +47,7 @@ pub async fn end(overseen: Overseen, by: By<'_>, now: Timestamp) -> Result<(), S
 /// Revokes a key of an agent; what was proved with it ends with the next request.
 pub async fn revoke_key(overseen: Overseen, key: AgentKeyId, by: By<'_>, now: Timestamp) -> Result<(), Refused> {
     let Overseen { mut tx, agent, .. } = overseen;
-    let actor = Actor::Overseer(by.overseer);
+    let actor = by.actor;
     match agent_keys::revoke_locked(&mut tx, agent.id, key, actor, by.request_id, now).await? {
         Revocation::Done => Ok(tx.commit().await?),
         Revocation::NotFound => Err(Refused::NotFound),
@@ -58,7 +58,7 @@ pub async fn revoke_key(overseen: Overseen, key: AgentKeyId, by: By<'_>, now: Ti
 fn event<'a>(agent: &Agent, action: &'static str, by: By<'a>, detail: Value, at: Timestamp) -> Event<'a> {
     Event {
         at,
-        actor: Actor::Overseer(by.overseer),
+        actor: by.actor,
         action,
         target: agent.id.uuid(),
         request_id: by.request_id,

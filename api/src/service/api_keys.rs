@@ -60,7 +60,16 @@ pub async fn create(tx: &mut impl Scope, new: NewKey<'_>, now: Timestamp) -> Res
     api_keys::insert(tx, &key, &secret.hash()).await?;
     let scopes: Vec<&str> = key.scopes.iter().map(|right| right.as_str()).collect();
     let detail = json!({"kind": key.kind.as_str(), "scopes": scopes});
-    record(tx, "api_key.create", new.overseer, key.id, new.request_id, now, detail).await?;
+    record(
+        tx,
+        "api_key.create",
+        Actor::Overseer(new.overseer),
+        key.id,
+        new.request_id,
+        now,
+        detail,
+    )
+    .await?;
     Ok(Some((secret, key)))
 }
 
@@ -72,7 +81,7 @@ pub async fn rename(tx: &mut impl Scope, by: By<'_>, key: Key, name: &str, now: 
     let owner = tx.tenant().is_none().then_some(by.overseer);
     api_keys::set_name(tx, owner, key.id, name).await?;
     let detail = json!({"changed": ["name"]});
-    record(tx, "api_key.update", by.overseer, key.id, by.request_id, now, detail).await?;
+    record(tx, "api_key.update", by.actor, key.id, by.request_id, now, detail).await?;
     Ok(Key {
         name: name.to_owned(),
         ..key
@@ -80,25 +89,19 @@ pub async fn rename(tx: &mut impl Scope, by: By<'_>, key: Key, name: &str, now: 
 }
 
 /// Revokes a key of the transaction's tenant, or of a person; false if none of this id is in force.
-pub async fn revoke(
-    tx: &mut impl Scope,
-    by: OverseerId,
-    id: ApiKeyId,
-    request_id: &str,
-    now: Timestamp,
-) -> Result<bool, StoreError> {
-    let owner = tx.tenant().is_none().then_some(by);
+pub async fn revoke(tx: &mut impl Scope, id: ApiKeyId, by: By<'_>, now: Timestamp) -> Result<bool, StoreError> {
+    let owner = tx.tenant().is_none().then_some(by.overseer);
     if !api_keys::revoke(tx, owner, id, now).await? {
         return Ok(false);
     }
-    record(tx, "api_key.revoke", by, id, request_id, now, json!({})).await?;
+    record(tx, "api_key.revoke", by.actor, id, by.request_id, now, json!({})).await?;
     Ok(true)
 }
 
 async fn record(
     tx: &mut impl Scope,
     action: &'static str,
-    by: OverseerId,
+    actor: Actor,
     id: ApiKeyId,
     request_id: &str,
     at: Timestamp,
@@ -106,7 +109,7 @@ async fn record(
 ) -> Result<(), StoreError> {
     let event = Event {
         at,
-        actor: Actor::Overseer(by),
+        actor,
         action,
         target: id.uuid(),
         request_id,

@@ -9,7 +9,7 @@ use crate::{
     store::{
         Database, PlatformTransaction, StoreError,
         accounts::{self, Person},
-        audit::{self, Actor, Event},
+        audit::{self, Event},
         sessions,
     },
 };
@@ -30,7 +30,7 @@ pub async fn set(
         }
         let event = Event {
             at: now,
-            actor: Actor::Overseer(by.overseer),
+            actor: by.actor,
             action: if blocked { "account.block" } else { "account.unblock" },
             target: overseer.uuid(),
             request_id: by.request_id,

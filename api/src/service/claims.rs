@@ -92,7 +92,7 @@ pub async fn claim(
     by: By<'_>,
     now: Timestamp,
 ) -> Result<Option<(TenantTransaction, Agent)>, StoreError> {
-    let actor = Actor::Overseer(by.overseer);
+    let actor = by.actor;
     let mut tx = database.tenant(tenant).await?;
     let joined = head(&mut tx).await?;
     let mut tx = tx.go_on_in(tenants::SHADOW).await?;

@@ -9,10 +9,13 @@ use crate::{
     service::members::By,
     store::{
         PlatformTransaction, Scope, StoreError, TenantTransaction,
-        audit::{self, Actor, Event},
+        audit::{self, Event},
         client_blocks,
     },
 };
+
+/// How many clients somebody may block.
+pub const MOST: usize = 1000;
 
 /// Blocks a client for whoever asks; false if it is blocked.
 pub async fn block_for_person(
@@ -24,7 +27,36 @@ pub async fn block_for_person(
     if !client_blocks::insert_of_person(tx, by.overseer, client_id, now).await? {
         return Ok(false);
     }
-    record(tx, client_id, by.overseer.uuid(), by, now).await?;
+    record(tx, "client.block", client_id, by.overseer.uuid(), by, now).await?;
+    Ok(true)
+}
+
+/// Lets a client in again for whoever asks; false if it was not blocked.
+pub async fn unblock_for_person(
+    tx: &mut PlatformTransaction,
+    client_id: &str,
+    by: By<'_>,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    if !client_blocks::delete_of_person(tx, by.overseer, client_id).await? {
+        return Ok(false);
+    }
+    record(tx, "client.unblock", client_id, by.overseer.uuid(), by, now).await?;
+    Ok(true)
+}
+
+/// Lets a client in again for an agent; false if it was not blocked.
+pub async fn unblock_for_agent(
+    tx: &mut TenantTransaction,
+    client_id: &str,
+    agent: AgentId,
+    by: By<'_>,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    if !client_blocks::delete_of_agent(tx, agent, client_id).await? {
+        return Ok(false);
+    }
+    record(tx, "client.unblock", client_id, agent.uuid(), by, now).await?;
     Ok(true)
 }
 
@@ -39,12 +71,13 @@ pub async fn block_for_agent(
     if !client_blocks::insert_of_agent(tx, agent, client_id, by.overseer, now).await? {
         return Ok(false);
     }
-    record(tx, client_id, agent.uuid(), by, now).await?;
+    record(tx, "client.block", client_id, agent.uuid(), by, now).await?;
     Ok(true)
 }
 
 async fn record(
     tx: &mut impl Scope,
+    action: &'static str,
     client_id: &str,
     target: Uuid,
     by: By<'_>,
@@ -52,8 +85,8 @@ async fn record(
 ) -> Result<(), StoreError> {
     let event = Event {
         at,
-        actor: Actor::Overseer(by.overseer),
-        action: "client.block",
+        actor: by.actor,
+        action,
         target,
         request_id: by.request_id,
         detail: json!({"client_id": client_id}),

@@ -2,32 +2,37 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
-use serde_json::json;
+use resource_server::jwk;
+use serde_json::{Value, json};
 
 use crate::{
     auth::{
-        client::values::{AuthMethod, GrantType, Scope},
-        hex,
-        opaque::sha256,
+        client::{
+            Keys,
+            values::{AuthMethod, GrantType, Scope},
+        },
+        jwk_set,
         rights::Right,
         token::{ClientToken, Who},
     },
     service::{
-        client_proof::{self, Shown},
+        client_proof::{self, Proved},
         replay::Record,
         standing::Standing,
         tokens::{self, Binding, Issued, Maker, RIGHTS, Said},
     },
-    store::{StoreError, audit::Actor, clients::Named},
+    store::{
+        StoreError,
+        audit::Actor,
+        clients::{Named, Registration},
+    },
 };
 
 /// What is asked for.
 #[derive(Debug)]
 pub struct Asked<'a> {
-    /// What is known of clients.
-    pub standing: &'a Standing,
     /// Who asks.
-    pub client: &'a Shown,
+    pub client: &'a Proved,
     /// The scopes; all that it may have, if none are named.
     pub scopes: Option<Vec<&'a str>>,
     /// The key that the token is to be bound to.
@@ -39,9 +44,6 @@ pub struct Asked<'a> {
 /// Why there is no token.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
-    /// Nobody proved which client they are.
-    #[error("the client is not proved")]
-    Unproven,
     /// The client is not registered for this grant.
     #[error("the client is not registered for client_credentials")]
     Grant,
@@ -65,39 +67,58 @@ pub fn grantable(scopes: &[Scope]) -> Vec<&'static str> {
     RIGHTS.into_iter().filter(own).map(Right::as_str).collect()
 }
 
-/// What a token says of the secret that it was got by: with that secret it ends.
-fn fingerprint(secret_hash: &[u8; 32]) -> String {
-    hex::encode(&sha256(secret_hash)[..8])
+/// Whether what proved a client still does: the secret is good, or the key among those that are registered. Of those that the client publishes
+/// itself, it is the client's to say, with the next assertion.
+fn proves(client: &Named, fingerprint: &str, now: Timestamp) -> bool {
+    match &client.metadata.keys {
+        Keys::None => client
+            .secrets(now)
+            .any(|hash| client_proof::of_secret(&hash) == fingerprint),
+        Keys::Set(set) => {
+            let all = set.get("keys").and_then(Value::as_array).into_iter().flatten();
+            let mut known = all.filter_map(Value::as_object).filter_map(jwk_set::elliptic);
+            known.any(|(_, key)| jwk::thumbprint(&key).as_deref() == Some(fingerprint))
+        }
+        Keys::Uri(_) => client.metadata.auth_method == AuthMethod::PrivateKeyJwt,
+    }
 }
 
-/// Whether a client still is who its token says, by a secret that still is good, and may still do all that the token says: otherwise it asks
+/// Whether a client still is who its token says, by what still proves it, and may still do all that the token says: otherwise it asks
 /// for another.
 pub async fn stands(standing: &Standing, token: &ClientToken, now: Timestamp) -> Result<bool, StoreError> {
     let client = standing.find_client(&token.client_id).await?;
     Ok(client.is_some_and(|client| {
-        let grantable = grantable(&client.scopes);
-        client.id == token.client
-            && client.tenant == token.tenant
-            && (token.bound || !client.dpop_bound)
-            && client.secrets(now).any(|hash| fingerprint(&hash) == token.secret)
-            && client.grant_types.contains(&GrantType::ClientCredentials)
+        let grantable = grantable(&client.metadata.scopes);
+        let is_the_same = |known: &Registration| known.id == token.client && known.tenant == token.tenant;
+        client.registered.as_ref().is_some_and(is_the_same)
+            && (token.bound || !client.metadata.dpop_bound)
+            && proves(&client, &token.secret, now)
+            && client.metadata.grant_types.contains(&GrantType::ClientCredentials)
             && token.scopes.iter().all(|scope| grantable.contains(&scope.as_str()))
     }))
 }
 
-/// Proves a client and issues a token. The issue is recorded before the token leaves.
+/// Issues a token to a client that is proved. The issue is recorded before the token leaves.
 pub async fn issue(maker: Maker<'_>, asked: Asked<'_>, now: Timestamp, random: [u8; 16]) -> Result<Issued, Refused> {
-    let proved = client_proof::prove(asked.standing, asked.client, now).await?;
-    let (client, proved_by) = proved.ok_or(Refused::Unproven)?;
-    let Named { tenant, id, .. } = client;
+    let metadata = &asked.client.client.metadata;
+    // On its own a client acts in the tenant that registered it.
+    let Some((tenant, id)) = asked
+        .client
+        .client
+        .registered
+        .as_ref()
+        .map(|known| (known.tenant, known.id))
+    else {
+        return Err(Refused::Grant);
+    };
     // RFC 6749, section 4.4: for confidential clients only, whatever is registered.
-    if !client.grant_types.contains(&GrantType::ClientCredentials) || client.auth_method == AuthMethod::None {
+    if !metadata.grant_types.contains(&GrantType::ClientCredentials) || metadata.auth_method == AuthMethod::None {
         return Err(Refused::Grant);
     }
-    if client.dpop_bound && asked.binding.is_none() {
+    if metadata.dpop_bound && asked.binding.is_none() {
         return Err(Refused::Unbound);
     }
-    let grantable = grantable(&client.scopes);
+    let grantable = grantable(&metadata.scopes);
     // What is asked for and cannot be given is an error: a client that is on its own has nobody who would see that it got less.
     let beyond = |name: &&str| !grantable.contains(name);
     if asked.scopes.iter().flatten().any(beyond) {
@@ -115,18 +136,19 @@ pub async fn issue(maker: Maker<'_>, asked: Asked<'_>, now: Timestamp, random: [
     };
     let jkt = maker.record(asked.binding, record, now).await?;
     let said = Said {
-        subject: asked.client.client_id.clone(),
+        subject: asked.client.client.client_id.clone(),
+        client_id: asked.client.client.client_id.clone(),
         tenant,
         jti,
-        scope: scope.clone(),
+        scope,
         jkt,
+        until: None,
         who: Who::Client {
             pinfold_client: id.to_string(),
-            pinfold_secret: fingerprint(&proved_by),
+            pinfold_secret: asked.client.by.fingerprint(),
         },
     };
-    let token = maker.sign(&signing, said, now);
-    Ok(Issued { token, scope })
+    Ok(maker.issued(&signing, said, now))
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::{
     service::{members::By, tenants},
     store::{
         StoreError, TenantTransaction,
-        audit::{self, Actor, Event},
+        audit::{self, Event},
         clients::{self, Client, NewSecret},
     },
 };
@@ -184,7 +184,7 @@ async fn record(
 ) -> Result<(), StoreError> {
     let event = Event {
         at,
-        actor: Actor::Overseer(by.overseer),
+        actor: by.actor,
         action,
         target: id.uuid(),
         request_id: by.request_id,

@@ -35,7 +35,9 @@ pub enum Refused {
 
 /// Ends an account. If it does not come to its end, it can be asked for again.
 pub async fn delete(place: Place<'_>, by: By<'_>, now: Timestamp) -> Result<(), Refused> {
-    let By { overseer, request_id } = by;
+    let By {
+        overseer, request_id, ..
+    } = by;
     let own = personal_name(overseer);
     let seats = tenants::of_overseer(place.database.pool(), overseer).await?;
     let (own, others): (Vec<_>, Vec<_>) = seats.into_iter().partition(|seat| seat.name == own);

@@ -58,10 +58,23 @@ pub enum Refused {
 /// Who changes something.
 #[derive(Debug, Clone, Copy)]
 pub struct By<'a> {
-    /// Who.
+    /// Who, or for whom somebody does.
     pub overseer: OverseerId,
+    /// Who is named as having done it.
+    pub actor: Actor,
     /// In which request.
     pub request_id: &'a str,
+}
+
+impl<'a> By<'a> {
+    /// A person, or a key of theirs.
+    pub fn person(overseer: OverseerId, request_id: &'a str) -> Self {
+        Self {
+            overseer,
+            actor: Actor::Overseer(overseer),
+            request_id,
+        }
+    }
 }
 
 /// Invites an address, in a transaction that is still to be stored. An earlier invitation of the same address ends.
@@ -163,7 +176,7 @@ pub async fn accept(
     if !memberships::insert(&mut tx, overseer, invitation.role, now).await? {
         return Err(Refused::Member);
     }
-    let by = By { overseer, request_id };
+    let by = By::person(overseer, request_id);
     let detail = json!({"role": invitation.role.as_str(), "invitation_id": invitation.id.to_string()});
     record(&mut tx, "member.create", by, overseer.uuid(), detail, now).await?;
     Ok(tx)
@@ -281,7 +294,7 @@ async fn record(
 ) -> Result<(), StoreError> {
     let event = Event {
         at,
-        actor: Actor::Overseer(by.overseer),
+        actor: by.actor,
         action,
         target,
         request_id: by.request_id,

@@ -8,7 +8,7 @@ use crate::{
     service::members::By,
     store::{
         Database, StoreError,
-        audit::{self, Actor, Event},
+        audit::{self, Event},
         tenants::{self, Kind, Outside},
     },
 };
@@ -52,7 +52,7 @@ pub async fn set(
     }
     let event = Event {
         at: now,
-        actor: Actor::Overseer(by.overseer),
+        actor: by.actor,
         action: "tenant.organisation",
         target: tenant.uuid(),
         request_id: by.request_id,

@@ -11,7 +11,7 @@ use crate::{
     store::{
         Database, PlatformTransaction, StoreError,
         accounts::{self, NewPerson},
-        audit::{self, Actor, Event},
+        audit::{self, Event},
         identities::{self, Holder, Identity},
     },
 };
@@ -153,7 +153,7 @@ pub async fn unlink(database: &Database, id: IdentityId, by: By<'_>, now: Timest
 fn event<'a>(action: &'static str, identity: &Identity, by: By<'a>, at: Timestamp) -> Event<'a> {
     Event {
         at,
-        actor: Actor::Overseer(by.overseer),
+        actor: by.actor,
         action,
         target: by.overseer.uuid(),
         request_id: by.request_id,

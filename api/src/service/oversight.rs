@@ -11,7 +11,7 @@ use crate::{
     store::{
         Database, StoreError, TenantTransaction, agent_keys,
         agents::{self, Agent},
-        audit::{self, Actor, Event},
+        audit::{self, Event},
         memberships, oversights, tenants,
     },
 };
@@ -145,7 +145,7 @@ async fn record(
 ) -> Result<(), StoreError> {
     let event = Event {
         at,
-        actor: Actor::Overseer(by.overseer),
+        actor: by.actor,
         action,
         target: edge.agent.uuid(),
         request_id: by.request_id,

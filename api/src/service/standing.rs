@@ -34,6 +34,7 @@ use self::{
     memory::{Highest, Memory},
 };
 use crate::{
+    documents::Documents,
     redis::Redis,
     store::{
         Database, StoreError,
@@ -54,6 +55,7 @@ const SILENT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Standing {
     database: Database,
+    documents: Arc<Documents>,
     memory: Memory,
     feed: Mutex<Feed>,
     /// How many have asked for a reading, and how many of them were answered by one.
@@ -72,9 +74,16 @@ pub struct Standing {
 
 impl Standing {
     /// Nothing is remembered yet; without Redis nothing ever is. What is answered from memory is counted.
-    pub fn new(database: Database, redis: Option<Arc<Redis>>, issuer: &str, remembered: Counter) -> Self {
+    pub fn new(
+        database: Database,
+        redis: Option<Arc<Redis>>,
+        documents: Arc<Documents>,
+        issuer: &str,
+        remembered: Counter,
+    ) -> Self {
         Self {
             database,
+            documents,
             memory: Memory::default(),
             feed: Mutex::default(),
             asked: AtomicU64::new(0),

@@ -104,7 +104,7 @@ pub async fn link(
     tenants::set_resource(&mut tx, Some(resource.uid), None).await?;
     let event = Event {
         at: now,
-        actor: Actor::Overseer(by.overseer),
+        actor: by.actor,
         action: "tenant.link",
         target: tx.id().uuid(),
         request_id: by.request_id,
@@ -156,7 +156,7 @@ pub async fn rename(
     tenants::set_display_name(tx, display_name.as_deref()).await?;
     let event = Event {
         at: now,
-        actor: Actor::Overseer(by.overseer),
+        actor: by.actor,
         action: "tenant.update",
         target: tenant.id.uuid(),
         request_id: by.request_id,

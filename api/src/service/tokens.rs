@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::{
     auth::{
         challenge::{self, Subject},
+        client::values::Scope,
         jws,
         opaque::sha256,
         possession,
@@ -20,7 +21,7 @@ use crate::{
         replay::{Record, Replay, Spending, Thing, Why},
         standing::Standing,
     },
-    store::{Database, StoreError, audit::Actor, tenants},
+    store::{Database, StoreError, agents, audit::Actor, tenants},
 };
 
 /// What lets an agent see and change what is its own: its keys and its claim code.
@@ -63,7 +64,7 @@ pub fn granted(mut grantable: Vec<&'static str>, asked: Option<&[&str]>) -> Resu
 
 /// Whether there is a scope of this name.
 pub fn is_scope(name: &str) -> bool {
-    name == SELF || Right::parse(name).is_some()
+    name == SELF || Scope::parse(name).is_some()
 }
 
 /// An answer to a challenge.
@@ -120,6 +121,8 @@ pub struct Issued {
     pub token: String,
     /// What it may be used for.
     pub scope: String,
+    /// Its end.
+    pub expires_at: Timestamp,
 }
 
 /// What tokens are made with.
@@ -146,6 +149,8 @@ pub struct Maker<'a> {
 pub struct Said {
     /// Whom it is of.
     pub subject: String,
+    /// Who got it: their own, if they act on their own (RFC 9068, section 2.2).
+    pub client_id: String,
     /// The tenant.
     pub tenant: TenantId,
     /// The token's own name.
@@ -154,6 +159,8 @@ pub struct Said {
     pub scope: String,
     /// The thumbprint of the key that it is bound to.
     pub jkt: Option<String>,
+    /// When it ends at the latest.
+    pub until: Option<Timestamp>,
     /// What else there is to say of whom it is of.
     pub who: Who,
 }
@@ -179,12 +186,19 @@ impl Maker<'_> {
         Ok(None)
     }
 
-    /// Signs a token of whoever acts on their own, which is valid from now on.
-    pub fn sign(&self, signing: &SigningKey, said: Said, now: Timestamp) -> String {
+    /// Whether a token that is made now can be signed: asked before anything is used up.
+    pub fn can_sign(&self, now: Timestamp) -> Result<(), Refused> {
+        self.keyring.signing(now).map(|_| ()).ok_or(Refused::NoKey)
+    }
+
+    /// Signs a token, which is valid from now on.
+    pub fn issued(&self, signing: &SigningKey, said: Said, now: Timestamp) -> Issued {
         let until = now.checked_add(self.lifetime).unwrap_or(Timestamp::MAX);
+        let until = said.until.map_or(until, |latest| until.min(latest));
+        let scope = said.scope.clone();
         let claims = Claims {
             iss: self.issuer.to_owned(),
-            client_id: said.subject.clone(),
+            client_id: said.client_id,
             sub: said.subject,
             aud: self.issuer.to_owned(),
             exp: until.as_second(),
@@ -195,7 +209,11 @@ impl Maker<'_> {
             cnf: said.jkt.map(|jkt| Confirmation { jkt }),
             who: said.who,
         };
-        jws::sign(token::TYPE, &signing.id, &signing.pair, &claims)
+        Issued {
+            token: jws::sign(token::TYPE, &signing.id, &signing.pair, &claims),
+            scope,
+            expires_at: until,
+        }
     }
 }
 
@@ -223,12 +241,19 @@ pub enum Refused {
 pub async fn issue(maker: Maker<'_>, answer: Answer<'_>, now: Timestamp, random: [u8; 16]) -> Result<Issued, Refused> {
     let subject = answer.subject;
     let returned = challenge::read(maker.challenge_key, subject, answer.challenge, now).ok_or(Refused::Unproven)?;
+    let is_remembered = maker.standing.known_holder(subject.agent, subject.key, None).is_some();
     let holder = maker.standing.find_holder(subject.agent, subject.key, None).await?;
     let signed = challenge::signed_bytes(maker.issuer, subject, answer.challenge, returned.expires_at);
     // An unknown key costs a verification like a known one.
     let key = holder.as_ref().map_or(possession::NOBODYS, |h| h.public_key);
     let good = possession::verify(&key, &signed, answer.signature);
-    let holder = holder.filter(|h| good && h.stands(now)).ok_or(Refused::Unproven)?;
+    let Some(holder) = holder.filter(|h| good && h.stands(now)) else {
+        if is_remembered {
+            // The database was asked for one that there is not.
+            agents::find_holder(maker.database.pool(), subject.agent, subject.key, None).await?;
+        }
+        return Err(Refused::Unproven);
+    };
     let scope = granted(grantable(holder.tenant), answer.scopes.as_deref())?;
     let signing = maker.keyring.signing(now).ok_or(Refused::NoKey)?;
 
@@ -259,16 +284,17 @@ pub async fn issue(maker: Maker<'_>, answer: Answer<'_>, now: Timestamp, random:
 
     let said = Said {
         subject: subject.agent.to_string(),
+        client_id: subject.agent.to_string(),
         tenant: holder.tenant,
         jti,
-        scope: scope.clone(),
+        scope,
         jkt,
+        until: None,
         who: Who::Agent {
             pinfold_owner: holder.owner.to_string(),
             pinfold_key: Some(subject.key.to_string()),
             pinfold_pod: None,
         },
     };
-    let token = maker.sign(&signing, said, now);
-    Ok(Issued { token, scope })
+    Ok(maker.issued(&signing, said, now))
 }

@@ -124,14 +124,15 @@ pub async fn exchange(
     let jkt = maker.record(assertion.binding, record, now).await?;
     let said = Said {
         subject: subject.to_string(),
+        client_id: subject.to_string(),
         tenant,
         jti,
-        scope: scope.clone(),
+        scope,
         jkt,
+        until: None,
         who,
     };
-    let token = maker.sign(&signing, said, now);
-    Ok(Issued { token, scope })
+    Ok(maker.issued(&signing, said, now))
 }
 
 /// The tenant that a pod's Tenant stands for.

@@ -2,7 +2,7 @@
 
 use std::{fmt, slice};
 
-use domain::{AgentId, ClientId, OverseerId, RunId};
+use domain::{AgentId, ClientId, GrantId, OverseerId, RunId};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
 use serde_json::Value;
@@ -17,6 +17,8 @@ pub enum Actor {
     Agent(AgentId),
     /// An OAuth client that acts on its own.
     Client(ClientId),
+    /// An OAuth client, for the person who let it.
+    Grant(GrantId),
     /// A user of the cluster, by its own means; nobody said which if nothing.
     Kubernetes(Option<Uuid>),
     /// A person.
@@ -32,6 +34,7 @@ impl fmt::Display for Actor {
         match self {
             Self::Agent(id) => write!(f, "agent/{id}"),
             Self::Client(id) => write!(f, "client/{id}"),
+            Self::Grant(id) => write!(f, "grant/{id}"),
             Self::Kubernetes(Some(id)) => write!(f, "kubernetes/{id}"),
             Self::Kubernetes(None) => f.write_str("kubernetes"),
             Self::Overseer(id) => write!(f, "overseer/{id}"),
@@ -114,6 +117,7 @@ impl<'a> Columns<'a> {
         let (kind, actor) = match event.actor {
             Actor::Agent(id) => ("agent", Some(id.uuid())),
             Actor::Client(id) => ("client", Some(id.uuid())),
+            Actor::Grant(id) => ("grant", Some(id.uuid())),
             Actor::Kubernetes(id) => ("kubernetes", id),
             Actor::Overseer(id) => ("overseer", Some(id.uuid())),
             Actor::Run(id) => ("run", Some(id.uuid())),

@@ -48,20 +48,25 @@ pub struct NewSecret {
 /// A client as it names itself, and what proves that it is that client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Named {
+    /// What it calls itself by.
+    pub client_id: String,
+    /// What was registered of it, or it says of itself.
+    pub metadata: Metadata,
+    /// Its registration; none of one that describes itself where its name leads.
+    pub registered: Option<Registration>,
+}
+
+/// By whom a client was registered, and what proves it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registration {
+    /// The registration.
+    pub id: ClientId,
     /// The tenant that registered it.
     pub tenant: TenantId,
+    /// What that is called.
+    pub tenant_name: String,
     /// The person whose own that tenant is, if it is one's.
     pub personal_owner: Option<OverseerId>,
-    /// Its registration.
-    pub id: ClientId,
-    /// How it proves itself.
-    pub auth_method: AuthMethod,
-    /// How it gets tokens.
-    pub grant_types: Vec<GrantType>,
-    /// What it may ask for.
-    pub scopes: Vec<Scope>,
-    /// Whether it gets only tokens that are bound to a key of its own.
-    pub dpop_bound: bool,
     /// What its secret is stored as.
     pub secret_hash: Option<[u8; 32]>,
     /// What the one before is stored as, and until when it is good.
@@ -71,8 +76,12 @@ pub struct Named {
 impl Named {
     /// What the secrets are stored as that prove it now.
     pub fn secrets(&self, now: Timestamp) -> impl Iterator<Item = [u8; 32]> + use<> {
-        let previous = self.previous_secret.filter(|(_, until)| now < *until);
-        self.secret_hash.into_iter().chain(previous.map(|(hash, _)| hash))
+        let (current, previous) = match &self.registered {
+            Some(registered) => (registered.secret_hash, registered.previous_secret),
+            None => (None, None),
+        };
+        let previous = previous.filter(|(_, until)| now < *until);
+        current.into_iter().chain(previous.map(|(hash, _)| hash))
     }
 }
 
@@ -268,11 +277,17 @@ pub async fn find(pool: &PgPool, client_id: &str) -> Result<Option<Named>, Store
         r#"
         SELECT
             c.tenant_id AS "tenant_id!",
+            c.tenant_name AS "tenant_name!",
             c.id AS "id!",
             c.personal_owner,
+            c.name AS "name!",
+            application_type AS "application_type!",
             token_endpoint_auth_method AS "token_endpoint_auth_method!",
             grant_types AS "grant_types!",
+            redirect_uris AS "redirect_uris!",
             scopes AS "scopes!",
+            jwks,
+            jwks_uri,
             dpop_bound_access_tokens AS "dpop_bound_access_tokens!",
             secret_hash,
             previous_secret_hash,
@@ -290,15 +305,26 @@ pub async fn find(pool: &PgPool, client_id: &str) -> Result<Option<Named>, Store
     let hash = |bytes: Option<Vec<u8>>| bytes.and_then(|bytes| bytes.try_into().ok());
     let previous = hash(row.previous_secret_hash).zip(row.previous_secret_expires_at);
     Ok(Some(Named {
-        tenant: TenantId::of_uuid(row.tenant_id),
-        personal_owner: row.personal_owner.map(OverseerId::of_uuid),
-        id: ClientId::of_uuid(row.id),
-        auth_method: AuthMethod::parse(&row.token_endpoint_auth_method).ok_or(UNREAD)?,
-        grant_types: grant_types(&row.grant_types),
-        scopes: scopes(&row.scopes),
-        dpop_bound: row.dpop_bound_access_tokens,
-        secret_hash: hash(row.secret_hash),
-        previous_secret: previous.map(|(hash, until)| (hash, until.to_jiff())),
+        client_id: client_id.to_owned(),
+        metadata: metadata(Stored {
+            name: row.name,
+            application_type: &row.application_type,
+            auth_method: &row.token_endpoint_auth_method,
+            grant_types: &row.grant_types,
+            redirect_uris: row.redirect_uris,
+            scopes: &row.scopes,
+            jwks: row.jwks,
+            jwks_uri: row.jwks_uri,
+            dpop_bound: row.dpop_bound_access_tokens,
+        })?,
+        registered: Some(Registration {
+            id: ClientId::of_uuid(row.id),
+            tenant: TenantId::of_uuid(row.tenant_id),
+            tenant_name: row.tenant_name,
+            personal_owner: row.personal_owner.map(OverseerId::of_uuid),
+            secret_hash: hash(row.secret_hash),
+            previous_secret: previous.map(|(hash, until)| (hash, until.to_jiff())),
+        }),
     }))
 }
 
@@ -330,29 +356,20 @@ impl TryFrom<Row> for Client {
     type Error = StoreError;
 
     fn try_from(row: Row) -> Result<Self, StoreError> {
-        let keys = match (row.jwks, row.jwks_uri) {
-            (Some(Value::Object(set)), None) => Keys::Set(set),
-            (None, Some(uri)) => Keys::Uri(uri),
-            (None, None) => Keys::None,
-            _ => return Err(UNREAD),
-        };
         Ok(Self {
             id: ClientId::of_uuid(row.id),
             client_id: row.client_id,
-            metadata: Metadata {
+            metadata: metadata(Stored {
                 name: row.name,
-                application_type: ApplicationType::parse(&row.application_type).ok_or(UNREAD)?,
-                auth_method: AuthMethod::parse(&row.token_endpoint_auth_method).ok_or(UNREAD)?,
-                grant_types: row
-                    .grant_types
-                    .iter()
-                    .filter_map(|name| GrantType::parse(name))
-                    .collect(),
+                application_type: &row.application_type,
+                auth_method: &row.token_endpoint_auth_method,
+                grant_types: &row.grant_types,
                 redirect_uris: row.redirect_uris,
-                scopes: scopes(&row.scopes),
-                keys,
+                scopes: &row.scopes,
+                jwks: row.jwks,
+                jwks_uri: row.jwks_uri,
                 dpop_bound: row.dpop_bound_access_tokens,
-            },
+            })?,
             created_by: OverseerId::of_uuid(row.created_by),
             created_at: row.created_at.to_jiff(),
             secret_created_at: row.secret_created_at.map(jiff_sqlx::Timestamp::to_jiff),
@@ -361,12 +378,43 @@ impl TryFrom<Row> for Client {
     }
 }
 
-/// Names that this release does not know give nothing.
-fn grant_types(names: &[String]) -> Vec<GrantType> {
-    names.iter().filter_map(|name| GrantType::parse(name)).collect()
+/// What is stored of a registration.
+struct Stored<'a> {
+    name: String,
+    application_type: &'a str,
+    auth_method: &'a str,
+    grant_types: &'a [String],
+    redirect_uris: Vec<String>,
+    scopes: &'a [String],
+    jwks: Option<Value>,
+    jwks_uri: Option<String>,
+    dpop_bound: bool,
 }
 
-/// See [`grant_types`].
-fn scopes(names: &[String]) -> Vec<Scope> {
+fn metadata(row: Stored<'_>) -> Result<Metadata, StoreError> {
+    let keys = match (row.jwks, row.jwks_uri) {
+        (Some(Value::Object(set)), None) => Keys::Set(set),
+        (None, Some(uri)) => Keys::Uri(uri),
+        (None, None) => Keys::None,
+        _ => return Err(UNREAD),
+    };
+    Ok(Metadata {
+        name: row.name,
+        application_type: ApplicationType::parse(row.application_type).ok_or(UNREAD)?,
+        auth_method: AuthMethod::parse(row.auth_method).ok_or(UNREAD)?,
+        grant_types: row
+            .grant_types
+            .iter()
+            .filter_map(|name| GrantType::parse(name))
+            .collect(),
+        redirect_uris: row.redirect_uris,
+        scopes: scopes(row.scopes),
+        keys,
+        dpop_bound: row.dpop_bound,
+    })
+}
+
+/// Names that this release does not know give nothing.
+pub(super) fn scopes(names: &[String]) -> Vec<Scope> {
     names.iter().filter_map(|name| Scope::parse(name)).collect()
 }

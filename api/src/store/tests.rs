@@ -19,7 +19,7 @@ mod secrets;
 
 /// A table with rows of tenants: its name, the column that says whose a row is, and a row of another tenant (`$1`),
 /// whose agent is `$2`.
-const TABLES: [(&str, &str, &str); 13] = [
+const TABLES: [(&str, &str, &str); 15] = [
     (
         "agent_client_blocks",
         "tenant_id",
@@ -94,6 +94,20 @@ const TABLES: [(&str, &str, &str); 13] = [
             redirect_uris, scopes, dpop_bound_access_tokens, created_by, created_at) \
          SELECT $1, gen_random_uuid(), gen_random_uuid()::text, 'x', 'web', 'none', '{authorization_code}', '{https://x.example/}', \
             '{runs:read}', false, id, now() FROM overseers WHERE $2::uuid IS NOT NULL LIMIT 1",
+    ),
+    (
+        "oauth_consents",
+        "tenant_id",
+        "INSERT INTO oauth_consents (tenant_id, id, overseer_id, client_id, scopes, shown, created_at) \
+         SELECT $1, gen_random_uuid(), id, gen_random_uuid()::text, '{runs:read}', sha256('x'), now() \
+         FROM overseers WHERE $2::uuid IS NOT NULL LIMIT 1",
+    ),
+    (
+        "oauth_grants",
+        "tenant_id",
+        "INSERT INTO oauth_grants (tenant_id, id, overseer_id, client_id, scopes, authenticated_at, created_at, expires_at) \
+         SELECT $1, gen_random_uuid(), id, 'x', '{runs:read}', now(), now(), now() \
+         FROM overseers WHERE $2::uuid IS NOT NULL LIMIT 1",
     ),
     (
         "oversights",
@@ -185,6 +199,8 @@ async fn two() -> Two {
             "invitations",
             "memberships",
             "oauth_clients",
+            "oauth_consents",
+            "oauth_grants",
             "oversights",
         ];
         if !filled.contains(&table) {
@@ -340,6 +356,11 @@ async fn every_table_is_a_tenants_or_known_to_be_nobodys() {
         "identities",
         "jobs",
         "mail_links",
+        "oauth_assertions",
+        "oauth_codes",
+        "oauth_devices",
+        "oauth_refresh_tokens",
+        "oauth_requests",
         "overseers",
         "passkey_challenges",
         "passkeys",
@@ -375,12 +396,19 @@ async fn the_ways_around_the_tenant_are_these() {
         "lookup.audit_chains()",
         "lookup.audit_chains_unsealed()",
         "lookup.claim_agent(bytea,uuid,uuid,timestamp with time zone)",
+        "lookup.forget_oauth_grants(timestamp with time zone)",
         "lookup.newest_runs_version()",
+        "lookup.note_addition()",
         "lookup.note_change()",
         "lookup.oauth_client(text)",
+        "lookup.oauth_consents_of(uuid)",
+        "lookup.oauth_grant(uuid)",
+        "lookup.oauth_grants_of(uuid)",
+        "lookup.revoke_oauth_grants()",
         "lookup.seat_of_overseer(uuid,text)",
         "lookup.tenant_named(text)",
         "lookup.tenant_of_invitation(uuid)",
+        "lookup.tenant_of_oauth_grant(uuid)",
         "lookup.tenant_of_organisation(text,text)",
         "lookup.tenants_of_overseer(uuid)",
     ]

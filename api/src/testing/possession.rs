@@ -1,34 +1,83 @@
-//! A key whose possession is proved beside requests (RFC 9449).
+//! A key whose possession is proved beside requests (RFC 9449), or by which a client proves itself (RFC 7523).
 
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use aws_lc_rs::{
+    rand::SystemRandom,
+    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _},
+};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use resource_server::{dpop, jwk};
-use serde_json::{Value, json};
+use resource_server::{dpop, jwk, jws::PublicKey};
+use serde_json::{Map, Value, json};
 
-/// A key, and what it says in its proofs.
+use crate::auth::random::random;
+
+/// A key, and what it says.
 #[derive(Debug)]
-pub struct TestKey(Ed25519KeyPair);
+pub enum TestKey {
+    Ed25519(Ed25519KeyPair),
+    P256(EcdsaKeyPair),
+}
 
 impl TestKey {
     pub fn new(seed: u8) -> Self {
-        Self(Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).expect("a key"))
+        Self::Ed25519(Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).expect("a key"))
+    }
+
+    pub fn ed25519() -> Self {
+        let seed: [u8; 32] = random().expect("random bytes");
+        Self::Ed25519(Ed25519KeyPair::from_seed_unchecked(&seed).expect("a key"))
+    }
+
+    pub fn p256() -> Self {
+        Self::P256(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("a key"))
+    }
+
+    fn public(&self) -> PublicKey {
+        match self {
+            Self::Ed25519(key) => PublicKey::Ed25519(key.public_key().as_ref().try_into().expect("32 bytes")),
+            Self::P256(key) => PublicKey::P256(key.public_key().as_ref().try_into().expect("65 bytes")),
+        }
+    }
+
+    /// The public key, as others read it.
+    pub fn jwk(&self) -> Map<String, Value> {
+        jwk::written(&self.public())
+    }
+
+    pub fn algorithm(&self) -> &'static str {
+        match self {
+            Self::Ed25519(_) => "EdDSA",
+            Self::P256(_) => "ES256",
+        }
     }
 
     /// What tokens that are bound to it say.
     pub fn thumbprint(&self) -> String {
-        jwk::ed25519_thumbprint(self.0.public_key().as_ref().try_into().expect("32 bytes"))
+        jwk::thumbprint(&self.public()).expect("it is on a curve")
     }
 
-    /// A proof that says this.
-    pub fn proof(&self, claims: &Value) -> String {
+    /// A token of this header and these claims.
+    pub fn sign(&self, header: &Value, claims: &Value) -> String {
         let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
-        let key = json!({"kty": "OKP", "crv": "Ed25519", "x": encode(self.0.public_key().as_ref())});
-        let header = json!({"typ": dpop::TYPE, "alg": "EdDSA", "jwk": key});
         let text = format!(
             "{}.{}",
             encode(header.to_string().as_bytes()),
             encode(claims.to_string().as_bytes())
         );
-        format!("{text}.{}", encode(self.0.sign(text.as_bytes()).as_ref()))
+        let signature = match self {
+            Self::Ed25519(key) => key.sign(text.as_bytes()).as_ref().to_vec(),
+            Self::P256(key) => {
+                let signed = key.sign(&SystemRandom::new(), text.as_bytes());
+                signed.expect("a signature").as_ref().to_vec()
+            }
+        };
+        format!("{text}.{}", encode(&signature))
+    }
+
+    /// A proof that says this.
+    pub fn proof(&self, claims: &Value) -> String {
+        self.sign(
+            &json!({"typ": dpop::TYPE, "alg": self.algorithm(), "jwk": self.jwk()}),
+            claims,
+        )
     }
 }

@@ -25,7 +25,9 @@ impl TestApp {
         self.router = router::router(self.state.clone()).layer(MockConnectInfo(SocketAddr::from(([10, 0, 0, 1], 1))));
         let said = Said {
             jkt: None,
+            until: None,
             subject: RunId::from_u128(20).to_string(),
+            client_id: RunId::from_u128(20).to_string(),
             tenant,
             jti: "run".to_owned(),
             scope: tokens::grantable_to_runs().join(" "),
@@ -36,7 +38,7 @@ impl TestApp {
         };
         let now = self.state.clock.now();
         let signing = self.state.keyring.signing(now).expect("a key");
-        let token = self.state.tokens().sign(&signing, said, now);
+        let token = self.state.tokens().issued(&signing, said, now).token;
         (self, token)
     }
 }

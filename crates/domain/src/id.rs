@@ -81,6 +81,18 @@ id!(
     ClientId
 );
 id!(
+    /// That a client may do nothing in somebody's name: it follows from what the client calls itself.
+    ClientBlockId
+);
+id!(
+    /// What a person lets an OAuth client do, until they take it back.
+    ConsentId
+);
+id!(
+    /// One authorization of an OAuth client, and all tokens that come of it.
+    GrantId
+);
+id!(
     /// An agent's identity.
     AgentId
 );

@@ -13,8 +13,8 @@ pub mod tenant_name;
 pub use clock::{Clock, SystemClock};
 pub use email::EmailAddress;
 pub use id::{
-    AgentId, AgentKeyId, ApiKeyId, ClientId, IdError, IdentityId, InvitationId, MailLinkId, OverseerId, PasskeyId,
-    RunId, SessionId, TenantId,
+    AgentId, AgentKeyId, ApiKeyId, ClientBlockId, ClientId, ConsentId, GrantId, IdError, IdentityId, InvitationId,
+    MailLinkId, OverseerId, PasskeyId, RunId, SessionId, TenantId,
 };
 pub use quantity::Quantity;
 pub use tenant_name::TenantName;

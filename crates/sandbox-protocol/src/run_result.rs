@@ -38,6 +38,8 @@ pub enum Phase {
 pub enum Outcome {
     Exited(i32),
     Signaled(i32),
+    /// The kernel killed the program for its memory, and not `sandboxd`.
+    OutOfMemory,
     /// The program had not ended when its time was over, and was killed.
     DeadlineExceeded,
     /// `sandboxd` was told to terminate, and this is what the program did then, if it had begun.
@@ -106,6 +108,7 @@ impl Outcome {
         match self {
             Self::Exited(code) => ProgramEnd::Exited(*code).exit_code(),
             Self::Signaled(signal) => ProgramEnd::Signaled(*signal).exit_code(),
+            Self::OutOfMemory => ProgramEnd::Signaled(9).exit_code(),
             Self::DeadlineExceeded => exit_code::DEADLINE_EXCEEDED,
             Self::Stopped(_) => exit_code::STOPPED,
             Self::StartFailed { exit_code, .. } => *exit_code,
@@ -146,6 +149,7 @@ mod tests {
             (Outcome::Exited(-1), 255),
             (Outcome::Signaled(9), 137),
             (Outcome::Signaled(i32::MAX), 255),
+            (Outcome::OutOfMemory, 137),
             (Outcome::DeadlineExceeded, 124),
             (Outcome::Stopped(Some(ProgramEnd::Exited(0))), 143),
             (Outcome::Stopped(None), 143),

@@ -6,6 +6,7 @@ mod environment;
 mod events;
 mod launch;
 mod lifetime;
+mod memory;
 mod prepare;
 mod processes;
 mod program;
@@ -23,7 +24,7 @@ use std::{
 };
 
 use rustix::process::{DumpableBehavior, Pid, getpid, set_child_subreaper, set_dumpable_behavior};
-use sandbox_protocol::{Mode, Outcome, RunInput};
+use sandbox_protocol::{Mode, Outcome, ProgramEnd, RunInput};
 
 use self::{
     environment::Environment,
@@ -34,6 +35,9 @@ use self::{
     supervisor::Supervisor,
 };
 use crate::log;
+
+/// The signal that the kernel kills with.
+const KILLED: i32 = 9;
 
 /// Runs what the environment asks for and gives the container's exit code.
 pub(crate) fn run() -> ExitCode {
@@ -68,11 +72,13 @@ fn become_guardian() -> io::Result<()> {
 
 /// From the input to the moment when nothing is left of what was started.
 fn supervise(supervisor: &mut Supervisor, environment: Environment, report: &mut Report) -> Outcome {
+    let kills = memory::kills();
     let ending = live(supervisor, environment, report);
     report.finished(now_ms());
     supervisor.kill_everything();
     report.drain(supervisor);
     match ending {
+        Ok((_, Ending::Program(ProgramEnd::Signaled(KILLED)))) if memory::kills() > kills => Outcome::OutOfMemory,
         Ok((_, Ending::Program(end))) => end.into(),
         Ok((Some(_), Ending::Deadline)) => Outcome::DeadlineExceeded,
         Ok((None, Ending::Deadline)) => Outcome::Completed,

@@ -5,6 +5,7 @@ use clap::Args;
 
 use crate::answer::answer;
 use crate::build::{
+    judges,
     ours::{self, Optimised},
     programs,
 };
@@ -38,6 +39,7 @@ pub(crate) fn run(ui: &Ui, options: &Options) -> Result<()> {
     }
     let cluster = demo::installed(ui, &Up::named(&options.named.cluster), Optimised::Yes)?;
     let kube = programs::ensure_kube(ui)?;
+    let tools = judges::ensure(ui)?;
     let database = postgres::start(ui)?;
     let table = paths::work().join("bench.json");
     let mend = "read the log; a busy machine makes measurements fail on their deadlines";
@@ -59,6 +61,7 @@ pub(crate) fn run(ui: &Ui, options: &Options) -> Result<()> {
             .env("PINFOLD_API_BIN", ours::program("pinfold-api", Optimised::Yes))
             .env("PINFOLD_BENCH_VERIFICATIONS", verifications)
             .env("PINFOLD_TEST_FULL", if options.full { "1" } else { "" })
+            .env("PINFOLD_INTEROP_TOOLS", &tools)
             .env("PINFOLD_KUBE_BIN", &kube);
         if options.full {
             bench = bench.env("PINFOLD_KWOK_BIN", programs::ensure_kwok(ui)?);

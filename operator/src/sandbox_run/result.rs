@@ -176,6 +176,10 @@ fn of_outcome(outcome: &Outcome, pod: &Pod, intent: &Intent, oom: bool) -> Endin
     let ending = match outcome {
         Outcome::Exited(code) => ended(ProgramEnd::Exited(*code)),
         Outcome::Signaled(signal) => ended(ProgramEnd::Signaled(*signal)),
+        Outcome::OutOfMemory => Ending {
+            signal: Some(9),
+            ..Ending::without_result(reason::OOM_KILLED, out_of_memory())
+        },
         Outcome::DeadlineExceeded => Ending::without_result(
             reason::DEADLINE_EXCEEDED,
             "the program ran longer than spec.timeoutSeconds",

@@ -15,7 +15,7 @@ use futures::{StreamExt as _, TryStreamExt as _, future, stream};
 use kube::{Api, api::ListParams};
 use serde_json::json;
 use support::{
-    api::{Agent, Client, OAuthClient, Person, Redis, Service, database, migrate, settings},
+    api::{Agent, Client, Person, Redis, Service, database, migrate, settings},
     cluster,
 };
 use tempfile::TempDir;
@@ -23,7 +23,7 @@ use tokio::{process::Command, sync::mpsc};
 
 use super::{
     cores::{self, MEASURED, REST},
-    jobs,
+    jobs, oauth,
     place::{Bench, DEADLINE, create, until},
     process::Process,
     report::{Row, milliseconds, quantile},
@@ -46,7 +46,7 @@ pub(crate) async fn measure(bench: &Bench, rows: &mut Vec<Row>) -> Result<()> {
     rows.push(Row::new("API: memory of an idle replica", server.rss()?, "MiB RSS").at_most(40.0));
     verifications(rows).await?;
     tokens(&service.client, &server, rows).await?;
-    bound_tokens(&stage, &service.client, &server, rows).await?;
+    oauth::measure(&stage, &service.client, &server, rows).await?;
     reads(bench, &mut stage, &service, &server, rows).await?;
     jobs::measure(rows).await
 }
@@ -78,6 +78,7 @@ impl Stage {
             ("PINFOLD_REQUESTS_PER_MINUTE", most()),
             ("PINFOLD_CALLS_PER_MINUTE", most()),
             ("PINFOLD_WRITES_PER_MINUTE", most()),
+            ("PINFOLD_LOGINS_PER_MINUTE", most()),
             ("REDIS_URL", redis.url()),
         ]);
         Ok(Self {
@@ -120,8 +121,14 @@ async fn verifications(rows: &mut Vec<Row>) -> Result<()> {
     cores::pin_this_thread(REST)?;
     let said = said.await?;
     ensure!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
-    let rate: f64 = String::from_utf8(said.stdout)?.trim().parse()?;
-    rows.push(Row::new("API: verifications of access tokens, median of 5", rate, "per second").at_least(10_000.0));
+    let said = String::from_utf8(said.stdout)?;
+    for (what, rate) in ["access tokens", "access tokens with their proofs"]
+        .into_iter()
+        .zip(said.lines())
+    {
+        let name = format!("API: verifications of {what}, median of 5");
+        rows.push(Row::new(name, rate.trim().parse()?, "per second").at_least(10_000.0));
+    }
     Ok(())
 }
 
@@ -142,27 +149,6 @@ async fn tokens(client: &Client, server: &Process, rows: &mut Vec<Row>) -> Resul
         )
         .at_least(2000.0)
         .note(format!("two requests each; {note}")),
-    );
-    Ok(())
-}
-
-/// Secret, proof of possession, token, again and again.
-async fn bound_tokens(stage: &Stage, client: &Client, server: &Process, rows: &mut Vec<Row>) -> Result<()> {
-    let owner = Person::sign_up(client, &stage.mail(), "clients@pinfold.test").await;
-    let tenants = owner.get(client, "/v1/tenants").await.body;
-    let tenant = tenants["tenants"][0]["name"].as_str().context("no tenant")?;
-    let registered = OAuthClient::register(client, &owner, tenant).await;
-    let holders = (0..HOLDERS).map(|_| registered.with_another_key()).collect();
-    let token = async |holder: Arc<OAuthClient>, client: Client| drop(holder.token(&client).await);
-    let (rate, note) = issued(client, server, holders, token).await?;
-    rows.push(
-        Row::new(
-            "API: DPoP-bound client-credentials tokens, median of 5",
-            rate,
-            "per second",
-        )
-        .at_least(3000.0)
-        .note(note),
     );
     Ok(())
 }
@@ -350,7 +336,7 @@ async fn steady(client: Client, path: String, token: String) -> Result<Vec<f64>>
 }
 
 /// Runs a load on a thread of its own, which has the other core.
-async fn on_the_other_core<F, T>(load: impl FnOnce() -> F + Send + 'static) -> Result<T>
+pub(crate) async fn on_the_other_core<F, T>(load: impl FnOnce() -> F + Send + 'static) -> Result<T>
 where
     F: Future<Output = T>,
     T: Send + 'static,

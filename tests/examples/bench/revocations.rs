@@ -10,6 +10,7 @@ use support::api::{Agent, Client, Person, secret};
 
 use super::{
     api::Stage,
+    grants,
     place::DEADLINE,
     report::{Row, milliseconds, quantile},
 };
@@ -60,8 +61,19 @@ pub(crate) async fn measure(place: Place<'_>, way: Way, rows: &mut Vec<Row>) -> 
         tenant,
         ..
     } = place;
-    let mut taken: [(&str, Vec<f64>); 6] =
-        ["session", "API key", "agent", "agent's key", "membership", "oversight"].map(|what| (what, Vec::new()));
+    let mut taken = [
+        "session",
+        "API key",
+        "agent",
+        "agent's key",
+        "membership",
+        "oversight",
+        "grant",
+        "consent",
+        "client",
+        "client by its block",
+    ]
+    .map(|what| (what, Vec::new()));
     for round in 0..ROUNDS {
         let name = format!("{way:?}-{round}").to_lowercase();
         let figures = [
@@ -71,6 +83,10 @@ pub(crate) async fn measure(place: Place<'_>, way: Way, rows: &mut Vec<Row>) -> 
             agent_key(one, two, owner, tenant, &format!("rotating-{name}")).await?,
             membership(place, &format!("guest-{name}@pinfold.test")).await?,
             oversight(place, &format!("overseer-{name}@pinfold.test")).await?,
+            grants::grant(place, "/v1/me/grants", "grants").await?,
+            grants::grant(place, "/v1/me/consents", "consents").await?,
+            grants::client(place).await?,
+            grants::block(place).await?,
         ];
         for ((_, all), figure) in taken.iter_mut().zip(figures) {
             all.push(figure);
@@ -187,7 +203,7 @@ async fn membership(place: Place<'_>, email: &str) -> Result<f64> {
 }
 
 /// From the answer of the one who ended it to the other's first refusal.
-async fn ended(
+pub(super) async fn ended(
     one: &Client,
     two: &Client,
     ending: Request<Full<Bytes>>,

@@ -6,6 +6,7 @@ mod oauth_client;
 mod people;
 mod redis;
 mod service;
+mod web_client;
 
 pub use cable::Cable;
 pub use client::{Agent, Answer, Client, Events, registration};
@@ -13,3 +14,4 @@ pub use oauth_client::OAuthClient;
 pub use people::{PASSWORD, Person, link, secret};
 pub use redis::Redis;
 pub use service::{ISSUER, Service, Socket, Worker, command, database, migrate, run, settings};
+pub use web_client::WebClient;

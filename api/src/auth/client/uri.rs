@@ -21,7 +21,7 @@ pub fn check_redirect(text: &str, application_type: ApplicationType) -> Result<(
             "write https; http to a loopback address is for the application_type native".to_owned(),
         ),
         // A domain name in reverse is somebody's: nobody else may well register it (RFC 8252, section 7.1).
-        (scheme, ApplicationType::Native) if scheme.contains('.') && url.path().starts_with('/') => Ok(()),
+        (scheme, ApplicationType::Native) if scheme.contains('.') && url.path().starts_with('/') && !url.has_authority() => Ok(()),
         (_, ApplicationType::Native) => Err(
             "write https, http to a loopback address, or a scheme that is your domain name in reverse, as com.example.app:/callback"
                 .to_owned(),

@@ -141,6 +141,36 @@ impl Scope {
         }
     }
 
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        [Self::OpenId].into_iter().chain(Right::ALL.map(Self::Right))
+    }
+
+    /// What it means, to whoever is asked for it.
+    pub const fn about(self) -> &'static str {
+        match self {
+            Self::OpenId => "know who you are",
+            Self::Right(right) => match right {
+                Right::TenantRead => "see the tenant",
+                Right::TenantWrite => "change the tenant",
+                Right::TenantDelete => "end the tenant, with everything in it",
+                Right::MembersRead => "see who belongs to the tenant",
+                Right::MembersWrite => "invite, change and remove members",
+                Right::KeysRead => "see API keys, but not the secrets",
+                Right::KeysWrite => "make and revoke API keys",
+                Right::ClientsRead => "see OAuth clients",
+                Right::ClientsWrite => "register, change and delete OAuth clients",
+                Right::AgentsRead => "see agents",
+                Right::AgentsWrite => "register, change and remove agents",
+                Right::TemplatesRead => "see templates",
+                Right::TemplatesWrite => "make, change and delete templates",
+                Right::RunsRead => "see runs, their output and their logs",
+                Right::RunsWrite => "start, cancel and delete runs",
+                Right::AuditRead => "see what was done by whom",
+            },
+        }
+    }
+
     /// The scope of this name.
     pub fn parse(text: &str) -> Option<Self> {
         if text == Self::OpenId.as_str() {

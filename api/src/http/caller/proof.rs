@@ -11,7 +11,7 @@ use crate::{
         csrf,
         jws::{self, Parsed},
         opaque::Opaque,
-        token::{self, AgentProof, Token},
+        token::{AgentProof, Token},
     },
     http::{
         caller::{CSRF, Caller, Cookied, Login, NOBODY, Outsider, Proof, REFUSED, counted, standing::holder},
@@ -53,7 +53,7 @@ pub(super) async fn by_token(
         let caller = by_outside(state, issuer, &parsed, request_id, now).await?;
         return Ok((caller, Beside::NotAsked));
     }
-    let read = verified(state, &parsed, now).ok_or(REFUSED)?;
+    let read = state.read_token(&parsed, now).ok_or(REFUSED)?;
     match (read.jkt, shown.binding) {
         (None, None) => {}
         (Some(jkt), Some(binding)) if jkt == binding.jkt => {
@@ -68,29 +68,19 @@ pub(super) async fn by_token(
         _ => return Err(REFUSED),
     }
     // A key that is revoked is revoked for the next request.
-    let caller = match read.token {
-        Token::Agent(agent) => {
-            if let (AgentProof::Key(key), Some(name)) = (&agent.proof, named) {
-                let holder = holder(state, &agent, *key, Some(name.as_str()), now).await?;
-                let beside = Beside::Asked(holder.ok_or(REFUSED)?.beside);
-                return Ok((Caller::Agent(agent), beside));
-            }
-            Caller::Agent(agent)
-        }
-        Token::Run(run) => Caller::Run(run),
-        Token::Client(client) => Caller::Client(client),
-    };
+    if let (Token::Agent(agent), Some(name)) = (&read.token, named)
+        && let AgentProof::Key(key) = &agent.proof
+    {
+        let holder = holder(state, agent, *key, Some(name.as_str()), now).await?;
+        let beside = Beside::Asked(holder.ok_or(REFUSED)?.beside);
+        return Ok((Caller::of(read.token), beside));
+    }
+    let caller = Caller::of(read.token);
     if caller.stands(state).await? {
         Ok((caller, Beside::NotAsked))
     } else {
         Err(REFUSED)
     }
-}
-
-fn verified(state: &AppState, parsed: &Parsed<'_>, now: Timestamp) -> Option<token::Read> {
-    let key = state.keyring.verifying(parsed.key_id()?)?;
-    let claims = parsed.verify(token::TYPE, &key)?;
-    token::read(&claims, &state.issuer, &state.issuer, now)
 }
 
 async fn by_outside(

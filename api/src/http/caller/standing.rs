@@ -5,7 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     app::AppState,
-    auth::token::{AgentProof, AgentToken, PodRef},
+    auth::token::{Acting, AgentProof, AgentToken, GrantToken, PodRef},
+    documents,
     http::{
         caller::{Caller, Login, Proof},
         error::ApiError,
@@ -22,16 +23,10 @@ impl Caller {
     pub async fn stands(&self, state: &AppState) -> Result<bool, ApiError> {
         let (standing, now) = (&state.standing, state.clock.now());
         Ok(match self {
-            Self::Agent(agent) => match &agent.proof {
-                AgentProof::Key(key) => holder(state, agent, *key, None, now).await?.is_some(),
-                AgentProof::Pod(pod) => {
-                    let standing = standing.find_agent(agent.agent).await?;
-                    standing.is_some_and(|s| s.stands(now) && s.tenant == agent.tenant && s.owner == agent.owner)
-                        && lives(state, agent.tenant, pod).await?
-                }
-            },
+            Self::Agent(agent) => alone(state, agent, now).await?,
             Self::Run(run) => lives(state, run.tenant, &run.pod).await?,
             Self::Client(client) => client_credentials::stands(standing, client, now).await?,
+            Self::Grant(grant) => given(state, grant, now).await?,
             Self::Person(login) => match &login.proof {
                 Proof::Session(cookied) => standing.find_session(&cookied.token_hash, now).await?.is_some(),
                 // What goes on for long is not ended by a token that lives for a minute, but by the identity being taken away.
@@ -59,6 +54,68 @@ impl Caller {
                 Ok(state.standing.find_key(&key.hash, at).await?.is_some())
             }
             _ => self.stands(state).await,
+        }
+    }
+}
+
+/// Whether what a person allowed is still allowed: the client is there, and an agent that acts still is who the token says.
+async fn given(state: &AppState, token: &GrantToken, now: Timestamp) -> Result<bool, ApiError> {
+    let Some(grant) = state.standing.find_grant(token.grant).await? else {
+        return Ok(false);
+    };
+    let gives = |name: &String| grant.scopes.iter().any(|scope| scope.as_str() == name);
+    let actors = token
+        .actor
+        .as_ref()
+        .map(|actor| actor.chain.as_slice())
+        .unwrap_or_default();
+    let is_the_same = grant.overseer == token.overseer
+        && grant.tenant == token.tenant
+        && grant.actors == actors
+        && (token.actor.is_some() || grant.client_id == token.client_id);
+    if !is_the_same || now >= grant.expires_at || !token.scopes.iter().all(gives) {
+        return Ok(false);
+    }
+    // One that describes itself was looked at when it was let in: whether its description can be read now is not for each request to ask.
+    if !documents::is_name(&grant.client_id) {
+        let Some(client) = state.standing.find_client(&grant.client_id).await? else {
+            return Ok(false);
+        };
+        let may = |name: &String| client.metadata.scopes.iter().any(|scope| scope.as_str() == name);
+        let is_bound = token.bound || token.actor.is_some() || !client.metadata.dpop_bound;
+        if !is_bound || !token.scopes.iter().all(may) {
+            return Ok(false);
+        }
+    }
+    match &token.actor {
+        None => Ok(true),
+        Some(actor) => acts(state, actor, token, now).await,
+    }
+}
+
+async fn acts(state: &AppState, actor: &Acting, token: &GrantToken, now: Timestamp) -> Result<bool, ApiError> {
+    let Some(agent) = actor.chain.first() else {
+        return Ok(false);
+    };
+    let agent = AgentToken {
+        agent: *agent,
+        proof: actor.proof.clone(),
+        tenant: token.tenant,
+        owner: actor.owner,
+        scopes: token.scopes.clone(),
+        expires_at: token.expires_at,
+    };
+    alone(state, &agent, now).await
+}
+
+/// Whether an agent is who its token says.
+async fn alone(state: &AppState, agent: &AgentToken, now: Timestamp) -> Result<bool, ApiError> {
+    match &agent.proof {
+        AgentProof::Key(key) => Ok(holder(state, agent, *key, None, now).await?.is_some()),
+        AgentProof::Pod(pod) => {
+            let standing = state.standing.find_agent(agent.agent).await?;
+            let stands = standing.is_some_and(|s| s.stands(now) && s.tenant == agent.tenant && s.owner == agent.owner);
+            Ok(stands && lives(state, agent.tenant, pod).await?)
         }
     }
 }

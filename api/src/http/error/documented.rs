@@ -8,11 +8,14 @@ use utoipa::openapi::{
 /// Where a person proves who they are by a session of ours alone.
 const SESSION_ONLY: [&str; 2] = ["/v1/me/password", "/v1/sessions"];
 
+/// What is called with a token, below `/oauth` as it is.
+const RESOURCE: &str = "/oauth/userinfo";
+
 /// Adds to every operation what all of its kind answer, and it does not speak of itself. Those below `/oauth` have errors of
 /// another shape (RFC 6749, section 5.2).
 pub fn complete(document: &mut OpenApi) {
     for (path, item) in &mut document.paths.paths {
-        if path.starts_with("/oauth/") {
+        if path.starts_with("/oauth/") && path != RESOURCE {
             continue;
         }
         for operation in operations(item) {
@@ -88,7 +91,7 @@ fn problems(path: &str, operation: &Operation) -> Vec<(&'static str, &'static st
             "Too many requests; come again after `Retry-After` seconds.",
         ),
         (
-            path.starts_with("/v1/"),
+            path.starts_with("/v1/") || path == RESOURCE,
             "503",
             "Come again after `Retry-After` seconds.",
         ),

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::{
     auth::rights::{Right, Role},
     router::access::{self, Caller, Entry, Verdict},
-    testing::{ISSUER, TestApp, TestIssuer, TestPerson},
+    testing::{ISSUER, TestApp, TestIssuer, TestPerson, consent::TestParty},
 };
 
 /// What a caller proves itself with.
@@ -99,6 +99,15 @@ async fn callers(app: &TestApp, issuer: &TestIssuer) -> Vec<(Caller, Proof)> {
         Caller::Client,
         Proof::Token(token.body["access_token"].as_str().unwrap().to_owned()),
     ));
+    let asked = format!("openid {}", scopes.join(" "));
+    let web = json!({"client_name": "all", "scope": asked});
+    let party = TestParty::of(app, owner.clone(), &web).await;
+    let code = party.code(app, &[("scope", &asked)]).await;
+    let token = party.redeem(app, &code, &[]).await;
+    all.push((
+        Caller::Grant,
+        Proof::Token(token.body["access_token"].as_str().unwrap().to_owned()),
+    ));
     let wanted = json!({"name": "all", "kind": "tenant", "scopes": scopes});
     let keys = "/v1/tenants/acme/api-keys";
     let key = app.as_person(Method::POST, keys, &owner, Some(&wanted)).await;
@@ -148,8 +157,9 @@ fn address(caller: Caller, path: &str) -> String {
         Caller::Key => 5,
         Caller::Run => 6,
         Caller::Client => 7,
-        Caller::Outside(_) => 8,
-        Caller::Member(role) => 9 + role as u8,
+        Caller::Grant => 8,
+        Caller::Outside(_) => 9,
+        Caller::Member(role) => 10 + role as u8,
     };
     format!("203.0.{}.{last}", path.len())
 }
@@ -185,9 +195,9 @@ async fn who_may_call_what_is_what_the_page_says() {
                 (404, _) => Verdict::NotFound,
                 _ => Verdict::In,
             };
-            // What is asked for is somebody else's. A client ends with its tenant.
+            // What is asked for is somebody else's. A client ends with its tenant, and what it was let do.
             let wanted = match entry.verdict(*caller) {
-                _ if *caller == Caller::Client && ends[1..].contains(entry) => Verdict::Unknown,
+                _ if [Caller::Client, Caller::Grant].contains(caller) && ends[1..].contains(entry) => Verdict::Unknown,
                 Verdict::Own => Verdict::Forbidden,
                 other => other,
             };

@@ -23,6 +23,7 @@ fn body(entry: &Entry) -> serde_json::Value {
         ("PATCH", "{run}" | "{template}") => json!({"labels": {"a": "b"}}),
         ("PATCH", _) => json!({"name": "mine"}),
         ("POST", "secret") => json!({"previous_expires_in": 60}),
+        ("POST", "client-blocks") => json!({"client_id": "other"}),
         ("POST", "remove") => json!({"current_password": PASSWORD}),
         _ => json!({}),
     }
@@ -93,6 +94,23 @@ async fn what_belongs_to_others_is_not_there() {
     let session = of("SELECT id FROM sessions ORDER BY created_at LIMIT 1").await;
     let agent_key = of("SELECT id FROM agent_keys").await;
     let identity = of("SELECT id FROM identities").await;
+    let block = post(&app, &ada, "/v1/me/client-blocks", &json!({"client_id": "other"})).await;
+    let member =
+        "FROM memberships AS m JOIN tenants AS t ON t.id = m.tenant_id WHERE t.name = 'acme' AND m.role = 'owner'";
+    let consent: Uuid = sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
+        "INSERT INTO oauth_consents (tenant_id, id, overseer_id, client_id, scopes, shown, created_at) \
+         SELECT m.tenant_id, gen_random_uuid(), m.overseer_id, 'x', '{{runs:read}}', sha256('x'), now() {member} RETURNING id"
+    )))
+    .fetch_one(&app.owner)
+    .await
+    .unwrap();
+    let grant: Uuid = sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
+        "INSERT INTO oauth_grants (tenant_id, id, overseer_id, client_id, scopes, authenticated_at, created_at, expires_at) \
+         SELECT m.tenant_id, gen_random_uuid(), m.overseer_id, 'x', '{{runs:read}}', now(), now(), now() + interval '1 year' {member} RETURNING id"
+    )))
+    .fetch_one(&app.owner)
+    .await
+    .unwrap();
     // Two kinds of keys are in paths called alike.
     let theirs = |entry: &Entry| {
         let key = match entry.path.as_str() {
@@ -104,6 +122,9 @@ async fn what_belongs_to_others_is_not_there() {
             ("agent", text(&agent, "agent_id")),
             ("key", key),
             ("client", text(&client, "id")),
+            ("consent", consent.to_string()),
+            ("grant", grant.to_string()),
+            ("block", text(&block, "id")),
             ("invitation", text(&invitation, "id")),
             ("overseer", bob.id.clone()),
             ("session", session.to_string()),
@@ -150,7 +171,7 @@ async fn what_belongs_to_others_is_not_there() {
         );
         asked += 1;
     }
-    assert!(asked >= 28, "{asked}");
+    assert!(asked >= 31, "{asked}");
     assert_eq!(snapshot(&app).await, before);
     // Nor does a list, a count or the audit tell of it.
     for path in ["agents", "api-keys", "clients", "invitations", "audit", "members"] {

@@ -63,10 +63,7 @@ async fn set_blocked(
     blocked: bool,
     claim: Claim,
 ) -> Result<Response, ApiError> {
-    let by = By {
-        overseer: login.overseer(),
-        request_id,
-    };
+    let by = By::person(login.overseer(), request_id);
     let person = blocks::set(&state.database, overseer, blocked, by, state.clock.now()).await?;
     let (tx, person) = person.ok_or(ApiError::NotFound)?;
     claim.commit(tx, StatusCode::OK, &Overseer::from(person)).await

@@ -65,10 +65,7 @@ pub async fn delete(
 ) -> Result<impl IntoResponse, ApiError> {
     let place = state.accounts_place();
     password::proved(&state, &login, given.current_password).await?;
-    let by = By {
-        overseer: login.overseer(),
-        request_id: &request_id,
-    };
+    let by = By::person(login.overseer(), &request_id);
     farewell::delete(place, by, state.clock.now()).await.map_err(refused)?;
     state.bell.ring();
     Ok((StatusCode::NO_CONTENT, AppendHeaders(cookies(&state, None, None))))

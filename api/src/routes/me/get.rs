@@ -70,6 +70,25 @@ pub enum Me {
         /// The token's end (RFC 3339).
         expires_at: String,
     },
+    /// An OAuth client, or an agent, that acts for a person, by an access token.
+    Grant {
+        /// What the person allowed.
+        id: String,
+        /// What the client calls itself by; the agent, if one acts.
+        client_id: String,
+        /// The agents, if one acts: the one that acts now, and whom it acts for.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        actors: Vec<String>,
+        /// The person.
+        overseer_id: String,
+        /// The tenant that it is for.
+        tenant_id: String,
+        /// What the token may be used for.
+        #[schema(example = json!(["runs:read"]))]
+        scopes: Vec<String>,
+        /// The token's end (RFC 3339).
+        expires_at: String,
+    },
     /// A person, by a login.
     Person {
         /// The person.
@@ -142,6 +161,19 @@ pub async fn get(State(state): State<AppState>, caller: Caller) -> Result<axum::
             tenant_id: client.tenant.to_string(),
             scopes: client.scopes,
             expires_at: client.expires_at.to_string(),
+        },
+        Caller::Grant(grant) => Me::Grant {
+            id: grant.grant.to_string(),
+            client_id: grant.client_id,
+            actors: grant
+                .actor
+                .iter()
+                .flat_map(|actor| actor.chain.iter().map(ToString::to_string))
+                .collect(),
+            overseer_id: grant.overseer.to_string(),
+            tenant_id: grant.tenant.to_string(),
+            scopes: grant.scopes,
+            expires_at: grant.expires_at.to_string(),
         },
         Caller::Person(login) => {
             let mut tx = state.database.platform().await?;

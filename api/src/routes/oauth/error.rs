@@ -15,10 +15,11 @@ use crate::{
         error::{ApiError, RETRY_AFTER, seldom},
     },
     service::{
-        client_credentials,
+        client_credentials, grants,
         tokens::{self, Refused},
         workloads,
     },
+    store::devices,
 };
 
 /// Why there is no token.
@@ -81,7 +82,6 @@ impl From<dpop::Refused> for OAuthError {
 impl From<client_credentials::Refused> for OAuthError {
     fn from(refused: client_credentials::Refused) -> Self {
         match refused {
-            client_credentials::Refused::Unproven => Self::client(),
             client_credentials::Refused::Grant => Self::new(
                 "unauthorized_client",
                 "grant_type: the client is not registered for client_credentials; name it in its grant_types",
@@ -91,6 +91,37 @@ impl From<client_credentials::Refused> for OAuthError {
                 "the client is registered for bound tokens (dpop_bound_access_tokens): send a DPoP proof",
             ),
             client_credentials::Refused::Token(refused) => refused.into(),
+        }
+    }
+}
+
+impl From<grants::tokens::Refused> for OAuthError {
+    fn from(refused: grants::tokens::Refused) -> Self {
+        match refused {
+            grants::tokens::Refused::Unproven | grants::tokens::Refused::Reused => Self::new(
+                "invalid_grant",
+                "the code or the refresh token is not good for this client, or not with these parameters, or not any more; begin again",
+            ),
+            grants::tokens::Refused::Grant => Self::new(
+                "unauthorized_client",
+                "grant_type: the client is not registered for it; name it in its grant_types",
+            ),
+            grants::tokens::Refused::Waiting(found) => Self::new(
+                match found {
+                    devices::Found::TooSoon => "slow_down",
+                    devices::Found::Expired => "expired_token",
+                    devices::Found::Denied => "access_denied",
+                    _ => "authorization_pending",
+                },
+                match found {
+                    devices::Found::TooSoon => "wait five seconds longer between two questions, from now on",
+                    devices::Found::Expired => "the device waited too long; begin again",
+                    devices::Found::Denied => "the person said no",
+                    _ => "the person has not answered yet",
+                },
+            ),
+            grants::tokens::Refused::Unbound => client_credentials::Refused::Unbound.into(),
+            grants::tokens::Refused::Token(refused) => refused.into(),
         }
     }
 }
@@ -117,13 +148,7 @@ impl From<Refused> for OAuthError {
             }
             Refused::Store(store) => {
                 error!(error = chain(&store), "a token was not issued");
-                Self {
-                    status: StatusCode::INTERNAL_SERVER_ERROR,
-                    code: "server_error",
-                    description: "something went wrong on our side; the request id helps to find it".to_owned(),
-                    retry_after: None,
-                    challenge: false,
-                }
+                Self::internal()
             }
         }
     }
@@ -169,6 +194,25 @@ impl OAuthError {
         }
     }
 
+    /// The same once an assertion was spent: whoever is told to use a nonce has used nothing up, so this is told to come again.
+    pub fn after_assertion(self) -> Self {
+        if self.code == "use_dpop_nonce" {
+            Self::unavailable()
+        } else {
+            self
+        }
+    }
+
+    fn internal() -> Self {
+        Self {
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            ..Self::new(
+                "server_error",
+                "something went wrong on our side; the request id helps to find it",
+            )
+        }
+    }
+
     fn unavailable() -> Self {
         Self {
             status: StatusCode::SERVICE_UNAVAILABLE,
@@ -181,10 +225,18 @@ impl OAuthError {
 }
 
 impl From<ApiError> for OAuthError {
-    /// What the body's reader says; RFC 6749 knows one code for it.
+    /// What the body's reader says, for which RFC 6749 knows one code, and that something is away.
     fn from(error: ApiError) -> Self {
         let status = match &error {
             ApiError::Body { status, .. } => *status,
+            ApiError::Unavailable(why) => {
+                seldom::warn(why, "an OAuth client was not answered");
+                return Self::unavailable();
+            }
+            ApiError::Internal(why) => {
+                error!(error = why, "an OAuth client was not answered");
+                return Self::internal();
+            }
             _ => StatusCode::BAD_REQUEST,
         };
         Self {

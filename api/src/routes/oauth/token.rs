@@ -1,29 +1,40 @@
 //! `POST /oauth/token`: an access token for a proof (RFC 6749, section 3.2).
 
-use std::collections::BTreeMap;
-
 use axum::{
     extract::{Request, State},
     http::{HeaderMap, header},
     response::IntoResponse,
 };
-use jiff::Timestamp;
 use serde::Serialize;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use crate::{
     app::AppState,
-    auth::{challenge::Subject, dpop_nonce::Giver, possession, random::random},
-    http::{dpop, error::Problem, json, request_id::RequestId},
-    routes::oauth::error::{ErrorBody, OAuthError},
+    auth::{
+        authorization::{Parameters, RESOURCE},
+        challenge::Subject,
+        client::values::GrantType,
+        possession,
+        random::random,
+    },
+    http::{dpop, error::Problem, request_id::RequestId},
+    routes::oauth::{
+        client,
+        error::{ErrorBody, OAuthError},
+        form::{self, field, missing},
+        possession::{DpopHeader, bound},
+    },
     service::{
         client_credentials::{self, Asked},
-        tokens::{self, Answer, Binding},
+        tokens::{self, Answer},
         workloads::{self, Assertion},
     },
 };
 
-mod client;
+mod code;
+mod device;
+mod exchange;
+mod refresh;
 
 /// The grant type of a signed challenge (RFC 6749, section 4.5: an extension grant's name is a URI).
 pub const GRANT: &str = "urn:pinfold:params:oauth:grant-type:agent-challenge";
@@ -32,13 +43,26 @@ pub const GRANT: &str = "urn:pinfold:params:oauth:grant-type:agent-challenge";
 pub const WORKLOAD: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 /// The grant type of a client that acts on its own (RFC 6749, section 4.4).
-pub const CLIENT: &str = "client_credentials";
+pub const CLIENT: &str = GrantType::ClientCredentials.as_str();
+
+/// All of them.
+pub const ALL: [&str; 7] = [
+    GrantType::AuthorizationCode.as_str(),
+    GrantType::RefreshToken.as_str(),
+    GrantType::DeviceCode.as_str(),
+    GrantType::TokenExchange.as_str(),
+    CLIENT,
+    WORKLOAD,
+    GRANT,
+];
 
 /// What the endpoint reads, as a form.
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "it describes the form, whose members are read one by one")]
 pub struct TokenRequest {
-    /// `client_credentials`, `urn:pinfold:params:oauth:grant-type:agent-challenge`, or `urn:ietf:params:oauth:grant-type:jwt-bearer`.
+    /// `authorization_code`, `refresh_token`, `urn:ietf:params:oauth:grant-type:device_code`,
+    /// `urn:ietf:params:oauth:grant-type:token-exchange`, `client_credentials`, `urn:pinfold:params:oauth:grant-type:agent-challenge`, or
+    /// `urn:ietf:params:oauth:grant-type:jwt-bearer`.
     #[schema(example = "urn:pinfold:params:oauth:grant-type:agent-challenge")]
     grant_type: String,
     /// Of a challenge: the agent.
@@ -55,10 +79,37 @@ pub struct TokenRequest {
     signature: Option<String>,
     /// Of `jwt-bearer`: the token that the pod finds at `/var/run/pinfold/workload/token`.
     assertion: Option<String>,
-    /// Of `client_credentials`: what the client calls itself by, unless the `Authorization` header says it.
+    /// Of `authorization_code`: the code that the browser brought.
+    code: Option<String>,
+    /// Of `authorization_code`: what `code_challenge` was made from (RFC 7636, section 4.5).
+    code_verifier: Option<String>,
+    /// Of `authorization_code`: where the browser brought the code; it may be left out.
+    #[schema(example = "https://board.example.com/callback")]
+    redirect_uri: Option<String>,
+    /// Of a device: the code that it was given (RFC 8628, section 3.4).
+    device_code: Option<String>,
+    /// Of token exchange: an access token that a person's consent gave (RFC 8693, section 2.1).
+    subject_token: Option<String>,
+    /// Of token exchange: `urn:ietf:params:oauth:token-type:access_token`.
+    subject_token_type: Option<String>,
+    /// Of token exchange by an agent: a token of its own, which is all that it needs to prove itself.
+    actor_token: Option<String>,
+    /// With `actor_token`: `urn:ietf:params:oauth:token-type:access_token`.
+    actor_token_type: Option<String>,
+    /// Of token exchange: `urn:ietf:params:oauth:token-type:access_token`; it may be left out.
+    requested_token_type: Option<String>,
+    /// Of token exchange: the issuer; it may be left out.
+    audience: Option<String>,
+    /// Of `refresh_token`: the token.
+    refresh_token: Option<String>,
+    /// Of clients: what the client calls itself by, unless the `Authorization` header says it.
     client_id: Option<String>,
-    /// Of `client_credentials`: the secret of a client that is registered for `client_secret_post`.
+    /// Of clients: the secret of one that is registered for `client_secret_post`.
     client_secret: Option<String>,
+    /// Of clients that are registered for `private_key_jwt`: `urn:ietf:params:oauth:client-assertion-type:jwt-bearer`.
+    client_assertion_type: Option<String>,
+    /// Of such clients: what they signed for the issuer (RFC 7523, section 2.2).
+    client_assertion: Option<String>,
     /// What the token is to be used for (RFC 6749, section 3.3); without, all that can be given.
     #[schema(example = "self runs:read")]
     scope: Option<String>,
@@ -82,16 +133,15 @@ pub struct Issued {
     /// What it may be used for.
     #[schema(example = "self runs:read runs:write")]
     scope: String,
-}
-
-/// The header of a proof of possession, for the documentation.
-#[derive(Debug, IntoParams)]
-#[into_params(parameter_in = Header)]
-struct DpopHeader {
-    /// A proof that the sender holds a key (RFC 9449), with the nonce of the last answer's `DPoP-Nonce`; the token is bound to that key.
-    #[param(rename = "DPoP")]
-    #[expect(dead_code, reason = "read for the documentation only")]
-    dpop: Option<String>,
+    /// What another is got by, to a client that is registered for `refresh_token` and that a person let in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
+    /// Who the person is, to a client that asked for `openid` (OpenID Connect Core 1.0, section 3.1.3.3).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id_token: Option<String>,
+    /// Of token exchange: `urn:ietf:params:oauth:token-type:access_token` (RFC 8693, section 2.2.1).
+    #[serde(rename = "issued_token_type", skip_serializing_if = "Option::is_none")]
+    exchanged_for: Option<&'static str>,
 }
 
 /// Exchange a proof for an access token.
@@ -128,17 +178,24 @@ async fn exchange(
     request: Request,
 ) -> Result<Issued, OAuthError> {
     let now = state.clock.now();
-    let form = form(request, state).await?;
+    let form = form::read(request, state).await?;
     let grant = match form.get("grant_type").map(String::as_str) {
         Some(GRANT) => Grant::Challenge,
         Some(WORKLOAD) => Grant::Workload,
         Some(CLIENT) => Grant::Client,
-        Some(_) => {
-            return Err(OAuthError::new(
-                "unsupported_grant_type",
-                format!("grant_type: write {CLIENT}, {GRANT} or {WORKLOAD}"),
-            ));
-        }
+        Some(name) => match GrantType::parse(name) {
+            Some(GrantType::AuthorizationCode) => Grant::Code,
+            Some(GrantType::RefreshToken) => Grant::Refresh,
+            Some(GrantType::DeviceCode) => Grant::Device,
+            Some(GrantType::TokenExchange) => Grant::Exchange,
+            _ => {
+                let all = ALL.join(", ");
+                return Err(OAuthError::new(
+                    "unsupported_grant_type",
+                    format!("grant_type: write one of {all}"),
+                ));
+            }
+        },
         None => return Err(missing("grant_type")),
     };
     let scopes: Option<Vec<&str>> = form.get("scope").map(|text| text.split(' ').collect());
@@ -148,78 +205,95 @@ async fn exchange(
             "scope: leave it out, or name some of those in docs/auth.md with one space between them",
         ));
     }
-    if form
-        .get("resource")
-        .is_some_and(|r| r.trim_end_matches('/') != &*state.issuer)
-    {
-        return Err(OAuthError::new(
-            "invalid_target",
-            format!("resource: leave it out, or write {}", state.issuer),
-        ));
-    }
+    form::for_us(&form, RESOURCE, &state.issuer)?;
     // A request that is answered with a nonce has used nothing up.
-    let binding = bound(state, headers, now).await?;
+    let binding = bound(state, headers, dpop::TOKEN_ENDPOINT, now).await?;
     let token_type = if binding.is_some() { "DPoP" } else { "Bearer" };
     let random = random().map_err(|_| tokens::Refused::NoKey)?;
-    let made = match grant {
-        Grant::Client => {
-            let asked = Asked {
-                standing: &state.standing,
-                client: &client::shown(headers, &form)?,
-                scopes,
-                binding,
-                request_id,
-            };
-            client_credentials::issue(state.tokens(), asked, now, random).await?
-        }
-        Grant::Challenge => {
-            let subject = subject(&form)?;
-            let signature = possession::signature(field(&form, "signature")?)
-                .map_err(|error| OAuthError::new("invalid_request", error.to_string()))?;
-            let answer = Answer {
-                subject,
-                challenge: field(&form, "challenge")?,
-                signature: &signature,
-                scopes,
-                binding,
-                request_id,
-            };
-            tokens::issue(state.tokens(), answer, now, random).await?
-        }
-        Grant::Workload => {
-            let assertion = Assertion {
-                token: field(&form, "assertion")?,
-                scopes,
-                binding,
-                request_id,
-            };
-            let cluster = state.cluster.as_ref().ok_or_else(OAuthError::no_cluster)?;
-            let made = workloads::exchange(state.tokens(), cluster, &state.throttle, assertion, now, random).await?;
-            // A key that was published takes the place of the one before.
-            state.standing.catch_up().await;
-            made
-        }
+    let (mut refresh_token, mut id_token) = (None, None);
+    let exchanged_for = matches!(grant, Grant::Exchange).then_some(exchange::ACCESS_TOKEN);
+    let asserted = form.contains_key("client_assertion");
+    let made = async {
+        Ok(match grant {
+            Grant::Code => {
+                let client = client::proved(state, headers, &form, now).await?;
+                let tokens = code::redeem(state, &client, &form, binding, request_id).await?;
+                (refresh_token, id_token) = (tokens.refresh_token, tokens.id_token);
+                tokens.issued
+            }
+            Grant::Refresh => {
+                let client = client::proved(state, headers, &form, now).await?;
+                let tokens = refresh::refresh(state, &client, &form, scopes, binding, request_id).await?;
+                (refresh_token, id_token) = (tokens.refresh_token, tokens.id_token);
+                tokens.issued
+            }
+            Grant::Device => {
+                let client = client::proved(state, headers, &form, now).await?;
+                let tokens = device::ask(state, &client, &form, binding, request_id).await?;
+                (refresh_token, id_token) = (tokens.refresh_token, tokens.id_token);
+                tokens.issued
+            }
+            Grant::Exchange => {
+                let beside = exchange::Beside {
+                    headers,
+                    form: &form,
+                    scopes,
+                    binding,
+                    request_id,
+                };
+                exchange::exchange(state, beside, now).await?
+            }
+            Grant::Client => {
+                let asked = Asked {
+                    client: &client::proved(state, headers, &form, now).await?,
+                    scopes,
+                    binding,
+                    request_id,
+                };
+                client_credentials::issue(state.tokens(), asked, now, random).await?
+            }
+            Grant::Challenge => {
+                let subject = subject(&form)?;
+                let signature = possession::signature(field(&form, "signature")?)
+                    .map_err(|error| OAuthError::new("invalid_request", error.to_string()))?;
+                let answer = Answer {
+                    subject,
+                    challenge: field(&form, "challenge")?,
+                    signature: &signature,
+                    scopes,
+                    binding,
+                    request_id,
+                };
+                tokens::issue(state.tokens(), answer, now, random).await?
+            }
+            Grant::Workload => {
+                let assertion = Assertion {
+                    token: field(&form, "assertion")?,
+                    scopes,
+                    binding,
+                    request_id,
+                };
+                let cluster = state.cluster.as_ref().ok_or_else(OAuthError::no_cluster)?;
+                let made =
+                    workloads::exchange(state.tokens(), cluster, &state.throttle, assertion, now, random).await?;
+                // A key that was published takes the place of the one before.
+                state.standing.catch_up().await;
+                made
+            }
+        })
     };
+    let made: tokens::Issued = made
+        .await
+        .map_err(|error: OAuthError| if asserted { error.after_assertion() } else { error })?;
     Ok(Issued {
         access_token: made.token,
         token_type,
-        expires_in: state.access_token.as_secs(),
+        expires_in: made.expires_at.duration_since(now).as_secs(),
         scope: made.scope,
+        exchanged_for,
+        refresh_token,
+        id_token,
     })
-}
-
-/// The key that the token is to be bound to, if a proof of it came along.
-async fn bound(state: &AppState, headers: &HeaderMap, now: Timestamp) -> Result<Option<Binding>, OAuthError> {
-    let Some(proof) = dpop::header(headers)? else {
-        return Ok(None);
-    };
-    let wanted = dpop::Request {
-        giver: Giver::TokenEndpoint,
-        method: "POST",
-        path: dpop::TOKEN_ENDPOINT,
-        access_token: None,
-    };
-    Ok(Some(dpop::judge(state, proof, wanted, now).await?))
 }
 
 /// What is shown for the token.
@@ -227,6 +301,14 @@ async fn bound(state: &AppState, headers: &HeaderMap, now: Timestamp) -> Result<
 enum Grant {
     /// A signed challenge.
     Challenge,
+    /// What a person's browser brought.
+    Code,
+    /// What a device was given that a person let in.
+    Device,
+    /// Tokens.
+    Exchange,
+    /// A token of an earlier grant.
+    Refresh,
     /// A client's own secret.
     Client,
     /// A pod's own token.
@@ -234,45 +316,13 @@ enum Grant {
 }
 
 /// Who answers a challenge.
-fn subject(form: &BTreeMap<String, String>) -> Result<Subject, OAuthError> {
+fn subject(form: &Parameters) -> Result<Subject, OAuthError> {
     let id =
         |name: &'static str, error: domain::IdError| OAuthError::new("invalid_request", format!("{name}: {error}"));
     Ok(Subject {
         agent: field(form, "agent_id")?.parse().map_err(|e| id("agent_id", e))?,
         key: field(form, "key_id")?.parse().map_err(|e| id("key_id", e))?,
     })
-}
-
-fn field<'a>(form: &'a BTreeMap<String, String>, name: &'static str) -> Result<&'a str, OAuthError> {
-    form.get(name).map(String::as_str).ok_or_else(|| missing(name))
-}
-
-/// The form. Parameters without a value count as left out, and none may come twice (RFC 6749, section 3.2).
-async fn form(request: Request, state: &AppState) -> Result<BTreeMap<String, String>, OAuthError> {
-    let invalid = |what: &str| OAuthError::new("invalid_request", what);
-    if !json::is_of_type(request.headers(), "application/x-www-form-urlencoded") {
-        return Err(invalid(
-            "send a form with the header Content-Type: application/x-www-form-urlencoded",
-        ));
-    }
-    if request.uri().query().is_some() {
-        return Err(invalid("parameters go into the body, not into the URL"));
-    }
-    let bytes = json::body(request, state).await?;
-    let mut members = BTreeMap::new();
-    for (name, value) in url::form_urlencoded::parse(&bytes) {
-        if value.is_empty() {
-            continue;
-        }
-        if members.insert(name.into_owned(), value.into_owned()).is_some() {
-            return Err(invalid("a parameter comes twice; send each once"));
-        }
-    }
-    Ok(members)
-}
-
-fn missing(name: &str) -> OAuthError {
-    OAuthError::new("invalid_request", format!("{name} is missing"))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use axum::{
 use minijinja::context;
 use serde::Deserialize;
 
-use super::{Way, cookies_of, page, see_other};
+use super::{POLICY, Way, consent, cookies_of, page_that_leads, see_other};
 use crate::{
     app::AppState,
     http::{
@@ -26,8 +26,8 @@ use crate::{
 };
 
 /// The form.
-pub async fn show(Query(way): Query<Way>) -> Response {
-    form(&way, None, None)
+pub async fn show(State(state): State<AppState>, Query(way): Query<Way>) -> Response {
+    form(&state, &way, None, None).await
 }
 
 /// A person logs in.
@@ -40,12 +40,12 @@ pub async fn send(
 ) -> Response {
     let given = match given {
         Ok(Form(given)) => given,
-        Err(error) => return form(&way, None, Some(&error)),
+        Err(error) => return form(&state, &way, None, Some(&error)).await,
     };
-    let email = given.email.clone();
+    let (email, again) = (given.email.clone(), state.clone());
     match create::create(State(state), request_id, headers, Json(given)).await {
-        Ok(answer) => see_other(way.next.place(), cookies_of(&answer.into_response())),
-        Err(error) => form(&way, Some(&email), Some(&error)),
+        Ok(answer) => see_other(&way.place(), cookies_of(&answer.into_response())),
+        Err(error) => form(&again, &way, Some(&email), Some(&error)).await,
     }
 }
 
@@ -66,17 +66,18 @@ pub async fn send_passkey(
     given: Result<Form<Fields>, ApiError>,
 ) -> Response {
     let shown = given.and_then(|Form(fields)| json::read(fields.credential.as_bytes()));
+    let again = state.clone();
     let done = match shown {
         Ok(shown) => passkey::create(State(state), request_id, headers, Json(shown)).await,
         Err(error) => Err(error),
     };
     match done {
-        Ok(answer) => see_other(way.next.place(), cookies_of(&answer.into_response())),
-        Err(error) => form(&way, None, Some(&error)),
+        Ok(answer) => see_other(&way.place(), cookies_of(&answer.into_response())),
+        Err(error) => form(&again, &way, None, Some(&error)).await,
     }
 }
 
-fn form(way: &Way, email: Option<&str>, refused: Option<&ApiError>) -> Response {
+async fn form(state: &AppState, way: &Way, email: Option<&str>, refused: Option<&ApiError>) -> Response {
     let (needs_code, passkey) = match refused {
         Some(ApiError::Login(LoginRefused::SecondFactor(passkey))) => (true, passkey.as_deref()),
         Some(ApiError::Login(LoginRefused::Code)) => (true, None),
@@ -84,8 +85,14 @@ fn form(way: &Way, email: Option<&str>, refused: Option<&ApiError>) -> Response 
     };
     // Text and numbers always serialise.
     let passkey = passkey.map(|request| serde_json::to_string(request).unwrap_or_default());
-    let own = context! { next => way.next.name(), email, needs_code, passkey };
-    page("login.html", "Log in", refused, own)
+    let own = context! { way => way.query(), email, needs_code, passkey };
+    // Whoever agreed before is led on to the client at once.
+    let policy = match way.request() {
+        Some(request) => consent::policy_of(state, request).await,
+        None => None,
+    };
+    let policy = policy.as_deref().unwrap_or(POLICY);
+    page_that_leads("login.html", "Log in", refused, own, policy)
 }
 
 /// A person logs out.

@@ -16,6 +16,7 @@ use crate::{
 };
 
 pub mod claim;
+pub mod client_blocks;
 pub mod delete;
 pub mod get;
 pub mod keys;

@@ -84,6 +84,11 @@ pub async fn list(
         Caller::Agent(agent) => own(&state, agent.tenant).await?,
         Caller::Run(run) => own(&state, run.tenant).await?,
         Caller::Client(client) => own(&state, client.tenant).await?,
+        Caller::Grant(grant) => {
+            let id = grant.tenant.to_string();
+            let seats = of_person(&state, grant.overseer).await?.into_iter();
+            seats.filter(|seat| seat.id == id).collect()
+        }
     };
     let (name, token) = (|seat: &Seat| seat.name.clone(), which.page_token);
     let (tenants, next_page_token) = parse::page(tenants, which.limit, token.as_ref(), name, name)?;

@@ -6,9 +6,15 @@ use serde_json::{Value, json};
 
 use crate::{
     app::AppState,
-    auth::rights::Right,
-    http::dpop::TOKEN_ENDPOINT,
-    routes::oauth::token::{CLIENT, GRANT, WORKLOAD},
+    auth::{
+        client::{
+            assertion,
+            values::{AuthMethod, Scope},
+        },
+        pkce,
+    },
+    http::dpop::{PUSHED, TOKEN_ENDPOINT},
+    routes::oauth::token,
     service::tokens::SELF,
 };
 
@@ -61,21 +67,41 @@ pub async fn resource(State(state): State<AppState>) -> impl IntoResponse {
 }
 
 fn server_metadata(issuer: &str) -> Value {
+    let methods = AuthMethod::ALL.map(AuthMethod::as_str);
     json!({
         "issuer": issuer,
         "token_endpoint": format!("{issuer}{TOKEN_ENDPOINT}"),
+        "authorization_endpoint": format!("{issuer}/oauth/authorize"),
+        "pushed_authorization_request_endpoint": format!("{issuer}{PUSHED}"),
+        "device_authorization_endpoint": format!("{issuer}/oauth/device_authorization"),
+        "introspection_endpoint": format!("{issuer}/oauth/introspect"),
+        "revocation_endpoint": format!("{issuer}/oauth/revoke"),
+        "userinfo_endpoint": format!("{issuer}/oauth/userinfo"),
         "jwks_uri": format!("{issuer}/.well-known/jwks.json"),
         "scopes_supported": scopes(),
-        // There is no authorization endpoint yet, and so no response.
-        "response_types_supported": [],
-        "grant_types_supported": [CLIENT, WORKLOAD, GRANT],
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": token::ALL,
+        "code_challenge_methods_supported": [pkce::METHOD],
+        "authorization_response_iss_parameter_supported": true,
+        "prompt_values_supported": ["none", "login", "consent", "select_account"],
+        "token_endpoint_auth_methods_supported": methods,
+        "token_endpoint_auth_signing_alg_values_supported": assertion::ALGORITHMS,
+        "introspection_endpoint_auth_methods_supported": &methods[..3],
+        "introspection_endpoint_auth_signing_alg_values_supported": assertion::ALGORITHMS,
+        "revocation_endpoint_auth_methods_supported": methods,
+        "revocation_endpoint_auth_signing_alg_values_supported": assertion::ALGORITHMS,
         "dpop_signing_alg_values_supported": ALGORITHMS,
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["EdDSA"],
+        "claims_supported": ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce"],
+        "client_id_metadata_document_supported": true,
+        "service_documentation": format!("{issuer}/docs/oauth"),
     })
 }
 
 fn scopes() -> Vec<&'static str> {
-    [SELF].into_iter().chain(Right::ALL.map(Right::as_str)).collect()
+    [SELF].into_iter().chain(Scope::all().map(Scope::as_str)).collect()
 }
 
 fn answer(document: &Value) -> impl IntoResponse + use<> {

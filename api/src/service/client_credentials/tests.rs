@@ -339,7 +339,9 @@ async fn a_bound_token_counts_with_its_key_alone() {
     assert_eq!(error(&first), (401, "use_dpop_nonce"));
     assert_eq!(
         first.header("www-authenticate"),
-        Some("DPoP realm=\"pinfold\", error=\"use_dpop_nonce\", algs=\"ES256 EdDSA Ed25519\"")
+        Some(
+            "DPoP realm=\"pinfold\", error=\"use_dpop_nonce\", algs=\"ES256 EdDSA Ed25519\", resource_metadata=\"https://pinfold.example/.well-known/oauth-protected-resource\""
+        )
     );
     let given = first.header("dpop-nonce").unwrap().to_owned();
     let proof = key.proof(&me("a", &given, &token));
@@ -441,8 +443,8 @@ async fn a_token_of_no_key_is_none_for_proofs() {
         .map(|value| value.to_str().unwrap())
         .collect();
     let wanted = [
-        "Bearer realm=\"pinfold\", error=\"invalid_token\"",
-        "DPoP realm=\"pinfold\", error=\"invalid_token\", algs=\"ES256 EdDSA Ed25519\"",
+        "Bearer realm=\"pinfold\", error=\"invalid_token\", resource_metadata=\"https://pinfold.example/.well-known/oauth-protected-resource\"",
+        "DPoP realm=\"pinfold\", error=\"invalid_token\", algs=\"ES256 EdDSA Ed25519\", resource_metadata=\"https://pinfold.example/.well-known/oauth-protected-resource\"",
     ];
     assert_eq!(challenges, wanted);
 }
@@ -531,6 +533,7 @@ async fn the_descriptions_say_what_is_served() {
     let server = app.get("/.well-known/oauth-authorization-server", None).await;
     let scopes = json!([
         "self",
+        "openid",
         "tenant:read",
         "tenant:write",
         "tenant:delete",
@@ -550,14 +553,36 @@ async fn the_descriptions_say_what_is_served() {
     ]);
     let wanted = json!({
         "issuer": ISSUER,
+        "authorization_endpoint": format!("{ISSUER}/oauth/authorize"),
+        "pushed_authorization_request_endpoint": format!("{ISSUER}/oauth/par"),
+        "device_authorization_endpoint": format!("{ISSUER}/oauth/device_authorization"),
         "token_endpoint": format!("{ISSUER}/oauth/token"),
+        "introspection_endpoint": format!("{ISSUER}/oauth/introspect"),
+        "revocation_endpoint": format!("{ISSUER}/oauth/revoke"),
         "jwks_uri": format!("{ISSUER}/.well-known/jwks.json"),
         "scopes_supported": scopes,
-        "response_types_supported": [],
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
         "grant_types_supported": [
-            "client_credentials", "urn:ietf:params:oauth:grant-type:jwt-bearer", "urn:pinfold:params:oauth:grant-type:agent-challenge",
+            "authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code",
+            "urn:ietf:params:oauth:grant-type:token-exchange", "client_credentials", "urn:ietf:params:oauth:grant-type:jwt-bearer",
+            "urn:pinfold:params:oauth:grant-type:agent-challenge",
         ],
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": true,
+        "prompt_values_supported": ["none", "login", "consent", "select_account"],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"],
+        "token_endpoint_auth_signing_alg_values_supported": ["ES256", "EdDSA", "Ed25519"],
+        "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt"],
+        "introspection_endpoint_auth_signing_alg_values_supported": ["ES256", "EdDSA", "Ed25519"],
+        "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"],
+        "revocation_endpoint_auth_signing_alg_values_supported": ["ES256", "EdDSA", "Ed25519"],
+        "userinfo_endpoint": format!("{ISSUER}/oauth/userinfo"),
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["EdDSA"],
+        "claims_supported": ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce"],
+        "client_id_metadata_document_supported": true,
+        "service_documentation": format!("{ISSUER}/docs/oauth"),
         "dpop_signing_alg_values_supported": ["ES256", "EdDSA", "Ed25519"],
     });
     assert_eq!(server.told(), (200, &wanted));

@@ -4,21 +4,24 @@ use std::{
     borrow::Borrow,
     collections::HashMap,
     hash::Hash,
-    sync::{Mutex, MutexGuard, PoisonError, atomic::Ordering::SeqCst},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering::SeqCst},
 };
 
-use domain::{AgentId, AgentKeyId, OverseerId, TenantId};
+use domain::{AgentId, AgentKeyId, GrantId, OverseerId, TenantId};
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{Moment, Standing};
 use crate::{
     auth::{rights::Role, vouched::Organisation},
+    documents,
     store::{
         StoreError,
         agents::{self, Holder},
         api_keys::{self, Presented},
-        clients, identities,
+        clients,
+        grants::{self, Grant},
+        identities,
         sessions::{self, Session},
         tenants::{self, Named},
     },
@@ -37,7 +40,8 @@ pub(super) struct Remembered {
     agents: Answers<AgentId, agents::Standing>,
     people: Answers<(String, String), OverseerId>,
     organisations: Answers<(String, String), (TenantId, String)>,
-    clients: Answers<String, clients::Named>,
+    clients: Answers<String, Arc<clients::Named>>,
+    grants: Answers<GrantId, Grant>,
 }
 
 impl Standing {
@@ -63,7 +67,8 @@ impl Standing {
         Ok(found)
     }
 
-    pub(super) fn known_holder(&self, agent: AgentId, key: AgentKeyId, beside: Option<&str>) -> Option<Holder> {
+    /// The same from memory alone.
+    pub fn known_holder(&self, agent: AgentId, key: AgentKeyId, beside: Option<&str>) -> Option<Holder> {
         let holder = self.known(&self.answers.holders, &(agent, key), |holder| {
             [agent.uuid(), holder.tenant.uuid(), holder.owner.uuid()]
         })?;
@@ -193,18 +198,55 @@ impl Standing {
     }
 
     /// The OAuth client that calls itself so.
-    pub async fn find_client(&self, client_id: &str) -> Result<Option<clients::Named>, StoreError> {
-        let subjects = |client: &clients::Named| {
-            let owner = client.personal_owner.map_or(Uuid::nil(), |owner| owner.uuid());
-            [client.id.uuid(), client.tenant.uuid(), owner]
-        };
-        if let Some(client) = self.known(&self.answers.clients, client_id, subjects) {
+    pub async fn find_client(&self, client_id: &str) -> Result<Option<Arc<clients::Named>>, StoreError> {
+        if documents::is_name(client_id) {
+            return self.documents.client(client_id).await;
+        }
+        if let Some(client) = self.known(&self.answers.clients, client_id, of_client) {
             self.remembered.inc();
             return Ok(Some(client));
         }
         let since = self.now();
-        let found = clients::find(self.database.pool(), client_id).await?;
+        let found = clients::find(self.database.pool(), client_id).await?.map(Arc::new);
         self.keep(&self.answers.clients, client_id.to_owned(), since, found.as_ref());
+        Ok(found)
+    }
+
+    /// The client that calls itself so, if it was asked for before and that is remembered, or the database has it: nothing is fetched.
+    pub async fn seen_client(&self, client_id: &str) -> Option<Arc<clients::Named>> {
+        if documents::is_name(client_id) {
+            self.documents.kept(client_id)
+        } else {
+            self.find_client(client_id).await.ok().flatten()
+        }
+    }
+
+    /// Whether that is remembered.
+    pub fn remembers_client(&self, client_id: &str) -> bool {
+        self.known(&self.answers.clients, client_id, of_client).is_some()
+    }
+
+    /// What a person allowed an OAuth client, if nobody took it back or blocked one of them.
+    pub async fn find_grant(&self, id: GrantId) -> Result<Option<Grant>, StoreError> {
+        let subjects = |grant: &Grant| {
+            let actor = |place: usize| grant.actors.get(place).map_or(Uuid::nil(), AgentId::uuid);
+            let [one, two, three] = [actor(0), actor(1), actor(2)];
+            [
+                grant.id.uuid(),
+                grant.overseer.uuid(),
+                grant.tenant.uuid(),
+                one,
+                two,
+                three,
+            ]
+        };
+        if let Some(grant) = self.known(&self.answers.grants, &id, subjects) {
+            self.remembered.inc();
+            return Ok(Some(grant));
+        }
+        let since = self.now();
+        let found = grants::find(self.database.pool(), id).await?;
+        self.keep(&self.answers.grants, id, since, found.as_ref());
         Ok(found)
     }
 
@@ -244,6 +286,15 @@ impl Standing {
             answers.put(question, since, answer.clone());
         }
     }
+}
+
+/// What an answer about a client depends on.
+fn of_client(client: &Arc<clients::Named>) -> [Uuid; 3] {
+    let registered = client.registered.as_ref();
+    let owner = registered.and_then(|known| known.personal_owner);
+    let of = |known: &clients::Registration| [known.id.uuid(), known.tenant.uuid()];
+    let [id, tenant] = registered.map_or([Uuid::nil(); 2], of);
+    [id, tenant, owner.map_or(Uuid::nil(), |owner| owner.uuid())]
 }
 
 /// Answers to questions of one kind, each with the moment before it was asked.

@@ -112,6 +112,7 @@ fn every_outcome_survives() {
     for outcome in [
         Outcome::Exited(0),
         Outcome::Signaled(9),
+        Outcome::OutOfMemory,
         Outcome::DeadlineExceeded,
         Outcome::Stopped(Some(ProgramEnd::Signaled(15))),
         Outcome::Stopped(Some(ProgramEnd::Exited(0))),

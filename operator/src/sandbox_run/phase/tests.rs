@@ -195,6 +195,11 @@ fn how_each_end_is_told() {
             ended(Outcome::Signaled(9), "OOMKilled"),
             (reason::OOM_KILLED, false, true, no, Some(9)),
         ),
+        // The runtime tells it too late.
+        (
+            ended(Outcome::OutOfMemory, "Error"),
+            (reason::OOM_KILLED, false, true, no, Some(9)),
+        ),
         (
             ended(Outcome::Exited(0), "OOMKilled"),
             (reason::COMPLETED, true, true, Some(0), no),

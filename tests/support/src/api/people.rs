@@ -7,7 +7,7 @@ use hyper::{Request, body::Bytes, header};
 use serde_json::{Value, json};
 
 use crate::{
-    api::{Answer, Client},
+    api::{Answer, Client, web_client::written},
     wait,
 };
 
@@ -79,6 +79,16 @@ impl Person {
 
     pub async fn send(&self, client: &Client, method: &str, path: &str, body: Option<&Value>) -> Answer {
         client.send(self.request(client, method, path, body)).await
+    }
+
+    /// Sends a form of a page.
+    pub async fn submit(&self, client: &Client, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let all = [fields, &[("csrf", self.csrf.as_str())]].concat();
+        let request = Request::post(client.url(path))
+            .header(header::COOKIE, &self.cookie)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Full::from(written(&all)));
+        client.send(request.expect("a request")).await
     }
 
     pub async fn get(&self, client: &Client, path: &str) -> Answer {

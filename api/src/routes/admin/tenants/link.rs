@@ -82,10 +82,7 @@ pub async fn link(
         name: &name,
         resource: &found,
         owner,
-        by: By {
-            overseer: login.overseer(),
-            request_id: &request_id,
-        },
+        by: By::person(login.overseer(), &request_id),
     };
     linked::link(&state, linking, claim).await
 }

@@ -8,7 +8,7 @@ use axum::{
 use crate::{
     app::AppState,
     http::{caller::Person, error::ApiError, parse, request_id::RequestId},
-    service::api_keys,
+    service::{api_keys, members::By},
 };
 
 /// Revoke an API key of mine.
@@ -30,7 +30,8 @@ pub async fn revoke(
 ) -> Result<StatusCode, ApiError> {
     let id = parse::id("key", &key)?;
     let mut tx = state.database.platform().await?;
-    if !api_keys::revoke(&mut tx, login.overseer(), id, &request_id, state.clock.now()).await? {
+    let by = By::person(login.overseer(), &request_id);
+    if !api_keys::revoke(&mut tx, id, by, state.clock.now()).await? {
         return Err(ApiError::NotFound);
     }
     tx.commit().await?;

@@ -44,10 +44,7 @@ pub async fn update(
     Json(change): Json<Change>,
 ) -> Result<Response, ApiError> {
     let id = parse::id("key", &key)?;
-    let by = By {
-        overseer: login.overseer(),
-        request_id: &request_id,
-    };
+    let by = By::person(login.overseer(), &request_id);
     let tx = state.database.platform().await?;
     api_keys::change(tx, by, id, &version, &change, state.clock.now()).await
 }

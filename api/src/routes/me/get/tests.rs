@@ -23,8 +23,9 @@ fn is_refused(answer: &Answer, challenge: &str) {
     assert_eq!(answer.header("content-type"), Some("application/problem+json"));
 }
 
-const NOBODY: &str = r#"Bearer realm="pinfold""#;
-const INVALID: &str = r#"Bearer realm="pinfold", error="invalid_token""#;
+const NOBODY: &str =
+    r#"Bearer realm="pinfold", resource_metadata="https://pinfold.example/.well-known/oauth-protected-resource""#;
+const INVALID: &str = r#"Bearer realm="pinfold", error="invalid_token", resource_metadata="https://pinfold.example/.well-known/oauth-protected-resource""#;
 
 #[tokio::test]
 async fn a_token_says_who_one_is() {

@@ -72,10 +72,7 @@ pub async fn link(
     let token = jws::parse(&new.token).ok_or_else(worthless)?;
     let issuer = state.issuers.of(&token).ok_or_else(worthless)?;
     let vouched = state.issuers.verify(issuer, &token).await?.ok_or_else(worthless)?;
-    let by = By {
-        overseer: login.overseer(),
-        request_id: &request_id,
-    };
+    let by = By::person(login.overseer(), &request_id);
     let (tx, identity) = outside::link(&state.database, issuer, &vouched.subject, by, state.clock.now())
         .await
         .map_err(refused)?;

@@ -38,10 +38,7 @@ pub async fn unlink(
     Path(identity): Path<String>,
 ) -> Result<StatusCode, ApiError> {
     let id = parse::id("identity", &identity)?;
-    let by = By {
-        overseer: login.overseer(),
-        request_id: &request_id,
-    };
+    let by = By::person(login.overseer(), &request_id);
     outside::unlink(&state.database, id, by, state.clock.now())
         .await
         .map_err(refused)?;

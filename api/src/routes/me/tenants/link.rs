@@ -97,10 +97,7 @@ pub async fn link(
         name: &name,
         resource: &resource.ok_or(ApiError::NotFound)?,
         owner: overseer,
-        by: By {
-            overseer,
-            request_id: &request_id,
-        },
+        by: By::person(overseer, &request_id),
     };
     linked::link(&state, linking, claim).await
 }

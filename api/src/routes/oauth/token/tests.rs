@@ -199,7 +199,9 @@ async fn what_is_no_request_is_told_so() {
         (
             with("grant_type", "password"),
             "unsupported_grant_type",
-            "grant_type: write client_credentials, urn:pinfold:params:oauth:grant-type:agent-challenge or urn:ietf:params:oauth:grant-type:jwt-bearer",
+            "grant_type: write one of authorization_code, refresh_token, urn:ietf:params:oauth:grant-type:device_code, \
+             urn:ietf:params:oauth:grant-type:token-exchange, client_credentials, urn:ietf:params:oauth:grant-type:jwt-bearer, \
+             urn:pinfold:params:oauth:grant-type:agent-challenge",
         ),
         (
             with("scope", "admin"),

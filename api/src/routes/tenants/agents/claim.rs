@@ -67,10 +67,7 @@ pub async fn claim(
     access: In<need::AgentsWrite>,
     Once { body: shown, claim }: Once<Shown>,
 ) -> Result<Response, ApiError> {
-    let by = By {
-        overseer: login.overseer(),
-        request_id: &request_id,
-    };
+    let by = By::person(login.overseer(), &request_id);
     let claimed = claims::claim(&state.database, access.tenant, &shown.claim_code, by, state.clock.now()).await?;
     let (tx, agent) = claimed.ok_or_else(code_ended)?;
     claim.commit(tx, StatusCode::CREATED, &Agent::from(agent)).await

@@ -6,7 +6,7 @@ use crate::{
     app::AppState,
     auth::{random::random, rights::need},
     http::{
-        access::In,
+        access::Lasting,
         error::{ApiError, Problem},
         once::{IdempotencyKey, Once},
         request_id::RequestId,
@@ -34,7 +34,7 @@ use crate::{
 pub async fn register(
     State(state): State<AppState>,
     RequestId(request_id): RequestId,
-    access: In<need::AgentsWrite>,
+    Lasting(access): Lasting<need::AgentsWrite>,
     Once { body: asked, claim }: Once<Registration>,
 ) -> Result<Response, ApiError> {
     let now = state.clock.now();

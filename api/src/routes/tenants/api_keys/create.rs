@@ -6,7 +6,7 @@ use crate::{
     app::AppState,
     auth::{api_key::Kind, rights::need},
     http::{
-        access::In,
+        access::Lasting,
         error::{ApiError, Problem},
         once::{IdempotencyKey, Once},
         request_id::RequestId,
@@ -33,7 +33,7 @@ use crate::{
 pub async fn create(
     State(state): State<AppState>,
     RequestId(request_id): RequestId,
-    access: In<need::KeysWrite>,
+    Lasting(access): Lasting<need::KeysWrite>,
     Once { body: wanted, claim }: Once<Wanted>,
 ) -> Result<Response, ApiError> {
     let now = state.clock.now();

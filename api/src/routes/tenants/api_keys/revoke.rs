@@ -9,6 +9,7 @@ use crate::{
     app::AppState,
     auth::rights::need,
     http::{access::In, error::ApiError, parse, request_id::RequestId},
+    routes::tenants::acting,
     service::api_keys,
 };
 
@@ -34,9 +35,9 @@ pub async fn revoke(
 ) -> Result<StatusCode, ApiError> {
     let Path((_, key)) = path;
     let id = parse::id("key", &key)?;
-    let by = access.caller.overseer()?;
+    let by = acting(&access, &request_id)?;
     let mut tx = state.database.tenant(access.tenant).await?;
-    if !api_keys::revoke(&mut tx, by, id, &request_id, state.clock.now()).await? {
+    if !api_keys::revoke(&mut tx, id, by, state.clock.now()).await? {
         return Err(ApiError::NotFound);
     }
     tx.commit().await?;

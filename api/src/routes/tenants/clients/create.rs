@@ -6,7 +6,7 @@ use crate::{
     app::AppState,
     auth::{client::Written, rights::need},
     http::{
-        access::In,
+        access::Lasting,
         error::{ApiError, Problem},
         once::{IdempotencyKey, Once},
         request_id::RequestId,
@@ -36,7 +36,7 @@ use crate::{
 pub async fn create(
     State(state): State<AppState>,
     RequestId(request_id): RequestId,
-    access: In<need::ClientsWrite>,
+    Lasting(access): Lasting<need::ClientsWrite>,
     Once { body: written, claim }: Once<Written>,
 ) -> Result<Response, ApiError> {
     let by = acting(&access, &request_id)?;

@@ -13,7 +13,7 @@ use crate::{
     app::AppState,
     auth::rights::need,
     http::{
-        access::In,
+        access::Lasting,
         error::{ApiError, Problem},
         once::{IdempotencyKey, Once},
         parse,
@@ -62,7 +62,7 @@ pub struct Wanted {
 pub async fn renew(
     State(state): State<AppState>,
     RequestId(request_id): RequestId,
-    access: In<need::ClientsWrite>,
+    Lasting(access): Lasting<need::ClientsWrite>,
     path: Path<(String, String)>,
     Once { body: wanted, claim }: Once<Wanted>,
 ) -> Result<Response, ApiError> {

@@ -11,7 +11,7 @@ use crate::{
     app::AppState,
     auth::{client::Written, rights::need},
     http::{
-        access::In,
+        access::Lasting,
         error::{ApiError, Problem},
         etag::{self, IfMatch, IfMatchHeader},
         json::Json,
@@ -54,7 +54,7 @@ pub struct Change(Map<String, Value>);
 pub async fn update(
     State(state): State<AppState>,
     RequestId(request_id): RequestId,
-    access: In<need::ClientsWrite>,
+    Lasting(access): Lasting<need::ClientsWrite>,
     path: Path<(String, String)>,
     version: IfMatch,
     Json(Change(change)): Json<Change>,

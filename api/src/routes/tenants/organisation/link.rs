@@ -39,7 +39,7 @@ pub async fn link(
 ) -> Result<axum::Json<Organisation>, ApiError> {
     let acts = match &access.caller {
         Caller::Person(login) => login.organisation(),
-        Caller::Agent(_) | Caller::Run(_) | Caller::Client(_) | Caller::Key(_) => None,
+        Caller::Agent(_) | Caller::Run(_) | Caller::Client(_) | Caller::Grant(_) | Caller::Key(_) => None,
     };
     let (issuer, organisation) = acts
         .filter(|(_, organisation)| organisation.role == Role::Admin)

@@ -1,0 +1,50 @@
+//! Where whoever is refused learns who gives tokens, and for what one is needed (RFC 9728, section 5.1; RFC 6750, section 3.1).
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, HeaderValue, header},
+    middleware::Next,
+    response::Response,
+};
+
+use crate::{app::AppState, auth::rights::Right};
+
+/// The right that was missing, as the answer's extension.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Missing(pub Right);
+
+/// Completes the challenges of an answer.
+pub async fn complete(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let shows_token = request.headers().contains_key(header::AUTHORIZATION);
+    let mut response = next.run(request).await;
+    if let Some(Missing(right)) = response.extensions().get::<Missing>().copied()
+        && shows_token
+    {
+        let scope = right.as_str();
+        for scheme in ["Bearer", "DPoP"] {
+            let challenge = format!(r#"{scheme} realm="pinfold", error="insufficient_scope", scope="{scope}""#);
+            if let Ok(value) = HeaderValue::try_from(challenge) {
+                response.headers_mut().append(header::WWW_AUTHENTICATE, value);
+            }
+        }
+    }
+    lead(response.headers_mut(), &state.issuer);
+    response
+}
+
+/// Says in each challenge that asks for a token where the resource is described.
+fn lead(headers: &mut HeaderMap, issuer: &str) {
+    let header::Entry::Occupied(mut all) = headers.entry(header::WWW_AUTHENTICATE) else {
+        return;
+    };
+    for value in all.iter_mut() {
+        let Ok(text) = value.to_str() else { continue };
+        if !text.starts_with("Bearer ") && !text.starts_with("DPoP ") {
+            continue;
+        }
+        let led = format!(r#"{text}, resource_metadata="{issuer}/.well-known/oauth-protected-resource""#);
+        if let Ok(led) = HeaderValue::try_from(led) {
+            *value = led;
+        }
+    }
+}

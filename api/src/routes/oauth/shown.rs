@@ -1,0 +1,34 @@
+//! Tokens of ours that a client shows us, to be told of or to be rid of.
+
+use jiff::Timestamp;
+
+use crate::{
+    app::AppState,
+    auth::{
+        jws,
+        token::{Read, Token},
+    },
+    service::grants,
+    store::{
+        StoreError,
+        refresh_tokens::{self, RefreshToken},
+    },
+};
+
+/// The refresh token that it is.
+pub async fn refresh_token(state: &AppState, text: &str) -> Result<Option<RefreshToken>, StoreError> {
+    match grants::tokens::hash(text) {
+        Some(hash) => refresh_tokens::find(state.database.pool(), &hash).await,
+        None => Ok(None),
+    }
+}
+
+/// The access token that it is, if it has not reached its end.
+pub fn access_token(state: &AppState, text: &str, now: Timestamp) -> Option<Token> {
+    read(state, text, now).map(|read| read.token)
+}
+
+/// The same with the key that it is bound to.
+pub fn read(state: &AppState, text: &str, now: Timestamp) -> Option<Read> {
+    state.read_token(&jws::parse(text)?, now)
+}
