@@ -16,9 +16,20 @@ const browser = await puppeteer.launch({
 });
 const complaints = [];
 
-async function walk(scripts, { email, tenant, authorize, code }) {
+async function walk(scripts, person) {
   const context = await browser.createBrowserContext();
   const page = await context.newPage();
+  try {
+    return await steps(page, scripts, person);
+  } catch (error) {
+    error.message += `\nat ${page.url()}:\n${await page.content()}`;
+    throw error;
+  } finally {
+    await context.close();
+  }
+}
+
+async function steps(page, scripts, { email, tenant, authorize, code }) {
   await page.setJavaScriptEnabled(scripts);
   // The client's own page; whatever else a page of ours asks for is a complaint.
   await page.setRequestInterception(true);
@@ -62,7 +73,6 @@ async function walk(scripts, { email, tenant, authorize, code }) {
   await send('form[action="/device"] button');
   await page.click(`input[name=tenant][value=${tenant}]`);
   await send('button[value=allow]');
-  await context.close();
   return seen;
 }
 

@@ -107,6 +107,18 @@ async fn a_person_signs_up_and_out_and_in_by_forms() {
         assert!(html(&page).contains(asset));
         assert_eq!(browser.get(&app, asset).await.status, 200);
     }
+    // What nobody has written yet is empty.
+    for form in [
+        "/sign-up",
+        "/sign-up/complete",
+        "/login",
+        "/password-reset",
+        "/password-reset/complete",
+    ] {
+        let page = browser.get(&app, form).await;
+        let filled = html(&page).matches("value=\"").count() - html(&page).matches("value=\"\"").count();
+        assert_eq!(filled, 0, "{form}: {}", html(&page));
+    }
     let bad = browser.submit(&app, "/sign-up", &[("email", "nobody")]).await;
     assert_eq!(bad.status, 400);
     assert!(error(&bad).1.starts_with("email: "), "{:?}", error(&bad));
