@@ -113,7 +113,8 @@ for name, key, algorithm in [
 ]:
     public = {"keys": [{**key.as_dict(private=False), "kid": "one"}]}
     made = register(token_endpoint_auth_method="private_key_jwt", jwks=public, grant_types=both)
-    session = OAuth2Session(made["client_id"], key, token_endpoint_auth_method="private_key_jwt", **options)
+    signed = {"token_endpoint_auth_method": "private_key_jwt", "revocation_endpoint_auth_method": "private_key_jwt"}
+    session = OAuth2Session(made["client_id"], key, **signed, **options)
     # Its default audience is the token endpoint, which ours does not take for itself.
     session.register_client_auth_method(Assertion(issuer, headers={"kid": "one"}, alg=algorithm))
     life(name, reached(session))
