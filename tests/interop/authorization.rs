@@ -1,51 +1,27 @@
 //! oauth4webapi (npm) and a person: from the request for authorization to the end of the tokens.
 
-use std::{collections::BTreeMap, process::Stdio};
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use support::{
-    api::{ISSUER, PASSWORD, Person, Service, database, migrate, settings},
-    wait,
-};
-use tokio::io::AsyncWriteExt as _;
+use support::api::PASSWORD;
 
-use super::tool;
+use super::{
+    replicas::{EMAIL, Replicas},
+    tool,
+};
 
 #[tokio::test]
 async fn a_client_library_is_let_in_by_a_person_at_two_replicas() {
-    let database = database().await;
-    migrate(&database).await;
-    let mut settings = settings(&database);
-    let folder = tempfile::tempdir().expect("a folder");
-    let most = || "1000000".to_owned();
-    settings.extend([
-        ("ENVIRONMENT", "development".to_owned()),
-        ("PINFOLD_MAIL_DIRECTORY", folder.path().display().to_string()),
-        ("PINFOLD_REQUESTS_PER_MINUTE", most()),
-        ("PINFOLD_CALLS_PER_MINUTE", most()),
-        ("PINFOLD_WRITES_PER_MINUTE", most()),
-        ("PINFOLD_LOGINS_PER_MINUTE", most()),
-    ]);
-    let (first, second) = (Service::start(&settings).await, Service::start(&settings).await);
-    let owner = Person::sign_up(&first.client, folder.path(), "ada@example.com").await;
-    let tenant = json!({"name": "acme"});
-    let made = owner.send(&first.client, "POST", "/v1/tenants", Some(&tenant)).await;
-    assert_eq!(made.status, 201, "{:?}", made.body);
-
-    let mut process = tool("node")
-        .arg("authorization.mjs")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("run node");
-    let replicas = [first.client.url(""), second.client.url("")];
-    let told = json!({"replicas": replicas, "issuer": ISSUER, "email": "ada@example.com", "password": PASSWORD});
-    let mut say = process.stdin.take().expect("its input");
-    say.write_all(format!("{told}\n").as_bytes()).await.expect("tell it");
-    let ended = wait::soon("the client is done", process.wait_with_output())
-        .await
-        .expect("node");
-    let found: Value = serde_json::from_slice(&ended.stdout).expect("JSON");
+    let limits = [
+        "PINFOLD_REQUESTS_PER_MINUTE",
+        "PINFOLD_CALLS_PER_MINUTE",
+        "PINFOLD_WRITES_PER_MINUTE",
+        "PINFOLD_LOGINS_PER_MINUTE",
+    ];
+    let replicas = Replicas::start(limits.map(|limit| (limit, "1000000".to_owned()))).await;
+    let mut node = tool("node");
+    node.arg("authorization.mjs");
+    let found = replicas.ask(node, json!({"email": EMAIL, "password": PASSWORD})).await;
 
     let mut wanted = BTreeMap::new();
     for method in [

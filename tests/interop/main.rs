@@ -6,6 +6,7 @@ mod browser;
 mod consent;
 mod jose;
 mod oauth;
+mod replicas;
 mod schemathesis;
 mod smtp;
 

@@ -1,31 +1,12 @@
 //! oauth4webapi (npm) gets tokens for clients, and shows them.
 
-use std::process::Stdio;
-
 use serde_json::{Value, json};
-use support::{
-    api::{ISSUER, Person, Service, database, migrate, settings},
-    wait,
-};
-use tokio::io::AsyncWriteExt as _;
 
-use super::tool;
+use super::{replicas::Replicas, tool};
 
 #[tokio::test]
 async fn a_client_library_gets_tokens_at_two_replicas_with_proofs_and_without() {
-    let database = database().await;
-    migrate(&database).await;
-    let mut settings = settings(&database);
-    let folder = tempfile::tempdir().expect("a folder");
-    settings.extend([
-        ("ENVIRONMENT", "development".to_owned()),
-        ("PINFOLD_MAIL_DIRECTORY", folder.path().display().to_string()),
-    ]);
-    let (first, second) = (Service::start(&settings).await, Service::start(&settings).await);
-    let owner = Person::sign_up(&first.client, folder.path(), "ada@example.com").await;
-    let tenant = json!({"name": "acme"});
-    let made = owner.send(&first.client, "POST", "/v1/tenants", Some(&tenant)).await;
-    assert_eq!(made.status, 201, "{:?}", made.body);
+    let replicas = Replicas::start([]).await;
     let mut clients = Vec::new();
     for (method, bound) in [
         ("client_secret_basic", false),
@@ -36,8 +17,9 @@ async fn a_client_library_gets_tokens_at_two_replicas_with_proofs_and_without() 
             "client_name": "Build board", "grant_types": ["client_credentials"], "scope": "runs:read templates:read",
             "token_endpoint_auth_method": method, "dpop_bound_access_tokens": bound,
         });
-        let client = owner
-            .send(&first.client, "POST", "/v1/tenants/acme/clients", Some(&metadata))
+        let client = replicas
+            .owner
+            .post(&replicas.first.client, "/v1/tenants/acme/clients", &metadata)
             .await
             .body;
         clients.push(json!({
@@ -45,20 +27,9 @@ async fn a_client_library_gets_tokens_at_two_replicas_with_proofs_and_without() 
         }));
     }
 
-    let mut process = tool("node")
-        .arg("oauth.mjs")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("run node");
-    let replicas = [first.client.url(""), second.client.url("")];
-    let told = json!({"replicas": replicas, "issuer": ISSUER, "clients": clients});
-    let mut say = process.stdin.take().expect("its input");
-    say.write_all(format!("{told}\n").as_bytes()).await.expect("tell it");
-    let ended = wait::soon("the client is done", process.wait_with_output())
-        .await
-        .expect("node");
-    let found: Value = serde_json::from_slice(&ended.stdout).expect("JSON");
+    let mut node = tool("node");
+    node.arg("oauth.mjs");
+    let found = replicas.ask(node, json!({"clients": clients})).await;
 
     let id = |i: usize| &clients[i]["id"];
     let wanted = |kind: &str, i: usize| {
