@@ -43,7 +43,7 @@ const DESCRIPTION: usize = 5 * 1024;
 /// How long a set of keys may be, in bytes.
 const KEYS: usize = 16 * 1024;
 
-/// How many documents are kept. When there are more, all are asked for anew.
+/// How many documents of a kind are kept.
 const MOST: usize = 10_000;
 
 /// How many descriptions are asked for at once, and how many sets of keys: who waits for one takes no place of the others'.

@@ -154,15 +154,24 @@ pub fn check(parameters: &Parameters, metadata: &Metadata, issuer: &str) -> Resu
     })
 }
 
-/// What the token is to be for (RFC 8707): there is one resource. A client that describes itself says so (MCP authorization 2026-07-28).
+/// What the token is to be for (RFC 8707): there is one resource.
 fn target(reading: &Reading<'_>, issuer: &str) -> Result<(), Flaw> {
-    let by_document = reading.get("client_id").is_some_and(document::is_name);
+    let client_id = reading.get("client_id").unwrap_or_default();
+    names_resource(client_id, reading.parameters, issuer).map_err(|message| reading.flaw("invalid_target", message))?;
     match reading.get(RESOURCE) {
-        Some(resource) if resource.trim_end_matches('/') == issuer => Ok(()),
-        None if !by_document => Ok(()),
-        None => Err(reading.flaw("invalid_target", format!("resource is missing: write {issuer}"))),
-        Some(_) => Err(reading.flaw("invalid_target", format!("resource: write {issuer}"))),
+        Some(resource) if resource.trim_end_matches('/') != issuer => {
+            Err(reading.flaw("invalid_target", format!("resource: write {issuer}")))
+        }
+        _ => Ok(()),
     }
+}
+
+/// Whether a client says what the token is to be for that has to: one that describes itself (MCP authorization 2026-07-28).
+pub fn names_resource(client_id: &str, parameters: &Parameters, issuer: &str) -> Result<(), String> {
+    if document::is_name(client_id) && !parameters.contains_key(RESOURCE) {
+        return Err(format!("resource is missing: write {issuer}"));
+    }
+    Ok(())
 }
 
 /// Whether what was asked for is still what the client may ask for: it may have changed since.
@@ -224,7 +233,7 @@ fn code_challenge(reading: &Reading<'_>) -> Result<String, Flaw> {
 fn scopes(reading: &Reading<'_>, metadata: &Metadata) -> Result<Vec<String>, Flaw> {
     let asked = asked_scopes(reading.get("scope"), metadata);
     let asked = asked.map_err(|message| reading.flaw("invalid_scope", message))?;
-    Ok(asked.into_iter().map(|scope| scope.as_str().to_owned()).collect())
+    Ok(Scope::names(&asked))
 }
 
 /// What is asked for, which the client must be registered for; without, all rights that it is registered for.
@@ -339,7 +348,7 @@ impl Back {
 impl Request {
     /// What is asked for, as this release knows it.
     pub fn scopes(&self) -> Vec<Scope> {
-        self.scopes.iter().filter_map(|name| Scope::parse(name)).collect()
+        Scope::parse_all(&self.scopes)
     }
 
     /// An error that answers it.

@@ -165,9 +165,7 @@ impl Token {
             Self::Grant(grant) => grant.grant.as_bytes(),
         }
     }
-}
 
-impl Token {
     /// The client that got it: who acts on their own is their own.
     pub fn client_id(&self) -> String {
         match self {
@@ -279,6 +277,16 @@ pub struct GrantToken {
     pub scopes: Vec<String>,
     /// Its end.
     pub expires_at: Timestamp,
+}
+
+impl GrantToken {
+    /// The agent that acts, and whom it acts for; nobody, if the client does.
+    pub fn actors(&self) -> &[AgentId] {
+        self.actor
+            .as_ref()
+            .map(|actor| actor.chain.as_slice())
+            .unwrap_or_default()
+    }
 }
 
 /// An agent that acts for a person. Those before it are told, and count no more.

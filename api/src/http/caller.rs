@@ -166,10 +166,7 @@ impl Caller {
             Self::Run(run) => vec![run.tenant.uuid()],
             Self::Client(client) => vec![client.client.uuid(), client.tenant.uuid()],
             Self::Grant(grant) => {
-                let actors = grant
-                    .actor
-                    .iter()
-                    .flat_map(|actor| actor.chain.iter().map(AgentId::uuid));
+                let actors = grant.actors().iter().map(AgentId::uuid);
                 let own = [grant.grant.uuid(), grant.overseer.uuid(), grant.tenant.uuid()];
                 own.into_iter().chain(actors).collect()
             }

@@ -21,7 +21,7 @@ mod convert;
 mod documented;
 pub mod seldom;
 
-pub use documented::complete;
+pub use documented::{complete, operations, scopes};
 
 /// After how many seconds a client may come again that was told 503.
 pub const RETRY_AFTER: u64 = 1;

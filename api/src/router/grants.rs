@@ -1,13 +1,14 @@
 //! Where an OAuth client acts for a person: wherever an API key of theirs does, in the one tenant that it was let into.
 
-use serde_json::Value;
 use utoipa::openapi::{
-    OpenApi, PathItem,
-    path::Operation,
+    OpenApi,
     security::{AuthorizationCode, Flow, OAuth2, Scopes, SecurityRequirement, SecurityScheme},
 };
 
-use crate::auth::client::values::Scope;
+use crate::{
+    auth::client::values::Scope,
+    http::error::{operations, scopes},
+};
 
 /// The name of the proof in the description.
 pub const NAME: &str = "oauth";
@@ -26,8 +27,8 @@ const LIKE: &str = "api_key";
 
 /// Says so in the description.
 pub(super) fn let_in(document: &mut OpenApi) {
-    let scopes = Scope::all().map(|scope| (scope.as_str(), scope.about()));
-    let flow = AuthorizationCode::new("/oauth/authorize", "/oauth/token", scopes.collect::<Scopes>());
+    let known = Scope::all().map(|scope| (scope.as_str(), scope.about()));
+    let flow = AuthorizationCode::new("/oauth/authorize", "/oauth/token", known.collect::<Scopes>());
     let components = document.components.get_or_insert_default();
     let scheme = OAuth2::with_description(
         [Flow::AuthorizationCode(flow)],
@@ -42,25 +43,8 @@ pub(super) fn let_in(document: &mut OpenApi) {
             continue;
         }
         let all = operation.security.get_or_insert_default();
-        let like = all.iter().find_map(|way| match serde_json::to_value(way) {
-            Ok(Value::Object(way)) => way.get(LIKE).cloned(),
-            _ => None,
-        });
-        if let Some(Value::Array(scopes)) = like {
-            let scopes = scopes.iter().filter_map(Value::as_str).map(str::to_owned);
+        if let Some(scopes) = all.iter().find_map(|way| scopes(way, LIKE)) {
             all.push(SecurityRequirement::new(NAME, scopes));
         }
     }
-}
-
-fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
-    let all = [
-        ("get", &mut item.get),
-        ("put", &mut item.put),
-        ("post", &mut item.post),
-        ("patch", &mut item.patch),
-        ("delete", &mut item.delete),
-    ];
-    all.into_iter()
-        .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
 }

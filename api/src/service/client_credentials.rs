@@ -100,15 +100,10 @@ pub async fn stands(standing: &Standing, token: &ClientToken, now: Timestamp) ->
 
 /// Issues a token to a client that is proved. The issue is recorded before the token leaves.
 pub async fn issue(maker: Maker<'_>, asked: Asked<'_>, now: Timestamp, random: [u8; 16]) -> Result<Issued, Refused> {
-    let metadata = &asked.client.client.metadata;
+    let client = &asked.client.client;
+    let metadata = &client.metadata;
     // On its own a client acts in the tenant that registered it.
-    let Some((tenant, id)) = asked
-        .client
-        .client
-        .registered
-        .as_ref()
-        .map(|known| (known.tenant, known.id))
-    else {
+    let Some(Registration { tenant, id, .. }) = client.registered else {
         return Err(Refused::Grant);
     };
     // RFC 6749, section 4.4: for confidential clients only, whatever is registered.
@@ -125,7 +120,7 @@ pub async fn issue(maker: Maker<'_>, asked: Asked<'_>, now: Timestamp, random: [
         return Err(tokens::Refused::Scope.into());
     }
     let scope = tokens::granted(grantable, asked.scopes.as_deref())?;
-    let signing = maker.keyring.signing(now).ok_or(tokens::Refused::NoKey)?;
+    let signing = maker.signing(now)?;
     let jti = URL_SAFE_NO_PAD.encode(random);
     let record = Record {
         tenant,
@@ -136,8 +131,8 @@ pub async fn issue(maker: Maker<'_>, asked: Asked<'_>, now: Timestamp, random: [
     };
     let jkt = maker.record(asked.binding, record, now).await?;
     let said = Said {
-        subject: asked.client.client.client_id.clone(),
-        client_id: asked.client.client.client_id.clone(),
+        subject: client.client_id.clone(),
+        client_id: client.client_id.clone(),
         tenant,
         jti,
         scope,

@@ -15,7 +15,7 @@ use crate::{
         client_proof::Proved,
         grants::{
             made::Made,
-            tokens::{Refused, narrowed, spent},
+            tokens::{Refused, may, narrowed, spent},
         },
         tokens::{self, Binding, Issued, Maker, RIGHTS},
     },
@@ -52,25 +52,19 @@ pub struct Asked<'a> {
 /// Exchanges tokens that were judged. The issue is recorded before the new one leaves.
 pub async fn exchange(maker: Maker<'_>, asked: Asked<'_>, now: Timestamp) -> Result<Issued, Refused> {
     let subject = asked.subject;
-    let signing = maker.keyring.signing(now).ok_or(tokens::Refused::NoKey)?;
+    let signing = maker.signing(now)?;
     let known = maker
         .standing
         .find_grant(subject.grant)
         .await?
         .ok_or(Refused::Unproven)?;
     let given = Grant {
-        scopes: subject.scopes.iter().filter_map(|name| Scope::parse(name)).collect(),
+        scopes: Scope::parse_all(&subject.scopes),
         ..known
     };
     match asked.by {
         By::Client(client) => {
-            let metadata = &client.client.metadata;
-            if !metadata.grant_types.contains(&GrantType::TokenExchange) {
-                return Err(Refused::Grant);
-            }
-            if metadata.dpop_bound && asked.binding.is_none() {
-                return Err(Refused::Unbound);
-            }
+            may(client, GrantType::TokenExchange, asked.binding.is_some())?;
             // Whose token it is may have another; whoever else has it has it from somebody.
             if subject.actor.is_some() || subject.client_id != client.client.client_id {
                 return Err(Refused::Unproven);
@@ -138,12 +132,12 @@ fn delegated(
     if agent.tenant != given.tenant || given.actors.contains(&agent.agent) || actors.len() > ACTORS {
         return Err(Refused::Unproven);
     }
-    let may = |scope: &Scope| matches!(scope, Scope::Right(right) if RIGHTS.contains(right));
-    let may = Grant {
-        scopes: given.scopes.iter().copied().filter(may).collect(),
+    let is_for_agents = |scope: &Scope| matches!(scope, Scope::Right(right) if RIGHTS.contains(right));
+    let most = Grant {
+        scopes: given.scopes.iter().copied().filter(is_for_agents).collect(),
         ..given
     };
-    let scopes = narrowed(&may, scopes)?;
+    let scopes = narrowed(&most, scopes)?;
     if scopes.is_empty() {
         return Err(tokens::Refused::Scope.into());
     }
@@ -151,26 +145,18 @@ fn delegated(
         id: GrantId::new(now, random().map_err(|_| tokens::Refused::NoKey)?),
         actors,
         scopes,
-        expires_at: may.expires_at.min(subject.expires_at),
-        ..may
+        expires_at: most.expires_at.min(subject.expires_at),
+        ..most
     })
 }
 
 /// What the token says of who acts (RFC 8693, section 4.1).
 fn who(agent: &AgentToken, subject: &GrantToken, grant: GrantId) -> Who {
-    let before = |actors: &[AgentId]| {
-        actors.iter().rev().fold(None, |inner: Option<Box<Act>>, actor| {
-            Some(Box::new(Act {
-                sub: actor.to_string(),
-                act: inner,
-            }))
-        })
-    };
-    let chain = subject
-        .actor
-        .as_ref()
-        .map(|actor| actor.chain.as_slice())
-        .unwrap_or_default();
+    let earliest_first = subject.actors().iter().rev();
+    let before = earliest_first.fold(None, |act, actor| {
+        let sub = actor.to_string();
+        Some(Box::new(Act { sub, act }))
+    });
     let (pinfold_key, pinfold_pod) = match &agent.proof {
         AgentProof::Key(key) => (Some(key.to_string()), None),
         AgentProof::Pod(pod) => (None, Some(PodClaim::from(pod))),
@@ -179,7 +165,7 @@ fn who(agent: &AgentToken, subject: &GrantToken, grant: GrantId) -> Who {
         pinfold_grant: grant.to_string(),
         act: Act {
             sub: agent.agent.to_string(),
-            act: before(chain),
+            act: before,
         },
         pinfold_owner: agent.owner.to_string(),
         pinfold_key,

@@ -182,14 +182,13 @@ async fn create(
         actors: Vec::new(),
     };
     grants::insert(tx, &grant, None, now).await?;
-    let names: Vec<&str> = grant.scopes.iter().map(|scope| scope.as_str()).collect();
     let event = Event {
         at: now,
         actor: Actor::Overseer(session.overseer),
         action: "grant.create",
         target: grant.id.uuid(),
         request_id: allowed.request_id,
-        detail: json!({"client_id": client.client_id, "scope": names.join(" ")}),
+        detail: json!({"client_id": client.client_id, "scope": Scope::joined(&grant.scopes)}),
     };
     audit::append(tx, &event).await?;
     Ok(grant)

@@ -1,5 +1,7 @@
 //! The token of an agent that answered a challenge.
 
+use std::sync::Arc;
+
 use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::TenantId;
@@ -186,9 +188,9 @@ impl Maker<'_> {
         Ok(None)
     }
 
-    /// Whether a token that is made now can be signed: asked before anything is used up.
-    pub fn can_sign(&self, now: Timestamp) -> Result<(), Refused> {
-        self.keyring.signing(now).map(|_| ()).ok_or(Refused::NoKey)
+    /// What a token is signed with that is made now: asked for before anything is used up.
+    pub fn signing(&self, now: Timestamp) -> Result<Arc<SigningKey>, Refused> {
+        self.keyring.signing(now).ok_or(Refused::NoKey)
     }
 
     /// Signs a token, which is valid from now on.
@@ -255,7 +257,7 @@ pub async fn issue(maker: Maker<'_>, answer: Answer<'_>, now: Timestamp, random:
         return Err(Refused::Unproven);
     };
     let scope = granted(grantable(holder.tenant), answer.scopes.as_deref())?;
-    let signing = maker.keyring.signing(now).ok_or(Refused::NoKey)?;
+    let signing = maker.signing(now)?;
 
     let jti = URL_SAFE_NO_PAD.encode(random);
     let challenge = Thing {

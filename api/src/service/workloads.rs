@@ -113,7 +113,7 @@ pub async fn exchange(
         }
     };
     let scope = tokens::granted(grantable, assertion.scopes.as_deref())?;
-    let signing = maker.keyring.signing(now).ok_or(tokens::Refused::NoKey)?;
+    let signing = maker.signing(now)?;
     let record = Record {
         tenant,
         actor,

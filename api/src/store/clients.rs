@@ -345,7 +345,7 @@ impl Columns {
         };
         Self {
             grant_types: metadata.grant_types.iter().map(|g| g.as_str().to_owned()).collect(),
-            scopes: metadata.scopes.iter().map(|s| s.as_str().to_owned()).collect(),
+            scopes: Scope::names(&metadata.scopes),
             jwks,
             jwks_uri,
         }
@@ -408,13 +408,8 @@ fn metadata(row: Stored<'_>) -> Result<Metadata, StoreError> {
             .filter_map(|name| GrantType::parse(name))
             .collect(),
         redirect_uris: row.redirect_uris,
-        scopes: scopes(row.scopes),
+        scopes: Scope::parse_all(row.scopes),
         keys,
         dpop_bound: row.dpop_bound,
     })
-}
-
-/// Names that this release does not know give nothing.
-pub(super) fn scopes(names: &[String]) -> Vec<Scope> {
-    names.iter().filter_map(|name| Scope::parse(name)).collect()
 }

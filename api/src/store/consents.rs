@@ -7,7 +7,7 @@ use sqlx::PgPool;
 
 use crate::{
     auth::client::values::Scope as Asked,
-    store::{Scope as _, StoreError, TenantTransaction, clients::scopes},
+    store::{Scope as _, StoreError, TenantTransaction},
 };
 
 /// Something that a person agreed to.
@@ -48,7 +48,7 @@ pub struct NewConsent<'a> {
 
 /// Stores it, with what was agreed to before of the same client as it is.
 pub async fn put(tx: &mut TenantTransaction, new: &NewConsent<'_>) -> Result<(), StoreError> {
-    let scopes: Vec<String> = new.scopes.iter().map(|scope| scope.as_str().to_owned()).collect();
+    let scopes = Asked::names(new.scopes);
     sqlx::query!(
         r#"
         INSERT INTO oauth_consents (tenant_id, id, overseer_id, client_id, scopes, shown, created_at)
@@ -114,7 +114,7 @@ pub async fn list(
                 tenant: TenantId::of_uuid(row.tenant_id),
                 tenant_name: row.tenant_name,
                 client_id: row.client_id,
-                scopes: scopes(&row.scopes),
+                scopes: Asked::parse_all(&row.scopes),
                 shown: row.shown.try_into().map_err(|_| StoreError::Row("oauth_consents"))?,
                 created_at: row.created_at.to_jiff(),
             })

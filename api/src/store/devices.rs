@@ -7,7 +7,7 @@ use sqlx::PgPool;
 
 use crate::{
     auth::client::values::Scope as Asked,
-    store::{PlatformTransaction, Scope, StoreError, clients::scopes},
+    store::{PlatformTransaction, Scope, StoreError},
 };
 
 /// A device that waits.
@@ -48,7 +48,7 @@ pub async fn insert(
     device: &Device,
     pause: i32,
 ) -> Result<bool, StoreError> {
-    let scopes: Vec<String> = device.scopes.iter().map(|scope| scope.as_str().to_owned()).collect();
+    let scopes = Asked::names(&device.scopes);
     let stored = sqlx::query!(
         r#"
         INSERT INTO oauth_devices (hash, user_code_hash, client_id, scopes, created_at, expires_at, pause)
@@ -89,7 +89,7 @@ pub async fn find(pool: &PgPool, user_code_hash: &[u8; 32], now: Timestamp) -> R
     .map_err(|source| StoreError::new("look for a device", source))?;
     Ok(row.map(|row| Device {
         client_id: row.client_id,
-        scopes: scopes(&row.scopes),
+        scopes: Asked::parse_all(&row.scopes),
         created_at: row.created_at.to_jiff(),
         expires_at: row.expires_at.to_jiff(),
     }))

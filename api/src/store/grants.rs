@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     auth::client::values::Scope as Asked,
-    store::{Scope, StoreError, TenantTransaction, clients::scopes},
+    store::{Scope, StoreError, TenantTransaction},
 };
 
 /// An authorization in force, of a person who may be bound by it.
@@ -62,7 +62,7 @@ pub async fn insert(
     parent: Option<GrantId>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let scopes: Vec<String> = grant.scopes.iter().map(|scope| scope.as_str().to_owned()).collect();
+    let scopes = Asked::names(&grant.scopes);
     let actors: Vec<Uuid> = grant.actors.iter().map(AgentId::uuid).collect();
     sqlx::query!(
         r#"
@@ -117,7 +117,7 @@ pub async fn find(executor: impl PgExecutor<'_>, id: GrantId) -> Result<Option<G
         tenant: TenantId::of_uuid(row.tenant_id),
         overseer: OverseerId::of_uuid(row.overseer_id),
         client_id: row.client_id,
-        scopes: scopes(&row.scopes),
+        scopes: Asked::parse_all(&row.scopes),
         authenticated_at: row.authenticated_at.to_jiff(),
         expires_at: row.expires_at.to_jiff(),
         actors: row.actors.into_iter().map(AgentId::of_uuid).collect(),
@@ -176,7 +176,7 @@ pub async fn list(
         tenant: TenantId::of_uuid(row.tenant_id),
         tenant_name: row.tenant_name,
         client_id: row.client_id,
-        scopes: scopes(&row.scopes),
+        scopes: Asked::parse_all(&row.scopes),
         created_at: row.created_at.to_jiff(),
         used_at: row.used_at.map(jiff_sqlx::Timestamp::to_jiff),
         expires_at: row.expires_at.to_jiff(),

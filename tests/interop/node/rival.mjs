@@ -20,6 +20,7 @@ function provider(issuer) {
         response_types: [],
         scope: 'runs:read',
         dpop_bound_access_tokens: true,
+        id_token_signed_response_alg: 'EdDSA',
       },
     ],
     scopes: ['runs:read'],

@@ -178,4 +178,20 @@ impl Scope {
         }
         Right::parse(text).map(Self::Right)
     }
+
+    /// The scopes of these names. Those that this release does not know give nothing.
+    pub fn parse_all(names: &[String]) -> Vec<Self> {
+        names.iter().filter_map(|name| Self::parse(name)).collect()
+    }
+
+    /// As a list of them is stored.
+    pub fn names(all: &[Self]) -> Vec<String> {
+        all.iter().map(|scope| scope.as_str().to_owned()).collect()
+    }
+
+    /// As a list of them is written in requests and tokens (RFC 6749, section 3.3).
+    pub fn joined(all: &[Self]) -> String {
+        let names: Vec<&str> = all.iter().copied().map(Self::as_str).collect();
+        names.join(" ")
+    }
 }

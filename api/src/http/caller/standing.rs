@@ -64,14 +64,9 @@ async fn given(state: &AppState, token: &GrantToken, now: Timestamp) -> Result<b
         return Ok(false);
     };
     let gives = |name: &String| grant.scopes.iter().any(|scope| scope.as_str() == name);
-    let actors = token
-        .actor
-        .as_ref()
-        .map(|actor| actor.chain.as_slice())
-        .unwrap_or_default();
     let is_the_same = grant.overseer == token.overseer
         && grant.tenant == token.tenant
-        && grant.actors == actors
+        && grant.actors == token.actors()
         && (token.actor.is_some() || grant.client_id == token.client_id);
     if !is_the_same || now >= grant.expires_at || !token.scopes.iter().all(gives) {
         return Ok(false);

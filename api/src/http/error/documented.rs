@@ -18,7 +18,7 @@ pub fn complete(document: &mut OpenApi) {
         if path.starts_with("/oauth/") && path != RESOURCE {
             continue;
         }
-        for operation in operations(item) {
+        for (_, operation) in operations(item) {
             let ways = operation.security.get_or_insert_default();
             if let Some(session) = ways.iter().find_map(|way| scopes(way, "session"))
                 && !SESSION_ONLY.contains(&path.as_str())
@@ -36,21 +36,22 @@ pub fn complete(document: &mut OpenApi) {
 }
 
 /// What a way to prove oneself needs, if it is this one.
-fn scopes(way: &SecurityRequirement, name: &str) -> Option<Vec<String>> {
+pub fn scopes(way: &SecurityRequirement, name: &str) -> Option<Vec<String>> {
     let way = serde_json::to_value(way).ok()?;
     serde_json::from_value(way.get(name)?.clone()).ok()
 }
 
-fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [
-        &mut item.get,
-        &mut item.put,
-        &mut item.post,
-        &mut item.delete,
-        &mut item.patch,
-    ]
-    .into_iter()
-    .flatten()
+/// What can be done at a path, by its method.
+pub fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
+    let all = [
+        ("get", &mut item.get),
+        ("put", &mut item.put),
+        ("post", &mut item.post),
+        ("patch", &mut item.patch),
+        ("delete", &mut item.delete),
+    ];
+    all.into_iter()
+        .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
 }
 
 fn problems(path: &str, operation: &Operation) -> Vec<(&'static str, &'static str)> {

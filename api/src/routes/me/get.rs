@@ -164,12 +164,8 @@ pub async fn get(State(state): State<AppState>, caller: Caller) -> Result<axum::
         },
         Caller::Grant(grant) => Me::Grant {
             id: grant.grant.to_string(),
+            actors: grant.actors().iter().map(ToString::to_string).collect(),
             client_id: grant.client_id,
-            actors: grant
-                .actor
-                .iter()
-                .flat_map(|actor| actor.chain.iter().map(ToString::to_string))
-                .collect(),
             overseer_id: grant.overseer.to_string(),
             tenant_id: grant.tenant.to_string(),
             scopes: grant.scopes,

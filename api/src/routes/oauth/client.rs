@@ -11,10 +11,7 @@ use crate::{
         client::assertion::{self, TYPE},
     },
     routes::oauth::{error::OAuthError, form},
-    service::{
-        client_proof::{Proved, Shown, Where},
-        tokens,
-    },
+    service::client_proof::{Proved, Shown, Where},
 };
 
 /// The client, if what it shows proves it.
@@ -25,11 +22,7 @@ pub async fn proved(
     now: Timestamp,
 ) -> Result<Proved, OAuthError> {
     let shown = shown(headers, form)?;
-    let proved = state
-        .clients()
-        .prove(&shown, now)
-        .await
-        .map_err(tokens::Refused::Store)?;
+    let proved = state.clients().prove(&shown, now).await?;
     proved.ok_or_else(OAuthError::client)
 }
 

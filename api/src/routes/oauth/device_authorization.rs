@@ -3,7 +3,6 @@
 use axum::{
     extract::{Request, State},
     http::HeaderMap,
-    response::IntoResponse,
 };
 use jiff::SignedDuration;
 use serde::Serialize;
@@ -12,7 +11,7 @@ use utoipa::ToSchema;
 use crate::{
     app::AppState,
     auth::{
-        authorization::{RESOURCE, asked_scopes},
+        authorization::{RESOURCE, asked_scopes, names_resource},
         client::values::GrantType,
         opaque::Opaque,
         random::random,
@@ -24,7 +23,6 @@ use crate::{
         error::{ErrorBody, OAuthError},
         form,
     },
-    service::tokens,
     store::{
         StoreError,
         devices::{self, Device},
@@ -94,15 +92,14 @@ pub struct Answer {
     ),
     security(())
 )]
-pub async fn begin(State(state): State<AppState>, request: Request) -> Result<impl IntoResponse, OAuthError> {
-    let headers = request.headers().clone();
-    begun(&state, &headers, request).await.map(axum::Json)
-}
-
-async fn begun(state: &AppState, headers: &HeaderMap, request: Request) -> Result<Answer, OAuthError> {
+pub async fn begin(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    request: Request,
+) -> Result<axum::Json<Answer>, OAuthError> {
     let now = state.clock.now();
-    let form = form::read(request, state).await?;
-    let proved = client::proved(state, headers, &form, now).await?;
+    let form = form::read(request, &state).await?;
+    let proved = client::proved(&state, &headers, &form, now).await?;
     let metadata = &proved.client.metadata;
     if !metadata.grant_types.contains(&GrantType::DeviceCode) {
         return Err(OAuthError::new(
@@ -113,28 +110,24 @@ async fn begun(state: &AppState, headers: &HeaderMap, request: Request) -> Resul
     let scopes = asked_scopes(form.get("scope").map(String::as_str), metadata)
         .map_err(|message| OAuthError::new("invalid_scope", message))?;
     form::for_us(&form, RESOURCE, &state.issuer)?;
-    if proved.client.registered.is_none() && !form.contains_key(RESOURCE) {
-        return Err(OAuthError::new(
-            "invalid_target",
-            format!("resource is missing: write {}", state.issuer),
-        ));
-    }
+    names_resource(&proved.client.client_id, &form, &state.issuer)
+        .map_err(|message| OAuthError::new("invalid_target", message))?;
     let device = Device {
         client_id: proved.client.client_id.clone(),
         scopes,
         created_at: now,
         expires_at: now + PATIENCE,
     };
-    let (device_code, user_code) = stored(state, &device).await.map_err(tokens::Refused::Store)?;
+    let (device_code, user_code) = stored(&state, &device).await?;
     let place = format!("{}/device", state.issuer);
-    Ok(Answer {
+    Ok(axum::Json(Answer {
         device_code,
         verification_uri_complete: format!("{place}?user_code={user_code}"),
         user_code,
         verification_uri: place,
         expires_in: PATIENCE.as_secs(),
         interval: PAUSE,
-    })
+    }))
 }
 
 /// The codes under which the device waits.

@@ -10,6 +10,7 @@ use tracing::error;
 use utoipa::ToSchema;
 
 use crate::{
+    auth::authorization::Parameters,
     http::{
         dpop,
         error::{ApiError, RETRY_AFTER, seldom},
@@ -19,7 +20,7 @@ use crate::{
         tokens::{self, Refused},
         workloads,
     },
-    store::devices,
+    store::{StoreError, devices::Found},
 };
 
 /// Why there is no token.
@@ -106,23 +107,29 @@ impl From<grants::tokens::Refused> for OAuthError {
                 "unauthorized_client",
                 "grant_type: the client is not registered for it; name it in its grant_types",
             ),
-            grants::tokens::Refused::Waiting(found) => Self::new(
-                match found {
-                    devices::Found::TooSoon => "slow_down",
-                    devices::Found::Expired => "expired_token",
-                    devices::Found::Denied => "access_denied",
-                    _ => "authorization_pending",
-                },
-                match found {
-                    devices::Found::TooSoon => "wait five seconds longer between two questions, from now on",
-                    devices::Found::Expired => "the device waited too long; begin again",
-                    devices::Found::Denied => "the person said no",
-                    _ => "the person has not answered yet",
-                },
-            ),
+            grants::tokens::Refused::Waiting(found) => {
+                let (code, description) = match found {
+                    Found::TooSoon => (
+                        "slow_down",
+                        "wait five seconds longer between two questions, from now on",
+                    ),
+                    Found::Expired => ("expired_token", "the device waited too long; begin again"),
+                    Found::Denied => ("access_denied", "the person said no"),
+                    Found::Pending | Found::First(_) | Found::Again(_) => {
+                        ("authorization_pending", "the person has not answered yet")
+                    }
+                };
+                Self::new(code, description)
+            }
             grants::tokens::Refused::Unbound => client_credentials::Refused::Unbound.into(),
             grants::tokens::Refused::Token(refused) => refused.into(),
         }
+    }
+}
+
+impl From<StoreError> for OAuthError {
+    fn from(error: StoreError) -> Self {
+        Refused::from(error).into()
     }
 }
 
@@ -195,8 +202,8 @@ impl OAuthError {
     }
 
     /// The same once an assertion was spent: whoever is told to use a nonce has used nothing up, so this is told to come again.
-    pub fn after_assertion(self) -> Self {
-        if self.code == "use_dpop_nonce" {
+    pub fn after_assertion(self, form: &Parameters) -> Self {
+        if self.code == "use_dpop_nonce" && form.contains_key("client_assertion") {
             Self::unavailable()
         } else {
             self

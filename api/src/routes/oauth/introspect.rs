@@ -3,14 +3,16 @@
 use axum::{
     extract::{Request, State},
     http::HeaderMap,
-    response::IntoResponse,
 };
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::{
     app::AppState,
-    auth::{client::values::AuthMethod, jws},
+    auth::{
+        client::values::{AuthMethod, Scope},
+        jws,
+    },
     http::{caller::Caller, error::Problem},
     routes::oauth::{
         client,
@@ -18,7 +20,7 @@ use crate::{
         form::{self, field},
         shown,
     },
-    service::{client_proof::Proved, tokens},
+    service::client_proof::Proved,
 };
 
 /// What the endpoint reads, as a form, with what proves the client.
@@ -74,28 +76,27 @@ pub struct Answer {
     ),
     security(())
 )]
-pub async fn introspect(State(state): State<AppState>, request: Request) -> Result<impl IntoResponse, OAuthError> {
-    let headers = request.headers().clone();
-    answered(&state, &headers, request).await.map(axum::Json)
-}
-
-async fn answered(state: &AppState, headers: &HeaderMap, request: Request) -> Result<Value, OAuthError> {
+pub async fn introspect(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    request: Request,
+) -> Result<axum::Json<Value>, OAuthError> {
     let now = state.clock.now();
-    let form = form::read(request, state).await?;
-    let proved = client::proved(state, headers, &form, now).await?;
+    let form = form::read(request, &state).await?;
+    let proved = client::proved(&state, &headers, &form, now).await?;
     // Section 2.1: whoever may ask proves who they are.
     if proved.client.metadata.auth_method == AuthMethod::None {
         return Err(OAuthError::client());
     }
     let token = field(&form, "token")?;
-    let said = match access(state, &proved, token).await? {
+    let said = match access(&state, &proved, token).await? {
         Some(said) => Some(said),
-        None => refresh(state, &proved, token).await?,
+        None => refresh(&state, &proved, token).await?,
     };
     let active = said.is_some();
     let mut answer = said.unwrap_or_default();
     answer.insert("active".to_owned(), active.into());
-    Ok(Value::Object(answer))
+    Ok(axum::Json(Value::Object(answer)))
 }
 
 async fn access(state: &AppState, proved: &Proved, text: &str) -> Result<Option<Map<String, Value>>, OAuthError> {
@@ -122,23 +123,16 @@ async fn access(state: &AppState, proved: &Proved, text: &str) -> Result<Option<
 
 async fn refresh(state: &AppState, proved: &Proved, text: &str) -> Result<Option<Map<String, Value>>, OAuthError> {
     let now = state.clock.now();
-    let known = shown::refresh_token(state, text)
-        .await
-        .map_err(tokens::Refused::Store)?;
+    let known = shown::refresh_token(state, text).await?;
     let known =
         known.filter(|known| !known.spent && now < known.expires_at && known.client_id == proved.client.client_id);
     let Some(known) = known else { return Ok(None) };
-    let grant = state
-        .standing
-        .find_grant(known.grant)
-        .await
-        .map_err(tokens::Refused::Store)?;
+    let grant = state.standing.find_grant(known.grant).await?;
     Ok(grant.filter(|grant| now < grant.expires_at).map(|grant| {
-        let scopes: Vec<&str> = grant.scopes.iter().map(|scope| scope.as_str()).collect();
         Map::from_iter([
             ("client_id".to_owned(), Value::from(grant.client_id.as_str())),
             ("sub".to_owned(), Value::from(grant.overseer.to_string())),
-            ("scope".to_owned(), Value::from(scopes.join(" "))),
+            ("scope".to_owned(), Value::from(Scope::joined(&grant.scopes))),
             ("exp".to_owned(), Value::from(known.expires_at.as_second())),
             ("iss".to_owned(), Value::from(&*state.issuer)),
         ])

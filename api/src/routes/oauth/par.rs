@@ -3,7 +3,6 @@
 use axum::{
     extract::{Request, State},
     http::{HeaderMap, StatusCode},
-    response::IntoResponse,
 };
 use jiff::SignedDuration;
 use serde::Serialize;
@@ -23,7 +22,7 @@ use crate::{
         form,
         possession::{DpopHeader, bound},
     },
-    service::tokens,
+    service::{grants, tokens},
     store::authorization_requests::{self, Stored},
 };
 
@@ -99,38 +98,32 @@ pub struct Answer {
     ),
     security(())
 )]
-pub async fn push(State(state): State<AppState>, request: Request) -> Result<impl IntoResponse, OAuthError> {
-    let headers = request.headers().clone();
-    let answer = pushed(&state, &headers, request).await?;
-    Ok((StatusCode::CREATED, axum::Json(answer)))
-}
-
-async fn pushed(state: &AppState, headers: &HeaderMap, request: Request) -> Result<Answer, OAuthError> {
+pub async fn push(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    request: Request,
+) -> Result<(StatusCode, axum::Json<Answer>), OAuthError> {
     let now = state.clock.now();
-    let mut form = form::read(request, state).await?;
+    let mut form = form::read(request, &state).await?;
     if form.contains_key("request_uri") {
         return Err(OAuthError::new(
             "invalid_request",
             "request_uri: leave it out; this makes one",
         ));
     }
-    let binding = bound(state, headers, dpop::PUSHED, now).await?;
-    let proved = client::proved(state, headers, &form, now).await?;
-    if let Some(binding) = binding {
-        let named = form.get("dpop_jkt");
-        if named.is_some_and(|named| *named != binding.jkt) {
-            return Err(OAuthError::new(
-                "invalid_dpop_proof",
-                "dpop_jkt: it names another key than the proof",
-            ));
-        }
-        let spent = binding
-            .spend(&state.replay, None, now)
-            .await
-            .map_err(tokens::Refused::Store)?;
-        let asserted = form.contains_key("client_assertion");
-        let spent = spent.map_err(|why| OAuthError::from(tokens::Refused::Proof(why)));
-        let jkt = spent.map_err(|error| if asserted { error.after_assertion() } else { error })?;
+    let binding = bound(&state, &headers, dpop::PUSHED, now).await?;
+    let proved = client::proved(&state, &headers, &form, now).await?;
+    let named = form.get("dpop_jkt");
+    if let Some(binding) = &binding
+        && named.is_some_and(|named| *named != binding.jkt)
+    {
+        return Err(OAuthError::new(
+            "invalid_dpop_proof",
+            "dpop_jkt: it names another key than the proof",
+        ));
+    }
+    let spent = grants::tokens::spent(state.tokens(), binding, now).await;
+    if let Some(jkt) = spent.map_err(|refused| OAuthError::from(refused).after_assertion(&form))? {
         form.insert("dpop_jkt".to_owned(), jkt);
     }
     let client = &proved.client;
@@ -146,11 +139,10 @@ async fn pushed(state: &AppState, headers: &HeaderMap, request: Request) -> Resu
         created_at: now,
         expires_at: now + KEPT,
     };
-    authorization_requests::insert(state.database.pool(), &name.hash(), &stored)
-        .await
-        .map_err(tokens::Refused::Store)?;
-    Ok(Answer {
+    authorization_requests::insert(state.database.pool(), &name.hash(), &stored).await?;
+    let answer = Answer {
         request_uri: format!("{URN}{}", name.text()),
         expires_in: KEPT.as_secs(),
-    })
+    };
+    Ok((StatusCode::CREATED, axum::Json(answer)))
 }

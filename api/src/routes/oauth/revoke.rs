@@ -17,11 +17,8 @@ use crate::{
         form::{self, field},
         shown,
     },
-    service::{
-        grants::{self, Because},
-        tokens,
-    },
-    store::{StoreError, audit::Actor},
+    service::grants::{self, Because},
+    store::{StoreError, audit::Actor, grants as store},
 };
 
 /// What the endpoint reads, as a form, with what proves the client.
@@ -59,24 +56,17 @@ pub struct Returned {
 pub async fn revoke(
     State(state): State<AppState>,
     RequestId(request_id): RequestId,
+    headers: HeaderMap,
     request: Request,
 ) -> Result<(), OAuthError> {
-    let headers = request.headers().clone();
-    revoked(&state, &headers, &request_id, request).await
-}
-
-async fn revoked(state: &AppState, headers: &HeaderMap, request_id: &str, request: Request) -> Result<(), OAuthError> {
     let now = state.clock.now();
-    let form = form::read(request, state).await?;
-    let proved = client::proved(state, headers, &form, now).await?;
+    let form = form::read(request, &state).await?;
+    let proved = client::proved(&state, &headers, &form, now).await?;
     let token = field(&form, "token")?;
-    let grant = match shown::refresh_token(state, token)
-        .await
-        .map_err(tokens::Refused::Store)?
-    {
+    let grant = match shown::refresh_token(&state, token).await? {
         Some(known) if known.client_id == proved.client.client_id => Some(known.grant),
         Some(_) => None,
-        None => match shown::access_token(state, token, now) {
+        None => match shown::read(&state, token, now).map(|read| read.token) {
             Some(read) if read.client_id() != proved.client.client_id => None,
             Some(Token::Grant(grant)) => Some(grant.grant),
             Some(_) => {
@@ -89,14 +79,14 @@ async fn revoked(state: &AppState, headers: &HeaderMap, request_id: &str, reques
         },
     };
     if let Some(grant) = grant {
-        end(state, grant, request_id).await.map_err(tokens::Refused::Store)?;
+        end(&state, grant, &request_id).await?;
         state.standing.catch_up().await;
     }
     Ok(())
 }
 
 async fn end(state: &AppState, grant: GrantId, request_id: &str) -> Result<(), StoreError> {
-    let Some(tenant) = crate::store::grants::tenant(state.database.pool(), grant).await? else {
+    let Some(tenant) = store::tenant(state.database.pool(), grant).await? else {
         return Ok(());
     };
     let mut tx = state.database.tenant(tenant).await?;

@@ -4,10 +4,7 @@ use jiff::Timestamp;
 
 use crate::{
     app::AppState,
-    auth::{
-        jws,
-        token::{Read, Token},
-    },
+    auth::{jws, token::Read},
     service::grants,
     store::{
         StoreError,
@@ -23,12 +20,7 @@ pub async fn refresh_token(state: &AppState, text: &str) -> Result<Option<Refres
     }
 }
 
-/// The access token that it is, if it has not reached its end.
-pub fn access_token(state: &AppState, text: &str, now: Timestamp) -> Option<Token> {
-    read(state, text, now).map(|read| read.token)
-}
-
-/// The same with the key that it is bound to.
+/// The access token that it is, if it has not reached its end, with the key that it is bound to.
 pub fn read(state: &AppState, text: &str, now: Timestamp) -> Option<Read> {
     state.read_token(&jws::parse(text)?, now)
 }

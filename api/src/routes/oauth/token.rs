@@ -26,6 +26,7 @@ use crate::{
     },
     service::{
         client_credentials::{self, Asked},
+        grants::tokens::Tokens,
         tokens::{self, Answer},
         workloads::{self, Assertion},
     },
@@ -179,23 +180,13 @@ async fn exchange(
 ) -> Result<Issued, OAuthError> {
     let now = state.clock.now();
     let form = form::read(request, state).await?;
+    // None is a signed challenge, for which no client is registered.
     let grant = match form.get("grant_type").map(String::as_str) {
-        Some(GRANT) => Grant::Challenge,
-        Some(WORKLOAD) => Grant::Workload,
-        Some(CLIENT) => Grant::Client,
-        Some(name) => match GrantType::parse(name) {
-            Some(GrantType::AuthorizationCode) => Grant::Code,
-            Some(GrantType::RefreshToken) => Grant::Refresh,
-            Some(GrantType::DeviceCode) => Grant::Device,
-            Some(GrantType::TokenExchange) => Grant::Exchange,
-            _ => {
-                let all = ALL.join(", ");
-                return Err(OAuthError::new(
-                    "unsupported_grant_type",
-                    format!("grant_type: write one of {all}"),
-                ));
-            }
-        },
+        Some(GRANT) => None,
+        Some(name) => Some(GrantType::parse(name).ok_or_else(|| {
+            let all = ALL.join(", ");
+            OAuthError::new("unsupported_grant_type", format!("grant_type: write one of {all}"))
+        })?),
         None => return Err(missing("grant_type")),
     };
     let scopes: Option<Vec<&str>> = form.get("scope").map(|text| text.split(' ').collect());
@@ -210,30 +201,22 @@ async fn exchange(
     let binding = bound(state, headers, dpop::TOKEN_ENDPOINT, now).await?;
     let token_type = if binding.is_some() { "DPoP" } else { "Bearer" };
     let random = random().map_err(|_| tokens::Refused::NoKey)?;
-    let (mut refresh_token, mut id_token) = (None, None);
-    let exchanged_for = matches!(grant, Grant::Exchange).then_some(exchange::ACCESS_TOKEN);
-    let asserted = form.contains_key("client_assertion");
+    let exchanged_for = (grant == Some(GrantType::TokenExchange)).then_some(exchange::ACCESS_TOKEN);
     let made = async {
-        Ok(match grant {
-            Grant::Code => {
+        let issued = match grant {
+            Some(GrantType::AuthorizationCode) => {
                 let client = client::proved(state, headers, &form, now).await?;
-                let tokens = code::redeem(state, &client, &form, binding, request_id).await?;
-                (refresh_token, id_token) = (tokens.refresh_token, tokens.id_token);
-                tokens.issued
+                return code::redeem(state, &client, &form, binding, request_id).await;
             }
-            Grant::Refresh => {
+            Some(GrantType::RefreshToken) => {
                 let client = client::proved(state, headers, &form, now).await?;
-                let tokens = refresh::refresh(state, &client, &form, scopes, binding, request_id).await?;
-                (refresh_token, id_token) = (tokens.refresh_token, tokens.id_token);
-                tokens.issued
+                return refresh::refresh(state, &client, &form, scopes, binding, request_id).await;
             }
-            Grant::Device => {
+            Some(GrantType::DeviceCode) => {
                 let client = client::proved(state, headers, &form, now).await?;
-                let tokens = device::ask(state, &client, &form, binding, request_id).await?;
-                (refresh_token, id_token) = (tokens.refresh_token, tokens.id_token);
-                tokens.issued
+                return device::ask(state, &client, &form, binding, request_id).await;
             }
-            Grant::Exchange => {
+            Some(GrantType::TokenExchange) => {
                 let beside = exchange::Beside {
                     headers,
                     form: &form,
@@ -243,7 +226,7 @@ async fn exchange(
                 };
                 exchange::exchange(state, beside, now).await?
             }
-            Grant::Client => {
+            Some(GrantType::ClientCredentials) => {
                 let asked = Asked {
                     client: &client::proved(state, headers, &form, now).await?,
                     scopes,
@@ -252,21 +235,7 @@ async fn exchange(
                 };
                 client_credentials::issue(state.tokens(), asked, now, random).await?
             }
-            Grant::Challenge => {
-                let subject = subject(&form)?;
-                let signature = possession::signature(field(&form, "signature")?)
-                    .map_err(|error| OAuthError::new("invalid_request", error.to_string()))?;
-                let answer = Answer {
-                    subject,
-                    challenge: field(&form, "challenge")?,
-                    signature: &signature,
-                    scopes,
-                    binding,
-                    request_id,
-                };
-                tokens::issue(state.tokens(), answer, now, random).await?
-            }
-            Grant::Workload => {
+            Some(GrantType::JwtBearer) => {
                 let assertion = Assertion {
                     token: field(&form, "assertion")?,
                     scopes,
@@ -280,39 +249,37 @@ async fn exchange(
                 state.standing.catch_up().await;
                 made
             }
-        })
+            None => {
+                let subject = subject(&form)?;
+                let signature = possession::signature(field(&form, "signature")?)
+                    .map_err(|error| OAuthError::new("invalid_request", error.to_string()))?;
+                let answer = Answer {
+                    subject,
+                    challenge: field(&form, "challenge")?,
+                    signature: &signature,
+                    scopes,
+                    binding,
+                    request_id,
+                };
+                tokens::issue(state.tokens(), answer, now, random).await?
+            }
+        };
+        Ok(Tokens::from(issued))
     };
-    let made: tokens::Issued = made
-        .await
-        .map_err(|error: OAuthError| if asserted { error.after_assertion() } else { error })?;
+    let Tokens {
+        issued,
+        id_token,
+        refresh_token,
+    } = made.await.map_err(|error: OAuthError| error.after_assertion(&form))?;
     Ok(Issued {
-        access_token: made.token,
+        access_token: issued.token,
         token_type,
-        expires_in: made.expires_at.duration_since(now).as_secs(),
-        scope: made.scope,
+        expires_in: issued.expires_at.duration_since(now).as_secs(),
+        scope: issued.scope,
         exchanged_for,
         refresh_token,
         id_token,
     })
-}
-
-/// What is shown for the token.
-#[derive(Debug, Clone, Copy)]
-enum Grant {
-    /// A signed challenge.
-    Challenge,
-    /// What a person's browser brought.
-    Code,
-    /// What a device was given that a person let in.
-    Device,
-    /// Tokens.
-    Exchange,
-    /// A token of an earlier grant.
-    Refresh,
-    /// A client's own secret.
-    Client,
-    /// A pod's own token.
-    Workload,
 }
 
 /// Who answers a challenge.

@@ -1,8 +1,17 @@
 //! What a person is asked to allow, and for which of their tenants.
 
 use minijinja::{Value, context};
+use serde::Deserialize;
 
 use crate::{auth::client::values::Scope, http::error::ApiError, service::grants, store::tenants::Seat};
+
+/// What the person says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Decision {
+    Allow,
+    Deny,
+}
 
 /// What the page says of it.
 pub(super) fn of(asked: &[Scope], seats: &[Seat]) -> Value {

@@ -11,7 +11,8 @@ use url::{Host, Url};
 use super::{
     account,
     authorize::{sent_back, told},
-    choice, page_that_leads, see_other,
+    choice::{self, Decision},
+    page_that_leads, see_other,
 };
 use crate::{
     app::AppState,
@@ -56,14 +57,6 @@ pub struct Fields {
     /// What was shown of the client.
     shown: Option<String>,
     decision: Decision,
-}
-
-/// What the person says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Decision {
-    Allow,
-    Deny,
 }
 
 /// A request that somebody may answer.
@@ -240,14 +233,12 @@ fn is_recent(session: &Session, stored: &Stored, now: Timestamp) -> bool {
 
 /// The way back for a client that the person has blocked.
 async fn blocked(state: &AppState, session: &Session, opened: &Opened) -> Result<Option<Response>, ApiError> {
-    let blocked = client_blocks::is_blocked(state.database.pool(), session.overseer, &opened.client.client_id).await?;
-    let refused = || {
-        opened
-            .stored
-            .asked
-            .refuse("access_denied", "the person has blocked this client")
-    };
-    Ok(blocked.then(|| sent_back(state, &refused())))
+    if !client_blocks::is_blocked(state.database.pool(), session.overseer, &opened.client.client_id).await? {
+        return Ok(None);
+    }
+    let asked = &opened.stored.asked;
+    let refused = asked.refuse("access_denied", "the person has blocked this client");
+    Ok(Some(sent_back(state, &refused)))
 }
 
 async fn allowed(
@@ -269,8 +260,7 @@ async fn allowed(
         request_id,
     };
     let code = grants::allow(&state.database, &opened.hash, asked, allowed, by, now).await?;
-    let code =
-        code.ok_or_else(|| ApiError::invalid("request", "it was answered: begin again at the program that sent you"))?;
+    let code = code.ok_or_else(answered)?;
     match asked.grant(&code, &state.issuer) {
         Some(place) => Ok(see_other(&place, Vec::new())),
         None => Err(ApiError::Internal("a client has no place".to_owned())),
@@ -280,14 +270,15 @@ async fn allowed(
 async fn denied(state: &AppState, opened: &Opened, now: Timestamp) -> Result<Response, ApiError> {
     let mut tx = state.database.platform().await?;
     if !authorization_requests::answer(&mut tx, &opened.hash, now).await? {
-        return Err(ApiError::invalid(
-            "request",
-            "it was answered: begin again at the program that sent you",
-        ));
+        return Err(answered());
     }
     tx.commit().await?;
     let refused = opened.stored.asked.refuse("access_denied", "the person said no");
     Ok(sent_back(state, &refused))
+}
+
+fn answered() -> ApiError {
+    ApiError::invalid("request", "it was answered: begin again at the program that sent you")
 }
 
 fn form(state: &AppState, login: &Login, opened: &Opened, seats: &[Seat], refused: Option<&ApiError>) -> Response {

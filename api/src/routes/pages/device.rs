@@ -10,7 +10,11 @@ use jiff::Timestamp;
 use minijinja::context;
 use serde::Deserialize;
 
-use super::{account, choice, message, page, see_other};
+use super::{
+    account,
+    choice::{self, Decision},
+    message, page, see_other,
+};
 use crate::{
     app::AppState,
     auth::user_code,
@@ -54,14 +58,6 @@ pub struct Fields {
     /// For which tenant.
     tenant: Option<String>,
     decision: Decision,
-}
-
-/// What the person says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Decision {
-    Allow,
-    Deny,
 }
 
 /// A device that waits, and the client on it.

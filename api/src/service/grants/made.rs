@@ -55,11 +55,6 @@ impl<'a> Made<'a> {
         }
     }
 
-    fn scope(&self) -> String {
-        let names: Vec<&str> = self.scopes.iter().map(|scope| scope.as_str()).collect();
-        names.join(" ")
-    }
-
     /// Records it, and gives its name.
     pub async fn record(&self, tx: &mut TenantTransaction, now: Timestamp) -> Result<String, Refused> {
         let jti = URL_SAFE_NO_PAD.encode(random::<16>().map_err(|_| tokens::Refused::NoKey)?);
@@ -70,7 +65,7 @@ impl<'a> Made<'a> {
             action: "token.issue",
             target: self.grant.overseer.uuid(),
             request_id: self.request_id,
-            detail: json!({"grant": self.by, "client_id": self.client_id, "scope": self.scope(), "jti": jti}),
+            detail: json!({"grant": self.by, "client_id": self.client_id, "scope": Scope::joined(self.scopes), "jti": jti}),
         };
         audit::append(tx, &event).await?;
         Ok(jti)
@@ -89,7 +84,7 @@ impl<'a> Made<'a> {
             subject: self.grant.overseer.to_string(),
             tenant: self.grant.tenant,
             jti,
-            scope: self.scope(),
+            scope: Scope::joined(self.scopes),
             jkt,
             until: self.until,
             client_id: self.client_id,

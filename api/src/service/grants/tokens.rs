@@ -1,5 +1,7 @@
 //! The tokens of an authorization: for a code, and for a refresh token (RFC 6749, sections 4.1.3 and 6).
 
+use std::sync::Arc;
+
 use domain::GrantId;
 use jiff::{SignedDuration, Timestamp};
 
@@ -15,6 +17,7 @@ use crate::{
     },
     service::{
         client_proof::Proved,
+        keyring::SigningKey,
         tokens::{self, Binding, Issued, Maker},
     },
     store::{
@@ -89,6 +92,17 @@ pub struct Tokens {
     pub refresh_token: Option<String>,
 }
 
+impl From<Issued> for Tokens {
+    /// Of whoever gets nothing besides.
+    fn from(issued: Issued) -> Self {
+        Self {
+            issued,
+            id_token: None,
+            refresh_token: None,
+        }
+    }
+}
+
 /// Why there are none.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
@@ -122,7 +136,7 @@ impl From<StoreError> for Refused {
 pub async fn redeem(maker: Maker<'_>, brought: Brought<'_>, now: Timestamp) -> Result<Tokens, Refused> {
     let client = &brought.client.client;
     may(brought.client, GrantType::AuthorizationCode, brought.binding.is_some())?;
-    maker.can_sign(now)?;
+    let signing = maker.signing(now)?;
     let hash = Opaque::parse(brought.code).ok_or(Refused::Unproven)?.hash();
     let jkt = spent(maker, brought.binding, now).await?;
     let mut tx = maker.database.platform().await?;
@@ -148,15 +162,19 @@ pub async fn redeem(maker: Maker<'_>, brought: Brought<'_>, now: Timestamp) -> R
         return Err(Refused::Unproven);
     }
     let made = Made::of(&grant, GrantType::AuthorizationCode, &grant.scopes, brought.request_id);
-    let nonce = code.nonce;
-    first(maker, tx, brought.client, made, Beside { jkt, nonce }, now).await
+    let beside = Beside {
+        signing,
+        jkt,
+        nonce: code.nonce,
+    };
+    first(maker, tx, brought.client, made, beside, now).await
 }
 
 /// Answers a device that asks whether it is let in. It is told once, and the issue recorded, before the tokens leave.
 pub async fn of_device(maker: Maker<'_>, asking: Asking<'_>, now: Timestamp) -> Result<Tokens, Refused> {
     let client = &asking.client.client;
     may(asking.client, GrantType::DeviceCode, asking.binding.is_some())?;
-    maker.can_sign(now)?;
+    let signing = maker.signing(now)?;
     let hash = Opaque::parse(asking.device_code).ok_or(Refused::Unproven)?.hash();
     let jkt = spent(maker, asking.binding, now).await?;
     let mut tx = maker.database.platform().await?;
@@ -177,14 +195,19 @@ pub async fn of_device(maker: Maker<'_>, asking: Asking<'_>, now: Timestamp) -> 
     };
     let tx = tx.go_on_in(grant.tenant).await?;
     let made = Made::of(&grant, GrantType::DeviceCode, &grant.scopes, asking.request_id);
-    first(maker, tx, asking.client, made, Beside { jkt, nonce: None }, now).await
+    let beside = Beside {
+        signing,
+        jkt,
+        nonce: None,
+    };
+    first(maker, tx, asking.client, made, beside, now).await
 }
 
 /// Judges a refresh token and issues another access token. One of a client that keeps no secret and shows no key counts once.
 pub async fn refresh(maker: Maker<'_>, asked: Refreshing<'_>, now: Timestamp) -> Result<Tokens, Refused> {
     let client = &asked.client.client;
     may(asked.client, GrantType::RefreshToken, asked.binding.is_some())?;
-    let signing = maker.keyring.signing(now).ok_or(tokens::Refused::NoKey)?;
+    let signing = maker.signing(now)?;
     let hash = hash(asked.token).ok_or(Refused::Unproven)?;
     let pool = maker.database.pool();
     let known = refresh_tokens::find(pool, &hash).await?;
@@ -242,7 +265,7 @@ pub fn hash(token: &str) -> Option<[u8; 32]> {
 }
 
 /// Whether a client gets anything at all in this way.
-fn may(client: &Proved, grant: GrantType, bound: bool) -> Result<(), Refused> {
+pub fn may(client: &Proved, grant: GrantType, bound: bool) -> Result<(), Refused> {
     let metadata = &client.client.metadata;
     if !metadata.grant_types.contains(&grant) {
         return Err(Refused::Grant);
@@ -329,7 +352,6 @@ async fn first(
     beside: Beside,
     now: Timestamp,
 ) -> Result<Tokens, Refused> {
-    let signing = maker.keyring.signing(now).ok_or(tokens::Refused::NoKey)?;
     let is_refreshed = client.client.metadata.grant_types.contains(&GrantType::RefreshToken);
     let refresh_token = if is_refreshed {
         Some(keep(&mut tx, client, made.grant, beside.jkt.clone(), now).await?)
@@ -340,6 +362,7 @@ async fn first(
     tx.commit().await?;
     let is_known = made.scopes.contains(&Scope::OpenId);
     let grant = made.grant;
+    let signing = beside.signing;
     let issued = made.issued(maker, &signing, jti, beside.jkt, now);
     let id_token = is_known.then(|| {
         let times = Times {
@@ -358,9 +381,11 @@ async fn first(
     })
 }
 
-/// What the first tokens say besides.
-#[derive(Debug, Default)]
+/// What the first tokens are made with besides.
+#[derive(Debug)]
 struct Beside {
+    /// What they are signed with.
+    signing: Arc<SigningKey>,
     /// The key that they are bound to.
     jkt: Option<String>,
     /// What the client sent with its request.

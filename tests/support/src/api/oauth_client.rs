@@ -38,12 +38,7 @@ impl OAuthClient {
         assert_eq!(answer.status, StatusCode::CREATED, "{:?}", answer.body);
         let text = |name: &str| answer.body[name].as_str().unwrap_or_default().to_owned();
         let (id, secret) = (text("client_id"), text("client_secret"));
-        Self {
-            authorization: format!("Basic {}", STANDARD.encode(format!("{id}:{secret}"))),
-            id,
-            pair: Ed25519KeyPair::generate().expect("a key"),
-            nonce: Mutex::default(),
-        }
+        Self::known(&id, &secret)
     }
 
     /// The same client with another key.
