@@ -11,6 +11,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use api::auth::{
     jws::{self, PublicKey},
+    signing::{self, Algorithm, Pair},
     token::{self, Claims, Confirmation, Who},
 };
 use aws_lc_rs::{
@@ -33,13 +34,12 @@ const ISSUER: &str = "https://pinfold.example";
 const TOKENS: usize = 64;
 
 fn main() -> Result<()> {
-    let pair = Ed25519KeyPair::generate().context("make a key")?;
-    let point = pair.public_key().as_ref().try_into().context("a public key")?;
-    let key = PublicKey::Ed25519(point);
+    let pair = Pair::open(Algorithm::EdDsa, &signing::generate(Algorithm::EdDsa)?)?;
+    let key = pair.public()?;
     let now = Timestamp::now();
     let tokens: Vec<String> = (0..TOKENS)
-        .map(|i| jws::sign(token::TYPE, "k", &pair, &claims(i, now)))
-        .collect();
+        .map(|i| signing::sign(token::TYPE, "k", &pair, &claims(i, now)))
+        .collect::<Result<_, _>>()?;
     let alone = median(|| {
         for text in &tokens {
             ensure!(black_box(verify(text, &key, now)).is_some(), "a good token was refused");
@@ -47,7 +47,9 @@ fn main() -> Result<()> {
         Ok(tokens.len())
     })?;
     let holder = Ed25519KeyPair::generate().context("make a key")?;
-    let shown: Vec<(String, String)> = (0..TOKENS).map(|i| bound(i, &pair, &holder, now)).collect();
+    let shown: Vec<(String, String)> = (0..TOKENS)
+        .map(|i| bound(i, &pair, &holder, now))
+        .collect::<Result<_>>()?;
     let place = Url::parse(&format!("{ISSUER}/v1/me"))?;
     let with_proofs = median(|| {
         for (text, proof) in &shown {
@@ -82,14 +84,14 @@ fn median(work: impl Fn() -> Result<usize>) -> Result<f64> {
 }
 
 /// A token that is bound to a key, and a proof of that key for it.
-fn bound(i: usize, pair: &Ed25519KeyPair, holder: &Ed25519KeyPair, now: Timestamp) -> (String, String) {
+fn bound(i: usize, pair: &Pair, holder: &Ed25519KeyPair, now: Timestamp) -> Result<(String, String)> {
     let point = holder.public_key().as_ref();
     let jkt = jwk::ed25519_thumbprint(point.try_into().unwrap_or(&[0; 32]));
     let claims = Claims {
         cnf: Some(Confirmation { jkt }),
         ..claims(i, now)
     };
-    let token = jws::sign(token::TYPE, "k", pair, &claims);
+    let token = signing::sign(token::TYPE, "k", pair, &claims)?;
     let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
     let header =
         json!({"typ": dpop::TYPE, "alg": "EdDSA", "jwk": {"kty": "OKP", "crv": "Ed25519", "x": encode(point)}});
@@ -103,13 +105,13 @@ fn bound(i: usize, pair: &Ed25519KeyPair, holder: &Ed25519KeyPair, now: Timestam
         encode(said.to_string().as_bytes())
     );
     let signature = holder.sign(text.as_bytes());
-    (token, format!("{text}.{}", encode(signature.as_ref())))
+    Ok((token, format!("{text}.{}", encode(signature.as_ref()))))
 }
 
 fn verify(text: &str, key: &PublicKey, now: Timestamp) -> Option<token::Read> {
     let parsed = jws::parse(text)?;
     parsed.key_id()?;
-    token::read(&parsed.verify(token::TYPE, key)?, ISSUER, ISSUER, now)
+    resource_server::token::read(&parsed.verify(token::TYPE, key)?, ISSUER, ISSUER, now)
 }
 
 fn claims(i: usize, now: Timestamp) -> Claims {

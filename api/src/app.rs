@@ -6,14 +6,12 @@ use anyhow::{Context as _, Result};
 use aws_lc_rs::hmac;
 use axum::http::HeaderValue;
 use domain::{Clock, SystemClock};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
+use resource_server::nonce;
 use tokio::sync::watch;
 
 use crate::{
-    auth::{
-        chain::Signer, challenge, csrf, device, dpop_nonce, jws::Parsed, mail_link, seal::MasterKey, token,
-        webauthn::RelyingParty,
-    },
+    auth::{chain::Signer, challenge, csrf, device, mail_link, seal::MasterKey, webauthn::RelyingParty},
     cluster::Cluster,
     config::{Accounts, Config, Environment},
     documents::Documents,
@@ -101,6 +99,8 @@ pub struct Services {
     pub cookies: Cookies,
     /// Accounts.
     pub accounts: Accounts,
+    /// The tenant whose the clients are that register themselves; none do without.
+    pub registration_tenant: Option<Arc<str>>,
     /// How long an access token is valid.
     pub access_token: SignedDuration,
     /// Set when this process was asked to stop.
@@ -147,7 +147,7 @@ impl AppState {
         let master = config.auth.master_key.clone();
         let keys = Keys {
             challenge: master.mac(challenge::PURPOSE),
-            dpop_nonce: master.mac(dpop_nonce::PURPOSE),
+            dpop_nonce: master.mac(nonce::PURPOSE),
             csrf: master.mac(csrf::KEY),
             device: master.mac(device::KEY),
             mail_link: master.mac(mail_link::KEY),
@@ -201,6 +201,7 @@ impl AppState {
             keys: Arc::new(keys),
             cookies: Cookies { secure },
             accounts: config.accounts.clone(),
+            registration_tenant: config.auth.registration_tenant.as_deref().map(Arc::from),
             access_token: config.auth.access_token,
             stop: Arc::new(watch::channel(false).0),
             bell: Arc::default(),
@@ -260,13 +261,6 @@ impl AppState {
             documents: &self.documents,
             issuer: &self.issuer,
         }
-    }
-
-    /// What a token of ours says that is in force.
-    pub fn read_token(&self, parsed: &Parsed<'_>, now: Timestamp) -> Option<token::Read> {
-        let key = self.keyring.verifying(parsed.key_id()?)?;
-        let claims = parsed.verify(token::TYPE, &key)?;
-        token::read(&claims, &self.issuer, &self.issuer, now)
     }
 
     /// What tokens are made with.

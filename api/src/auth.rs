@@ -1,17 +1,14 @@
 //! Proofs, secrets and rights: pure functions of bytes, keys and the time. Nothing here reads a database or a request.
 
-pub use resource_server::{jws, strict_json};
+pub use resource_server::{coded, epoch, jws, strict_json};
 
 pub mod api_key;
 pub mod authorization;
 pub mod chain;
 pub mod challenge;
 pub mod client;
-pub mod coded;
 pub mod csrf;
 pub mod device;
-pub mod dpop_nonce;
-pub mod epoch;
 pub mod hex;
 pub mod id_token;
 pub mod jwk;
@@ -28,6 +25,7 @@ pub mod rights;
 pub mod rotation;
 pub mod seal;
 pub mod shadow;
+pub mod signing;
 pub mod token;
 pub mod totp;
 pub mod typed_code;

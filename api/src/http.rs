@@ -24,6 +24,7 @@ pub mod passkey;
 pub mod presented;
 pub mod query;
 pub mod request_id;
+pub mod resource;
 pub mod sse;
 pub mod tls;
 pub mod trace;

@@ -116,6 +116,7 @@ fn well_known() -> OpenApiRouter<AppState> {
 fn open() -> OpenApiRouter<AppState> {
     let registrations = OpenApiRouter::new()
         .routes(routes!(routes::agents::register::register))
+        .routes(routes!(routes::oauth::register::register))
         .route_layer(middleware::from_fn_with_state(Group::Registrations, limits::layer));
     let logins = OpenApiRouter::new()
         .routes(routes!(routes::sessions::create::create))

@@ -46,6 +46,7 @@ pub mod oauth {
     pub mod introspect;
     pub mod par;
     pub mod possession;
+    pub mod register;
     pub mod revoke;
     pub mod shown;
     pub mod token;

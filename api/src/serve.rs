@@ -30,6 +30,7 @@ use tracing::{error, info, warn};
 
 use crate::{
     app::AppState,
+    auth::signing::Algorithm,
     cluster::Cluster,
     config::Config,
     http::{
@@ -155,7 +156,8 @@ pub async fn serve(config: &Config, jobs: bool) -> Result<()> {
     let needed = async {
         until_database(&state).await?;
         look_at_redis(&state).await?;
-        let refreshed = state.keyring.refresh(&state.database, &state.master, state.clock.now());
+        let (now, needed) = (state.clock.now(), &Algorithm::OF_ACCESS_TOKENS);
+        let refreshed = state.keyring.refresh(&state.database, &state.master, needed, now);
         refreshed.await.context("read the signing keys")
     };
     process.prepare(needed).await?;

@@ -36,7 +36,7 @@ use tower::ServiceExt as _;
 
 use crate::{
     app::AppState,
-    auth::{chain::Head, random::random},
+    auth::{chain::Head, random::random, signing::Algorithm},
     config::{self, Config},
     mail::Mailer,
     router,
@@ -191,12 +191,17 @@ impl TestApp {
         self.clock.0.fetch_add(seconds, Ordering::Relaxed);
     }
 
-    /// Reads the signing keys, and makes the one that is due.
+    /// Reads the signing keys, and makes those of access tokens that are due.
     pub async fn refresh_keys(&self) {
+        self.make_keys(&Algorithm::OF_ACCESS_TOKENS).await;
+    }
+
+    /// Reads the signing keys, and makes those that are due.
+    pub async fn make_keys(&self, algorithms: &[Algorithm]) {
         let state = &self.state;
         state
             .keyring
-            .refresh(&state.database, &state.master, state.clock.now())
+            .refresh(&state.database, &state.master, algorithms, state.clock.now())
             .await
             .expect("refresh the signing keys");
     }

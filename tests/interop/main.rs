@@ -3,6 +3,7 @@
 mod authlib;
 mod authorization;
 mod browser;
+mod conformance;
 mod consent;
 mod jose;
 mod oauth;

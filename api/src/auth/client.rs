@@ -11,10 +11,12 @@ use utoipa::ToSchema;
 use crate::auth::{
     client::values::{ApplicationType, AuthMethod, GrantType, Scope},
     jwk_set,
+    signing::Algorithm,
 };
 
 pub mod assertion;
 pub mod document;
+pub mod registration;
 pub mod secret;
 mod uri;
 pub mod values;
@@ -72,6 +74,14 @@ pub struct Written {
     /// Whether it gets only tokens that are bound to a key of its own (RFC 9449, section 5.2). Default: false.
     #[serde(default)]
     dpop_bound_access_tokens: bool,
+    /// How its access tokens are signed: `EdDSA`, or `ES256` for services that read nothing else. Default: `EdDSA`.
+    #[serde(default = "default_algorithm")]
+    #[schema(example = "EdDSA")]
+    access_token_signed_response_alg: String,
+    /// How its ID tokens are signed: `EdDSA`, `ES256` or `RS256` (OpenID Connect Dynamic Client Registration 1.0, section 2). Default: `EdDSA`.
+    #[serde(default = "default_algorithm")]
+    #[schema(example = "EdDSA")]
+    id_token_signed_response_alg: String,
 }
 
 fn default_application_type() -> String {
@@ -84,6 +94,10 @@ fn default_auth_method() -> String {
 
 fn default_grant_types() -> Vec<String> {
     vec![GrantType::AuthorizationCode.as_str().to_owned()]
+}
+
+fn default_algorithm() -> String {
+    Algorithm::EdDsa.as_str().to_owned()
 }
 
 /// Client metadata that was checked.
@@ -105,6 +119,10 @@ pub struct Metadata {
     pub keys: Keys,
     /// Whether it gets only tokens that are bound to a key of its own.
     pub dpop_bound: bool,
+    /// How its access tokens are signed.
+    pub access_token_algorithm: Algorithm,
+    /// How its ID tokens are signed.
+    pub id_token_algorithm: Algorithm,
 }
 
 /// The public keys of a client.
@@ -161,6 +179,20 @@ impl Written {
             AuthMethod::as_str,
         )?;
         let grant_types = grant_types(&self.grant_types, auth_method)?;
+        let access_token_algorithm = one_of(
+            "access_token_signed_response_alg",
+            &self.access_token_signed_response_alg,
+            Algorithm::parse(&self.access_token_signed_response_alg).filter(|a| a.signs_access_tokens()),
+            Algorithm::OF_ACCESS_TOKENS,
+            Algorithm::as_str,
+        )?;
+        let id_token_algorithm = one_of(
+            "id_token_signed_response_alg",
+            &self.id_token_signed_response_alg,
+            Algorithm::parse(&self.id_token_signed_response_alg),
+            Algorithm::ALL,
+            Algorithm::as_str,
+        )?;
         let with_code = grant_types.contains(&GrantType::AuthorizationCode);
         redirect_uris(&self.redirect_uris, application_type, with_code)?;
         Ok(Metadata {
@@ -172,6 +204,8 @@ impl Written {
             redirect_uris: self.redirect_uris,
             scopes: scopes(&self.scope)?,
             dpop_bound: self.dpop_bound_access_tokens,
+            access_token_algorithm,
+            id_token_algorithm,
         })
     }
 }
@@ -194,6 +228,8 @@ impl From<Metadata> for Written {
             jwks,
             jwks_uri,
             dpop_bound_access_tokens: metadata.dpop_bound,
+            access_token_signed_response_alg: metadata.access_token_algorithm.as_str().to_owned(),
+            id_token_signed_response_alg: metadata.id_token_algorithm.as_str().to_owned(),
         }
     }
 }

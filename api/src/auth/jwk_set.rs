@@ -49,13 +49,7 @@ fn key(jwk: &Map<String, Value>) -> Option<(String, PublicKey)> {
     if jwk.get("key_ops").is_some_and(|operations| !verifies(operations)) {
         return None;
     }
-    let key = match text("kty")? {
-        "RSA" => {
-            let bytes = |name: &str| jws::decode(text(name)?);
-            PublicKey::rsa(bytes("n")?, bytes("e")?)?
-        }
-        _ => jwk::elliptic(jwk)?,
-    };
+    let key = jwk::read(jwk)?;
     let goes = |algorithm: &Value| algorithm.as_str().is_some_and(|name| key.goes_with(name));
     if jwk.get("alg").is_some_and(|algorithm| !goes(algorithm)) {
         return None;

@@ -16,7 +16,10 @@ use crate::{
     config::{
         Environment, Http,
         problems::Problems,
-        settings::{MASTER_KEY, MASTER_KEY_PATH, PREVIOUS_MASTER_KEY, SHADOW_SECRET, Setting, TOKEN_SECONDS},
+        settings::{
+            MASTER_KEY, MASTER_KEY_PATH, PREVIOUS_MASTER_KEY, REGISTRATION_TENANT, SHADOW_SECRET, Setting,
+            TOKEN_SECONDS,
+        },
         source::Source,
     },
 };
@@ -31,6 +34,8 @@ pub struct Auth {
     pub master_key: MasterKey,
     /// What shadow overseers are derived with.
     pub shadow_key: hmac::Key,
+    /// The tenant whose the clients are that register themselves; none do without.
+    pub registration_tenant: Option<String>,
     /// How long an access token is valid.
     pub access_token: SignedDuration,
 }
@@ -64,6 +69,7 @@ impl Auth {
         Self {
             master_key,
             shadow_key,
+            registration_tenant: source.text(&REGISTRATION_TENANT).filter(|name| !name.is_empty()),
             access_token: SignedDuration::from_secs(seconds),
         }
     }

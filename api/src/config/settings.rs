@@ -197,6 +197,15 @@ pub const SHADOW_SECRET: Setting = Setting {
     about: "At least 32 bytes of text with which the stand-in owner of an agent is derived that registered itself. Default: derived from the master key.",
 };
 
+/// Where clients register themselves.
+pub const REGISTRATION_TENANT: Setting = Setting {
+    path: "auth.dynamic_registration_tenant",
+    names: &["PINFOLD_DYNAMIC_REGISTRATION_TENANT"],
+    default: Some(""),
+    secret: false,
+    about: "The name of the tenant whose the OAuth clients are that register themselves at `/oauth/register` (RFC 7591). Empty: clients do not register themselves.",
+};
+
 /// How long access tokens live.
 pub const TOKEN_SECONDS: Setting = Setting {
     path: "auth.access_token_seconds",
@@ -380,6 +389,7 @@ pub const ALL: &[Setting] = &[
     PREVIOUS_MASTER_KEY,
     MASTER_KEY_PATH,
     SHADOW_SECRET,
+    REGISTRATION_TENANT,
     TOKEN_SECONDS,
     OUTSIDE_ISSUERS,
     OUTSIDE_AUDIENCE,

@@ -124,6 +124,9 @@ impl<R: Needs> In<R> {
     pub async fn lost(&self, app: &AppState) {
         let mut subjects = self.caller.subjects();
         subjects.push(self.tenant.uuid());
+        if let Caller::Grant(grant) = &self.caller {
+            subjects.extend(app.standing.client_subjects(grant.grant).await);
+        }
         let (mut since, mut asked) = (self.since, Instant::now());
         loop {
             tokio::time::sleep(LOOK).await;

@@ -11,13 +11,16 @@ use axum::{
 };
 use domain::{AgentId, OverseerId};
 use jiff::Timestamp;
+use resource_server::{
+    check::{Binding, Request},
+    nonce::Giver,
+};
 use uuid::Uuid;
 
 use crate::{
     app::AppState,
     auth::{
         api_key::ApiKey,
-        dpop_nonce::Giver,
         token::{AgentToken, ClientToken, GrantToken, RunToken, Token},
         vouched::Organisation,
     },
@@ -30,10 +33,7 @@ use crate::{
         presented::{self, Credential},
         request_id::RequestId,
     },
-    service::{
-        limiter::Standing,
-        tokens::{self, Binding},
-    },
+    service::{limiter::Standing, tokens},
     store::{accounts, api_keys::Presented, audit::Actor, sessions::Session},
 };
 
@@ -282,13 +282,13 @@ async fn counted(state: &AppState, id: &[u8; 16], method: &Method) -> Standing {
 async fn bound(state: &AppState, parts: &Parts, token: &str, now: Timestamp) -> Result<Binding, ApiError> {
     let proof = dpop::header(&parts.headers)?.ok_or(dpop::Refused::Missing)?;
     let sent_to = parts.extensions.get::<SentTo>();
-    let wanted = dpop::Request {
+    let wanted = Request {
         giver: Giver::Resource,
         method: parts.method.as_str(),
         path: sent_to.map_or(&parts.uri, |SentTo(uri)| uri).path(),
         access_token: Some(token),
     };
-    Ok(dpop::judge(state, proof, wanted, now).await?)
+    Ok(state.resource_server().judge(proof, wanted, now).await?)
 }
 
 impl<S> FromRequestParts<S> for Agent

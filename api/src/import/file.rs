@@ -111,7 +111,7 @@ enum Line {
         client_id: String,
         owner: String,
         client_secret_sha256: Option<String>,
-        metadata: Written,
+        metadata: Box<Written>,
     },
     ClientBlock {
         client_id: String,
@@ -225,7 +225,7 @@ fn take(number: usize, line: &str, contents: &mut Contents, seen: &mut Seen) -> 
             client_secret_sha256,
             metadata,
         } => {
-            let client = client(client_id, owner, client_secret_sha256.as_deref(), metadata)?;
+            let client = client(client_id, owner, client_secret_sha256.as_deref(), *metadata)?;
             once(&mut seen.clients, "client_id", &client.client_id)?;
             contents.clients.push((number, client));
         }

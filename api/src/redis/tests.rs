@@ -1,3 +1,5 @@
+mod flood;
+
 use std::{collections::BTreeSet, num::NonZeroU32, time::Duration};
 
 use futures::StreamExt as _;

@@ -32,7 +32,7 @@ async fn a_new_master_key_takes_the_place_of_the_old_one() {
     let database = &app.state.database;
     let both = MasterKey::new(NEW).after(Some(OLD));
     let wanted = Resealed {
-        signing_keys: 1,
+        signing_keys: 2,
         authenticators: 1,
         audit_heads: heads.len(),
     };

@@ -2,6 +2,7 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
+use resource_server::check::Binding;
 use resource_server::jwk;
 use serde_json::{Value, json};
 
@@ -19,7 +20,7 @@ use crate::{
         client_proof::{self, Proved},
         replay::Record,
         standing::Standing,
-        tokens::{self, Binding, Issued, Maker, RIGHTS, Said},
+        tokens::{self, Issued, Maker, RIGHTS, Said},
     },
     store::{
         StoreError,
@@ -77,7 +78,7 @@ fn proves(client: &Named, fingerprint: &str, now: Timestamp) -> bool {
         Keys::Set(set) => {
             let all = set.get("keys").and_then(Value::as_array).into_iter().flatten();
             let mut known = all.filter_map(Value::as_object).filter_map(jwk_set::elliptic);
-            known.any(|(_, key)| jwk::thumbprint(&key).as_deref() == Some(fingerprint))
+            known.any(|(_, key)| jwk::thumbprint(&key) == fingerprint)
         }
         Keys::Uri(_) => client.metadata.auth_method == AuthMethod::PrivateKeyJwt,
     }
@@ -120,7 +121,7 @@ pub async fn issue(maker: Maker<'_>, asked: Asked<'_>, now: Timestamp, random: [
         return Err(tokens::Refused::Scope.into());
     }
     let scope = tokens::granted(grantable, asked.scopes.as_deref())?;
-    let signing = maker.signing(now)?;
+    let signing = maker.signing(metadata.access_token_algorithm, now)?;
     let jti = URL_SAFE_NO_PAD.encode(random);
     let record = Record {
         tenant,
@@ -143,7 +144,7 @@ pub async fn issue(maker: Maker<'_>, asked: Asked<'_>, now: Timestamp, random: [
             pinfold_secret: asked.client.by.fingerprint(),
         },
     };
-    Ok(maker.issued(&signing, said, now))
+    Ok(maker.issued(&signing, said, now)?)
 }
 
 #[cfg(test)]

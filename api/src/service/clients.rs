@@ -1,6 +1,6 @@
 //! OAuth clients that a tenant registers.
 
-use domain::ClientId;
+use domain::{ClientId, OverseerId};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -11,14 +11,20 @@ use crate::{
     },
     service::{members::By, tenants},
     store::{
-        StoreError, TenantTransaction,
-        audit::{self, Event},
+        self, Database, StoreError, TenantTransaction,
+        audit::{self, Actor, Event},
         clients::{self, Client, NewSecret},
     },
 };
 
-/// How many clients a tenant has at most.
+/// How many clients people of a tenant register at most.
 pub const MOST: i64 = 100;
+
+/// How many register themselves at most.
+const MOST_BY_THEMSELVES: i64 = 1000;
+
+/// After how long a client that registered itself makes room for another, if nobody has let it in.
+const UNUSED: SignedDuration = SignedDuration::from_hours(24);
 
 /// A client of another system.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +46,36 @@ pub enum Registration {
     TooMany,
 }
 
+/// What came of a registration by the client itself.
+#[derive(Debug)]
+pub enum Itself {
+    /// It is there, with a secret if that is what proves it.
+    Made(Box<Client>, Option<Secret>),
+    /// There are too many that people use.
+    Full,
+    /// There is no such tenant.
+    NoTenant,
+}
+
+/// Who registers a client.
+#[derive(Debug, Clone, Copy)]
+struct Registrar<'a> {
+    /// A person of the tenant; nobody, if the client does itself.
+    overseer: Option<OverseerId>,
+    actor: Actor,
+    request_id: &'a str,
+}
+
+impl<'a> From<By<'a>> for Registrar<'a> {
+    fn from(by: By<'a>) -> Self {
+        Self {
+            overseer: Some(by.overseer),
+            actor: by.actor,
+            request_id: by.request_id,
+        }
+    }
+}
+
 /// Registers a client, with a secret if that is what proves it; it is shown this once.
 pub async fn register(
     tx: &mut TenantTransaction,
@@ -47,12 +83,62 @@ pub async fn register(
     by: By<'_>,
     now: Timestamp,
 ) -> Result<Option<(Client, Option<Secret>)>, StoreError> {
+    let id = ClientId::new(now, random()?);
+    make(tx, id, metadata, by.into(), now).await
+}
+
+/// Registers a client that comes by itself, as a tenant's. If there are too many, those make room that nobody uses.
+pub async fn register_itself(
+    database: &Database,
+    tenant: &str,
+    metadata: Metadata,
+    request_id: &str,
+    now: Timestamp,
+) -> Result<Itself, StoreError> {
+    let Some(tenant) = store::tenants::find_by_name(database.pool(), tenant).await? else {
+        return Ok(Itself::NoTenant);
+    };
+    let mut tx = database.tenant(tenant.tenant).await?;
+    tenants::lock(&mut tx).await?;
+    if clients::count(&mut tx, true).await? >= MOST_BY_THEMSELVES {
+        for unused in clients::unused(&mut tx, now - UNUSED).await? {
+            clients::delete(&mut tx, unused).await?;
+            record(
+                &mut tx,
+                "client.delete",
+                (Actor::System, request_id),
+                unused,
+                now,
+                json!({}),
+            )
+            .await?;
+        }
+    }
+    let id = ClientId::new(now, random()?);
+    let itself = Registrar {
+        overseer: None,
+        actor: Actor::Client(id),
+        request_id,
+    };
+    let Some((client, secret)) = make(&mut tx, id, metadata, itself, now).await? else {
+        return Ok(Itself::Full);
+    };
+    tx.commit().await?;
+    Ok(Itself::Made(Box::new(client), secret))
+}
+
+async fn make(
+    tx: &mut TenantTransaction,
+    id: ClientId,
+    metadata: Metadata,
+    by: Registrar<'_>,
+    now: Timestamp,
+) -> Result<Option<(Client, Option<Secret>)>, StoreError> {
     let secret = if metadata.auth_method.has_secret() {
         Some(Secret::new(random()?))
     } else {
         None
     };
-    let id = ClientId::new(now, random()?);
     let known = Imported {
         client_id: &id.to_string(),
         secret_hash: secret.as_ref().map(Secret::hash),
@@ -72,7 +158,7 @@ pub async fn bring_in(
     by: By<'_>,
     now: Timestamp,
 ) -> Result<Registration, StoreError> {
-    store(tx, ClientId::new(now, random()?), metadata, imported, by, now).await
+    store(tx, ClientId::new(now, random()?), metadata, imported, by.into(), now).await
 }
 
 async fn store(
@@ -80,12 +166,16 @@ async fn store(
     id: ClientId,
     metadata: Metadata,
     known: Imported<'_>,
-    by: By<'_>,
+    by: Registrar<'_>,
     now: Timestamp,
 ) -> Result<Registration, StoreError> {
     // A tenant's clients are changed one after another.
     tenants::lock(tx).await?;
-    if clients::count(tx).await? >= MOST {
+    let (by_itself, most) = match by.overseer {
+        Some(_) => (false, MOST),
+        None => (true, MOST_BY_THEMSELVES),
+    };
+    if clients::count(tx, by_itself).await? >= most {
         return Ok(Registration::TooMany);
     }
     let client = Client {
@@ -101,7 +191,7 @@ async fn store(
         return Ok(Registration::Taken);
     }
     let detail = json!({"client_id": client.client_id, "metadata": told(&client.metadata)?});
-    record(tx, "client.create", by, id, now, detail).await?;
+    record(tx, "client.create", (by.actor, by.request_id), id, now, detail).await?;
     Ok(Registration::Made(Box::new(client)))
 }
 
@@ -118,7 +208,7 @@ pub async fn change(
     }
     clients::update(tx, client.id, &metadata).await?;
     let detail = json!({"metadata": told(&metadata)?});
-    record(tx, "client.update", by, client.id, now, detail).await?;
+    record(tx, "client.update", (by.actor, by.request_id), client.id, now, detail).await?;
     let keeps = metadata.auth_method.has_secret();
     Ok(Client {
         metadata,
@@ -146,7 +236,7 @@ pub async fn renew_secret(
     };
     clients::set_secret(tx, client.id, &new).await?;
     let detail = json!({"previous_secret_expires_at": previous_until.map(|at| at.to_string())});
-    record(tx, "client.secret", by, client.id, now, detail).await?;
+    record(tx, "client.secret", (by.actor, by.request_id), client.id, now, detail).await?;
     let client = Client {
         secret_created_at: Some(now),
         previous_secret_expires_at: previous_until,
@@ -160,7 +250,7 @@ pub async fn delete(tx: &mut TenantTransaction, id: ClientId, by: By<'_>, now: T
     if !clients::delete(tx, id).await? {
         return Ok(false);
     }
-    record(tx, "client.delete", by, id, now, json!({})).await?;
+    record(tx, "client.delete", (by.actor, by.request_id), id, now, json!({})).await?;
     Ok(true)
 }
 
@@ -177,17 +267,17 @@ fn told(metadata: &Metadata) -> Result<Value, StoreError> {
 async fn record(
     tx: &mut TenantTransaction,
     action: &'static str,
-    by: By<'_>,
+    (actor, request_id): (Actor, &str),
     id: ClientId,
     at: Timestamp,
     detail: Value,
 ) -> Result<(), StoreError> {
     let event = Event {
         at,
-        actor: by.actor,
+        actor,
         action,
         target: id.uuid(),
-        request_id: by.request_id,
+        request_id,
         detail,
     };
     audit::append(tx, &event).await

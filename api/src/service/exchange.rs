@@ -3,12 +3,14 @@
 
 use domain::{AgentId, GrantId};
 use jiff::Timestamp;
+use resource_server::check::Binding;
 use serde_json::json;
 
 use crate::{
     auth::{
         client::values::{GrantType, Scope},
         random::random,
+        signing::Algorithm,
         token::{ACTORS, Act, AgentProof, AgentToken, GrantToken, PodClaim, Who},
     },
     service::{
@@ -17,7 +19,7 @@ use crate::{
             made::Made,
             tokens::{Refused, may, narrowed, spent},
         },
-        tokens::{self, Binding, Issued, Maker, RIGHTS},
+        tokens::{self, Issued, Maker, RIGHTS},
     },
     store::{
         audit::{self, Actor, Event},
@@ -52,7 +54,6 @@ pub struct Asked<'a> {
 /// Exchanges tokens that were judged. The issue is recorded before the new one leaves.
 pub async fn exchange(maker: Maker<'_>, asked: Asked<'_>, now: Timestamp) -> Result<Issued, Refused> {
     let subject = asked.subject;
-    let signing = maker.signing(now)?;
     let known = maker
         .standing
         .find_grant(subject.grant)
@@ -65,6 +66,7 @@ pub async fn exchange(maker: Maker<'_>, asked: Asked<'_>, now: Timestamp) -> Res
     match asked.by {
         By::Client(client) => {
             may(client, GrantType::TokenExchange, asked.binding.is_some())?;
+            let signing = maker.signing(client.client.metadata.access_token_algorithm, now)?;
             // Whose token it is may have another; whoever else has it has it from somebody.
             if subject.actor.is_some() || subject.client_id != client.client.client_id {
                 return Err(Refused::Unproven);
@@ -83,9 +85,10 @@ pub async fn exchange(maker: Maker<'_>, asked: Asked<'_>, now: Timestamp) -> Res
             };
             let jti = made.record(&mut tx, now).await?;
             tx.commit().await?;
-            Ok(made.issued(maker, &signing, jti, jkt, now))
+            Ok(made.issued(maker, &signing, jti, jkt, now)?)
         }
         By::Agent(agent) => {
+            let signing = maker.signing(Algorithm::EdDsa, now)?;
             let grant = delegated(given, agent, asked.scopes.as_deref(), subject, now)?;
             let jkt = spent(maker, asked.binding, now).await?;
             let mut tx = maker.database.tenant(grant.tenant).await?;
@@ -115,7 +118,7 @@ pub async fn exchange(maker: Maker<'_>, asked: Asked<'_>, now: Timestamp) -> Res
             };
             let jti = made.record(&mut tx, now).await?;
             tx.commit().await?;
-            Ok(made.issued(maker, &signing, jti, jkt, now))
+            Ok(made.issued(maker, &signing, jti, jkt, now)?)
         }
     }
 }

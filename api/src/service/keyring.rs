@@ -6,9 +6,9 @@ use std::{
     time::Duration,
 };
 
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use domain::Clock;
 use jiff::Timestamp;
+use resource_server::jwk::{thumbprint, written};
 use serde_json::json;
 use telemetry::logging::chain;
 use tracing::{info, warn};
@@ -17,9 +17,9 @@ use crate::{
     auth::{
         jwk,
         jws::PublicKey,
-        random::random,
         rotation,
         seal::{MasterKey, NotOurs},
+        signing::{self, Algorithm, Pair},
     },
     store::{
         Database, StoreError,
@@ -47,7 +47,7 @@ pub struct SigningKey {
     /// Its id.
     pub id: String,
     /// Both halves.
-    pub pair: Ed25519KeyPair,
+    pub pair: Pair,
     from: Timestamp,
     until: Timestamp,
 }
@@ -57,13 +57,14 @@ pub struct SigningKey {
 pub struct Keyring(RwLock<Keys>);
 
 impl Keyring {
-    /// The key that signs now; nothing before the first [`Keyring::refresh`].
-    pub fn signing(&self, now: Timestamp) -> Option<Arc<SigningKey>> {
+    /// The key that signs now in this way; nothing before the first [`Keyring::refresh`].
+    pub fn signing(&self, algorithm: Algorithm, now: Timestamp) -> Option<Arc<SigningKey>> {
         let keys = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        keys.signing.iter().find(|k| k.from <= now && now < k.until).cloned()
+        let signs = |key: &&Arc<SigningKey>| key.pair.algorithm() == algorithm && key.from <= now && now < key.until;
+        keys.signing.iter().find(signs).cloned()
     }
 
-    /// A published key.
+    /// A published key that access tokens are signed with.
     pub fn verifying(&self, id: &str) -> Option<PublicKey> {
         let keys = self.0.read().unwrap_or_else(PoisonError::into_inner);
         keys.verifying.get(id).cloned()
@@ -74,15 +75,25 @@ impl Keyring {
         self.0.read().unwrap_or_else(PoisonError::into_inner).document.clone()
     }
 
-    /// Reads the keys, and makes the next one when its time has come.
-    pub async fn refresh(&self, database: &Database, master: &MasterKey, now: Timestamp) -> Result<(), StoreError> {
-        make_next(database, master, now).await?;
+    /// Makes the next keys of these algorithms when their time has come, and reads all.
+    pub async fn refresh(
+        &self,
+        database: &Database,
+        master: &MasterKey,
+        algorithms: &[Algorithm],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        for algorithm in algorithms {
+            make_next(database, master, *algorithm, now).await?;
+        }
         let mut keys = Keys::default();
         let mut published = Vec::new();
         for stored in signing_keys::published(database.pool(), now).await? {
-            published.push(jwk::published(&stored.id, &stored.public_key));
-            keys.verifying
-                .insert(stored.id.clone(), PublicKey::Ed25519(stored.public_key));
+            let key = jwk::published(&stored.id, stored.algorithm, written(&stored.public_key));
+            published.push(key);
+            if stored.algorithm.signs_access_tokens() {
+                keys.verifying.insert(stored.id.clone(), stored.public_key.clone());
+            }
             if now < stored.signs_until {
                 keys.signing.push(Arc::new(open(master, stored)?));
             }
@@ -98,7 +109,7 @@ impl Keyring {
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            if let Err(error) = self.refresh(database, master, clock.now()).await {
+            if let Err(error) = self.refresh(database, master, &Algorithm::ALL, clock.now()).await {
                 warn!(error = chain(&error), "the signing keys were not read");
             }
         }
@@ -106,22 +117,31 @@ impl Keyring {
 }
 
 /// Makes a key if one is due. One replica at a time looks, so one is made.
-async fn make_next(database: &Database, master: &MasterKey, now: Timestamp) -> Result<(), StoreError> {
+async fn make_next(
+    database: &Database,
+    master: &MasterKey,
+    algorithm: Algorithm,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let mut tx = database.platform().await?;
-    if rotation::plan(signing_keys::signed_until(&mut tx).await?, now).is_none() {
+    if rotation::plan(signing_keys::signed_until(&mut tx, algorithm).await?, now).is_none() {
         return Ok(());
     }
     signing_keys::lock(&mut tx).await?;
-    let Some(times) = rotation::plan(signing_keys::signed_until(&mut tx).await?, now) else {
+    let Some(times) = rotation::plan(signing_keys::signed_until(&mut tx, algorithm).await?, now) else {
         return Ok(());
     };
-    let seed: [u8; 32] = random()?;
-    let pair = Ed25519KeyPair::from_seed_unchecked(&seed).map_err(|_| NotOurs)?;
-    let public_key: [u8; 32] = pair.public_key().as_ref().try_into().map_err(|_| NotOurs)?;
-    let id = jwk::thumbprint(&public_key);
+    let made = tokio::task::spawn_blocking(move || {
+        let private = signing::generate(algorithm)?;
+        let public = Pair::open(algorithm, &private)?.public()?;
+        Ok::<_, signing::Failed>((private, public))
+    });
+    let (private, public_key) = made.await.map_err(|_| NotOurs)?.map_err(|_| NotOurs)?;
+    let id = thumbprint(&public_key);
     let key = Stored {
-        sealed_seed: master.seal(PURPOSE, &id, &seed)?,
+        sealed_private_key: master.seal(PURPOSE, &id, &private)?,
         id,
+        algorithm,
         public_key,
         created_at: now,
         signs_from: times.from,
@@ -130,13 +150,16 @@ async fn make_next(database: &Database, master: &MasterKey, now: Timestamp) -> R
     };
     signing_keys::insert(&mut tx, &key).await?;
     tx.commit().await?;
-    info!(key.id = key.id, signs_from = %key.signs_from, "signing key made");
+    info!(key.id = key.id, algorithm = algorithm.as_str(), signs_from = %key.signs_from, "signing key made");
     Ok(())
 }
 
 fn open(master: &MasterKey, stored: Stored) -> Result<SigningKey, StoreError> {
-    let seed = master.open(PURPOSE, &stored.id, &stored.sealed_seed)?;
-    let pair = Ed25519KeyPair::from_seed_and_public_key(&seed, &stored.public_key).map_err(|_| NotOurs)?;
+    let private = master.open(PURPOSE, &stored.id, &stored.sealed_private_key)?;
+    let pair = Pair::open(stored.algorithm, &private).map_err(|_| NotOurs)?;
+    if pair.public().ok().as_ref() != Some(&stored.public_key) {
+        return Err(NotOurs.into());
+    }
     Ok(SigningKey {
         id: stored.id,
         pair,

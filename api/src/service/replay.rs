@@ -12,6 +12,7 @@ use std::{
 
 use domain::TenantId;
 use jiff::{SignedDuration, Timestamp};
+use resource_server::check::{Binding, Once};
 use serde_json::Value;
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -36,17 +37,6 @@ const FRESH: SignedDuration = SignedDuration::from_secs(1);
 /// How much longer than it counts something is remembered: clocks differ.
 pub const SLACK: Duration = Duration::from_secs(10);
 
-/// Something that counts once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Thing {
-    /// SHA-256 of it.
-    pub digest: [u8; 32],
-    /// The epoch in which it was minted.
-    pub epoch: Epoch,
-    /// When it is refused for its age.
-    pub forget_at: Timestamp,
-}
-
 /// What is recorded of a token.
 #[derive(Debug, Clone)]
 pub struct Record {
@@ -66,7 +56,7 @@ pub struct Record {
 #[derive(Debug, Clone)]
 pub struct Spending {
     /// What counts once; without, it is only recorded.
-    pub thing: Option<Thing>,
+    pub thing: Option<Once>,
     /// The token; none if it gives none.
     pub record: Option<Record>,
     /// Now.
@@ -191,8 +181,27 @@ impl Replay {
         counts
     }
 
+    /// Uses the proof of a key up, with what is to be recorded; gives the thumbprint of the key, or why the proof does not count.
+    pub async fn bind(
+        &self,
+        binding: Binding,
+        record: Option<Record>,
+        now: Timestamp,
+    ) -> Result<Result<String, Why>, StoreError> {
+        let spending = Spending {
+            thing: Some(binding.proof),
+            record,
+            at: now,
+        };
+        if self.spend(spending).await? {
+            Ok(Ok(binding.jkt))
+        } else {
+            Ok(Err(self.why(&binding.proof, now).await?))
+        }
+    }
+
     /// Why something did not count that was just tried.
-    pub async fn why(&self, thing: &Thing, now: Timestamp) -> Result<Why, StoreError> {
+    pub async fn why(&self, thing: &Once, now: Timestamp) -> Result<Why, StoreError> {
         let current = self.epoch(now).await?;
         Ok(if current == thing.epoch {
             Why::Used

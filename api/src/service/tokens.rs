@@ -6,21 +6,22 @@ use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::TenantId;
 use jiff::{SignedDuration, Timestamp};
+use resource_server::check::{Binding, Once};
 use serde_json::json;
 
 use crate::{
     auth::{
         challenge::{self, Subject},
         client::values::Scope,
-        jws,
         opaque::sha256,
         possession,
         rights::Right,
+        signing::{self, Algorithm},
         token::{self, Claims, Confirmation, Who},
     },
     service::{
         keyring::{Keyring, SigningKey},
-        replay::{Record, Replay, Spending, Thing, Why},
+        replay::{Record, Replay, Spending, Why},
         standing::Standing,
     },
     store::{Database, StoreError, agents, audit::Actor, tenants},
@@ -86,36 +87,6 @@ pub struct Answer<'a> {
     pub request_id: &'a str,
 }
 
-/// A key that was proved beside a request, and the proof, which counts once.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Binding {
-    /// The thumbprint of the key.
-    pub jkt: String,
-    /// The proof.
-    pub proof: Thing,
-}
-
-impl Binding {
-    /// Uses the proof up, with what is to be recorded; gives the thumbprint of the key, or why the proof does not count.
-    pub async fn spend(
-        self,
-        replay: &Replay,
-        record: Option<Record>,
-        now: Timestamp,
-    ) -> Result<Result<String, Why>, StoreError> {
-        let spending = Spending {
-            thing: Some(self.proof),
-            record,
-            at: now,
-        };
-        if replay.spend(spending).await? {
-            Ok(Ok(self.jkt))
-        } else {
-            Ok(Err(replay.why(&self.proof, now).await?))
-        }
-    }
-}
-
 /// A token that was issued.
 #[derive(Debug)]
 pub struct Issued {
@@ -176,7 +147,7 @@ impl Maker<'_> {
         now: Timestamp,
     ) -> Result<Option<String>, Refused> {
         if let Some(binding) = binding {
-            let spent = binding.spend(self.replay, Some(record), now).await?;
+            let spent = self.replay.bind(binding, Some(record), now).await?;
             return spent.map(Some).map_err(Refused::Proof);
         }
         let spending = Spending {
@@ -189,12 +160,12 @@ impl Maker<'_> {
     }
 
     /// What a token is signed with that is made now: asked for before anything is used up.
-    pub fn signing(&self, now: Timestamp) -> Result<Arc<SigningKey>, Refused> {
-        self.keyring.signing(now).ok_or(Refused::NoKey)
+    pub fn signing(&self, algorithm: Algorithm, now: Timestamp) -> Result<Arc<SigningKey>, Refused> {
+        self.keyring.signing(algorithm, now).ok_or(Refused::NoKey)
     }
 
     /// Signs a token, which is valid from now on.
-    pub fn issued(&self, signing: &SigningKey, said: Said, now: Timestamp) -> Issued {
+    pub fn issued(&self, signing: &SigningKey, said: Said, now: Timestamp) -> Result<Issued, Refused> {
         let until = now.checked_add(self.lifetime).unwrap_or(Timestamp::MAX);
         let until = said.until.map_or(until, |latest| until.min(latest));
         let scope = said.scope.clone();
@@ -211,11 +182,11 @@ impl Maker<'_> {
             cnf: said.jkt.map(|jkt| Confirmation { jkt }),
             who: said.who,
         };
-        Issued {
-            token: jws::sign(token::TYPE, &signing.id, &signing.pair, &claims),
+        Ok(Issued {
+            token: signing::sign(token::TYPE, &signing.id, &signing.pair, &claims)?,
             scope,
             expires_at: until,
-        }
+        })
     }
 }
 
@@ -234,6 +205,9 @@ pub enum Refused {
     /// No key signs at the moment.
     #[error("no key signs at the moment")]
     NoKey,
+    /// The cryptography failed.
+    #[error(transparent)]
+    Unsigned(#[from] signing::Failed),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -257,16 +231,16 @@ pub async fn issue(maker: Maker<'_>, answer: Answer<'_>, now: Timestamp, random:
         return Err(Refused::Unproven);
     };
     let scope = granted(grantable(holder.tenant), answer.scopes.as_deref())?;
-    let signing = maker.signing(now)?;
+    let signing = maker.signing(Algorithm::EdDsa, now)?;
 
     let jti = URL_SAFE_NO_PAD.encode(random);
-    let challenge = Thing {
+    let challenge = Once {
         digest: sha256(answer.challenge.as_bytes()),
         epoch: returned.epoch,
         forget_at: returned.expires_at,
     };
     let jkt = match answer.binding {
-        Some(binding) => Some(binding.spend(maker.replay, None, now).await?.map_err(Refused::Proof)?),
+        Some(binding) => Some(maker.replay.bind(binding, None, now).await?.map_err(Refused::Proof)?),
         None => None,
     };
     let spending = Spending {
@@ -298,5 +272,5 @@ pub async fn issue(maker: Maker<'_>, answer: Answer<'_>, now: Timestamp, random:
             pinfold_pod: None,
         },
     };
-    Ok(maker.issued(&signing, said, now))
+    maker.issued(&signing, said, now)
 }

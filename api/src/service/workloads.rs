@@ -3,10 +3,12 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::TenantId;
 use jiff::Timestamp;
+use resource_server::check::Binding;
 use serde_json::json;
 
 use crate::{
     auth::{
+        signing::Algorithm,
         token::{PodClaim, Who},
         workload::{self, Wanted},
     },
@@ -17,7 +19,7 @@ use crate::{
         replay::Record,
         resource_agents::{self, Adoption},
         throttle::Throttle,
-        tokens::{self, Binding, Issued, Maker, Said},
+        tokens::{self, Issued, Maker, Said},
     },
     store::{StoreError, audit::Actor},
 };
@@ -113,7 +115,7 @@ pub async fn exchange(
         }
     };
     let scope = tokens::granted(grantable, assertion.scopes.as_deref())?;
-    let signing = maker.signing(now)?;
+    let signing = maker.signing(Algorithm::EdDsa, now)?;
     let record = Record {
         tenant,
         actor,
@@ -132,7 +134,7 @@ pub async fn exchange(
         until: None,
         who,
     };
-    Ok(maker.issued(&signing, said, now))
+    Ok(maker.issued(&signing, said, now)?)
 }
 
 /// The tenant that a pod's Tenant stands for.

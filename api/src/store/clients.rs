@@ -1,16 +1,18 @@
 //! OAuth clients that tenants registered.
 
-use domain::{ClientId, OverseerId, TenantId};
+use domain::{ClientId, OverseerId};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
 use serde_json::Value;
-use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::{
-    auth::client::{
-        Keys, Metadata,
-        values::{ApplicationType, AuthMethod, GrantType, Scope},
+    auth::{
+        client::{
+            Keys, Metadata,
+            values::{ApplicationType, AuthMethod, GrantType, Scope},
+        },
+        signing::Algorithm,
     },
     store::{Scope as _, StoreError, TenantTransaction},
 };
@@ -24,8 +26,8 @@ pub struct Client {
     pub client_id: String,
     /// What was registered of it.
     pub metadata: Metadata,
-    /// Who registered it.
-    pub created_by: OverseerId,
+    /// Who registered it; nobody, if it did itself.
+    pub created_by: Option<OverseerId>,
     /// When.
     pub created_at: Timestamp,
     /// When its secret was made, if it has one.
@@ -45,45 +47,9 @@ pub struct NewSecret {
     pub previous_until: Option<Timestamp>,
 }
 
-/// A client as it names itself, and what proves that it is that client.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Named {
-    /// What it calls itself by.
-    pub client_id: String,
-    /// What was registered of it, or it says of itself.
-    pub metadata: Metadata,
-    /// Its registration; none of one that describes itself where its name leads.
-    pub registered: Option<Registration>,
-}
+mod named;
 
-/// By whom a client was registered, and what proves it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Registration {
-    /// The registration.
-    pub id: ClientId,
-    /// The tenant that registered it.
-    pub tenant: TenantId,
-    /// What that is called.
-    pub tenant_name: String,
-    /// The person whose own that tenant is, if it is one's.
-    pub personal_owner: Option<OverseerId>,
-    /// What its secret is stored as.
-    pub secret_hash: Option<[u8; 32]>,
-    /// What the one before is stored as, and until when it is good.
-    pub previous_secret: Option<([u8; 32], Timestamp)>,
-}
-
-impl Named {
-    /// What the secrets are stored as that prove it now.
-    pub fn secrets(&self, now: Timestamp) -> impl Iterator<Item = [u8; 32]> + use<> {
-        let (current, previous) = match &self.registered {
-            Some(registered) => (registered.secret_hash, registered.previous_secret),
-            None => (None, None),
-        };
-        let previous = previous.filter(|(_, until)| now < *until);
-        current.into_iter().chain(previous.map(|(hash, _)| hash))
-    }
-}
+pub use named::{Named, Registration, find};
 
 const UNREAD: StoreError = StoreError::Row("oauth_clients");
 
@@ -99,9 +65,11 @@ struct Row {
     jwks: Option<Value>,
     jwks_uri: Option<String>,
     dpop_bound_access_tokens: bool,
+    access_token_signed_response_alg: String,
+    id_token_signed_response_alg: String,
     secret_created_at: Option<jiff_sqlx::Timestamp>,
     previous_secret_expires_at: Option<jiff_sqlx::Timestamp>,
-    created_by: Uuid,
+    created_by: Option<Uuid>,
     created_at: jiff_sqlx::Timestamp,
 }
 
@@ -116,8 +84,9 @@ pub async fn insert(
         r#"
         INSERT INTO oauth_clients
             (tenant_id, id, client_id, name, application_type, token_endpoint_auth_method, grant_types, redirect_uris,
-                scopes, jwks, jwks_uri, dpop_bound_access_tokens, secret_hash, secret_created_at, created_by, created_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+                scopes, jwks, jwks_uri, dpop_bound_access_tokens, access_token_signed_response_alg,
+                id_token_signed_response_alg, secret_hash, secret_created_at, created_by, created_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
         ON CONFLICT (client_id) DO NOTHING
         "#,
         tx.tenant.uuid(),
@@ -132,9 +101,11 @@ pub async fn insert(
         columns.jwks,
         columns.jwks_uri,
         client.metadata.dpop_bound,
+        client.metadata.access_token_algorithm.as_str(),
+        client.metadata.id_token_algorithm.as_str(),
         secret_hash.map(<[u8; 32]>::as_slice),
         client.secret_created_at.map(jiff_sqlx::ToSqlx::to_sqlx) as _,
-        client.created_by.uuid(),
+        client.created_by.map(|id| id.uuid()),
         client.created_at.to_sqlx() as _,
     )
     .execute(tx.connection())
@@ -143,12 +114,15 @@ pub async fn insert(
     Ok(stored.rows_affected() == 1)
 }
 
-/// How many clients there are.
-pub async fn count(tx: &mut TenantTransaction) -> Result<i64, StoreError> {
-    sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM oauth_clients"#)
-        .fetch_one(tx.connection())
-        .await
-        .map_err(|source| StoreError::new("count clients", source))
+/// How many clients there are that registered themselves, or that somebody registered.
+pub async fn count(tx: &mut TenantTransaction, themselves: bool) -> Result<i64, StoreError> {
+    sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM oauth_clients WHERE (created_by IS NULL) = $1"#,
+        themselves
+    )
+    .fetch_one(tx.connection())
+    .await
+    .map_err(|source| StoreError::new("count clients", source))
 }
 
 /// The clients after one, the first to be registered first.
@@ -182,6 +156,8 @@ async fn read(
             jwks,
             jwks_uri,
             dpop_bound_access_tokens,
+            access_token_signed_response_alg,
+            id_token_signed_response_alg,
             secret_created_at AS "secret_created_at: jiff_sqlx::Timestamp",
             previous_secret_expires_at AS "previous_secret_expires_at: jiff_sqlx::Timestamp",
             created_by,
@@ -216,10 +192,12 @@ pub async fn update(tx: &mut TenantTransaction, id: ClientId, metadata: &Metadat
             jwks = $8,
             jwks_uri = $9,
             dpop_bound_access_tokens = $10,
-            secret_hash = CASE WHEN $11 THEN secret_hash END,
-            secret_created_at = CASE WHEN $11 THEN secret_created_at END,
-            previous_secret_hash = CASE WHEN $11 THEN previous_secret_hash END,
-            previous_secret_expires_at = CASE WHEN $11 THEN previous_secret_expires_at END
+            access_token_signed_response_alg = $11,
+            id_token_signed_response_alg = $12,
+            secret_hash = CASE WHEN $13 THEN secret_hash END,
+            secret_created_at = CASE WHEN $13 THEN secret_created_at END,
+            previous_secret_hash = CASE WHEN $13 THEN previous_secret_hash END,
+            previous_secret_expires_at = CASE WHEN $13 THEN previous_secret_expires_at END
         WHERE id = $1
         "#,
         id.uuid(),
@@ -232,6 +210,8 @@ pub async fn update(tx: &mut TenantTransaction, id: ClientId, metadata: &Metadat
         columns.jwks,
         columns.jwks_uri,
         metadata.dpop_bound,
+        metadata.access_token_algorithm.as_str(),
+        metadata.id_token_algorithm.as_str(),
         metadata.auth_method.has_secret(),
     )
     .execute(tx.connection())
@@ -262,6 +242,19 @@ pub async fn set_secret(tx: &mut TenantTransaction, id: ClientId, new: &NewSecre
     Ok(())
 }
 
+/// The clients of the tenant that registered themselves before a moment, and that nobody has let in since.
+pub async fn unused(tx: &mut TenantTransaction, before: Timestamp) -> Result<Vec<ClientId>, StoreError> {
+    let ids = sqlx::query_scalar!(
+        r#"SELECT id AS "id!" FROM lookup.oauth_clients_that_nobody_uses($1, $2)"#,
+        tx.tenant.uuid(),
+        before.to_sqlx() as _,
+    )
+    .fetch_all(tx.connection())
+    .await
+    .map_err(|source| StoreError::new("look for clients that nobody uses", source))?;
+    Ok(ids.into_iter().map(ClientId::of_uuid).collect())
+}
+
 /// Deletes a client; false if there is none of this id.
 pub async fn delete(tx: &mut TenantTransaction, id: ClientId) -> Result<bool, StoreError> {
     let gone = sqlx::query!("DELETE FROM oauth_clients WHERE id = $1", id.uuid())
@@ -269,63 +262,6 @@ pub async fn delete(tx: &mut TenantTransaction, id: ClientId) -> Result<bool, St
         .await
         .map_err(|source| StoreError::new("delete a client", source))?;
     Ok(gone.rows_affected() == 1)
-}
-
-/// The client that calls itself so, if its tenant has not ended and is not the own one of a person who is blocked.
-pub async fn find(pool: &PgPool, client_id: &str) -> Result<Option<Named>, StoreError> {
-    let row = sqlx::query!(
-        r#"
-        SELECT
-            c.tenant_id AS "tenant_id!",
-            c.tenant_name AS "tenant_name!",
-            c.id AS "id!",
-            c.personal_owner,
-            c.name AS "name!",
-            application_type AS "application_type!",
-            token_endpoint_auth_method AS "token_endpoint_auth_method!",
-            grant_types AS "grant_types!",
-            redirect_uris AS "redirect_uris!",
-            scopes AS "scopes!",
-            jwks,
-            jwks_uri,
-            dpop_bound_access_tokens AS "dpop_bound_access_tokens!",
-            secret_hash,
-            previous_secret_hash,
-            previous_secret_expires_at AS "previous_secret_expires_at: jiff_sqlx::Timestamp"
-        FROM lookup.oauth_client($1) AS c
-        LEFT JOIN overseers AS o ON o.id = c.personal_owner
-        WHERE c.personal_owner IS NULL OR (o.blocked_at IS NULL AND o.deleted_at IS NULL)
-        "#,
-        client_id,
-    )
-    .fetch_optional(pool)
-    .await
-    .map_err(|source| StoreError::new("look for a client", source))?;
-    let Some(row) = row else { return Ok(None) };
-    let hash = |bytes: Option<Vec<u8>>| bytes.and_then(|bytes| bytes.try_into().ok());
-    let previous = hash(row.previous_secret_hash).zip(row.previous_secret_expires_at);
-    Ok(Some(Named {
-        client_id: client_id.to_owned(),
-        metadata: metadata(Stored {
-            name: row.name,
-            application_type: &row.application_type,
-            auth_method: &row.token_endpoint_auth_method,
-            grant_types: &row.grant_types,
-            redirect_uris: row.redirect_uris,
-            scopes: &row.scopes,
-            jwks: row.jwks,
-            jwks_uri: row.jwks_uri,
-            dpop_bound: row.dpop_bound_access_tokens,
-        })?,
-        registered: Some(Registration {
-            id: ClientId::of_uuid(row.id),
-            tenant: TenantId::of_uuid(row.tenant_id),
-            tenant_name: row.tenant_name,
-            personal_owner: row.personal_owner.map(OverseerId::of_uuid),
-            secret_hash: hash(row.secret_hash),
-            previous_secret: previous.map(|(hash, until)| (hash, until.to_jiff())),
-        }),
-    }))
 }
 
 /// What is not stored as it is.
@@ -369,8 +305,10 @@ impl TryFrom<Row> for Client {
                 jwks: row.jwks,
                 jwks_uri: row.jwks_uri,
                 dpop_bound: row.dpop_bound_access_tokens,
+                access_token_algorithm: &row.access_token_signed_response_alg,
+                id_token_algorithm: &row.id_token_signed_response_alg,
             })?,
-            created_by: OverseerId::of_uuid(row.created_by),
+            created_by: row.created_by.map(OverseerId::of_uuid),
             created_at: row.created_at.to_jiff(),
             secret_created_at: row.secret_created_at.map(jiff_sqlx::Timestamp::to_jiff),
             previous_secret_expires_at: row.previous_secret_expires_at.map(jiff_sqlx::Timestamp::to_jiff),
@@ -389,6 +327,8 @@ struct Stored<'a> {
     jwks: Option<Value>,
     jwks_uri: Option<String>,
     dpop_bound: bool,
+    access_token_algorithm: &'a str,
+    id_token_algorithm: &'a str,
 }
 
 fn metadata(row: Stored<'_>) -> Result<Metadata, StoreError> {
@@ -411,5 +351,7 @@ fn metadata(row: Stored<'_>) -> Result<Metadata, StoreError> {
         scopes: Scope::parse_all(row.scopes),
         keys,
         dpop_bound: row.dpop_bound,
+        access_token_algorithm: Algorithm::parse(row.access_token_algorithm).ok_or(UNREAD)?,
+        id_token_algorithm: Algorithm::parse(row.id_token_algorithm).ok_or(UNREAD)?,
     })
 }

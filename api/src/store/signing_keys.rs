@@ -2,9 +2,16 @@
 
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
+use resource_server::jwk;
+use serde_json::Value;
 use sqlx::PgPool;
 
-use crate::store::{PlatformTransaction, Scope as _, StoreError};
+use crate::{
+    auth::{jws::PublicKey, signing::Algorithm},
+    store::{PlatformTransaction, Scope as _, StoreError},
+};
+
+const UNREAD: StoreError = StoreError::Row("signing_keys");
 
 /// The advisory lock of who makes keys: the bytes of `pinfoldk`.
 const LOCK: i64 = 0x7069_6e66_6f6c_646b;
@@ -14,10 +21,12 @@ const LOCK: i64 = 0x7069_6e66_6f6c_646b;
 pub struct Stored {
     /// Its id, the `kid`.
     pub id: String,
+    /// How it signs.
+    pub algorithm: Algorithm,
     /// Its public half.
-    pub public_key: [u8; 32],
+    pub public_key: PublicKey,
     /// Its private half, sealed.
-    pub sealed_seed: Vec<u8>,
+    pub sealed_private_key: Vec<u8>,
     /// When it was made, and published.
     pub created_at: Timestamp,
     /// When it begins to sign.
@@ -43,8 +52,9 @@ pub async fn published(pool: &PgPool, at: Timestamp) -> Result<Vec<Stored>, Stor
         r#"
         SELECT
             id,
+            algorithm,
             public_key,
-            sealed_seed,
+            sealed_private_key,
             created_at AS "created_at: jiff_sqlx::Timestamp",
             signs_from AS "signs_from: jiff_sqlx::Timestamp",
             signs_until AS "signs_until: jiff_sqlx::Timestamp",
@@ -62,8 +72,9 @@ pub async fn published(pool: &PgPool, at: Timestamp) -> Result<Vec<Stored>, Stor
         .map(|row| {
             Ok(Stored {
                 id: row.id,
-                public_key: row.public_key.try_into().map_err(|_| StoreError::Row("signing_keys"))?,
-                sealed_seed: row.sealed_seed,
+                algorithm: Algorithm::parse(&row.algorithm).ok_or(UNREAD)?,
+                public_key: row.public_key.as_object().and_then(jwk::read).ok_or(UNREAD)?,
+                sealed_private_key: row.sealed_private_key,
                 created_at: row.created_at.to_jiff(),
                 signs_from: row.signs_from.to_jiff(),
                 signs_until: row.signs_until.to_jiff(),
@@ -73,30 +84,37 @@ pub async fn published(pool: &PgPool, at: Timestamp) -> Result<Vec<Stored>, Stor
         .collect()
 }
 
-/// Until when there is a key that signs.
-pub async fn signed_until(tx: &mut PlatformTransaction) -> Result<Option<Timestamp>, StoreError> {
-    let until = sqlx::query_scalar!(r#"SELECT max(signs_until) AS "until: jiff_sqlx::Timestamp" FROM signing_keys"#)
-        .fetch_one(tx.connection())
-        .await
-        .map_err(|source| StoreError::new("look for the last signing key", source))?;
+/// Until when there is a key that signs in this way.
+pub async fn signed_until(tx: &mut PlatformTransaction, algorithm: Algorithm) -> Result<Option<Timestamp>, StoreError> {
+    let until = sqlx::query_scalar!(
+        r#"SELECT max(signs_until) AS "until: jiff_sqlx::Timestamp" FROM signing_keys WHERE algorithm = $1"#,
+        algorithm.as_str(),
+    )
+    .fetch_one(tx.connection())
+    .await
+    .map_err(|source| StoreError::new("look for the last signing key", source))?;
     Ok(until.map(jiff_sqlx::Timestamp::to_jiff))
 }
 
 /// Every key's private half, sealed, by its id.
 pub async fn sealed(tx: &mut PlatformTransaction) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
-    let rows = sqlx::query!("SELECT id, sealed_seed FROM signing_keys ORDER BY id")
+    let rows = sqlx::query!("SELECT id, sealed_private_key FROM signing_keys ORDER BY id")
         .fetch_all(tx.connection())
         .await
         .map_err(|source| StoreError::new("read the signing keys", source))?;
-    Ok(rows.into_iter().map(|row| (row.id, row.sealed_seed)).collect())
+    Ok(rows.into_iter().map(|row| (row.id, row.sealed_private_key)).collect())
 }
 
 /// Stores a key's private half as it is sealed now.
 pub async fn reseal(tx: &mut PlatformTransaction, id: &str, sealed: &[u8]) -> Result<(), StoreError> {
-    sqlx::query!("UPDATE signing_keys SET sealed_seed = $2 WHERE id = $1", id, sealed)
-        .execute(tx.connection())
-        .await
-        .map_err(|source| StoreError::new("seal a signing key anew", source))?;
+    sqlx::query!(
+        "UPDATE signing_keys SET sealed_private_key = $2 WHERE id = $1",
+        id,
+        sealed
+    )
+    .execute(tx.connection())
+    .await
+    .map_err(|source| StoreError::new("seal a signing key anew", source))?;
     Ok(())
 }
 
@@ -105,12 +123,13 @@ pub async fn insert(tx: &mut PlatformTransaction, key: &Stored) -> Result<(), St
     sqlx::query!(
         r#"
         INSERT INTO signing_keys
-            (id, public_key, sealed_seed, created_at, signs_from, signs_until, published_until)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)
+            (id, algorithm, public_key, sealed_private_key, created_at, signs_from, signs_until, published_until)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
         "#,
         key.id,
-        &key.public_key[..],
-        key.sealed_seed,
+        key.algorithm.as_str(),
+        Value::Object(jwk::written(&key.public_key)),
+        key.sealed_private_key,
         key.created_at.to_sqlx() as _,
         key.signs_from.to_sqlx() as _,
         key.signs_until.to_sqlx() as _,

@@ -401,6 +401,7 @@ async fn the_ways_around_the_tenant_are_these() {
         "lookup.note_addition()",
         "lookup.note_change()",
         "lookup.oauth_client(text)",
+        "lookup.oauth_clients_that_nobody_uses(uuid,timestamp with time zone)",
         "lookup.oauth_consents_of(uuid)",
         "lookup.oauth_grant(uuid)",
         "lookup.oauth_grants_of(uuid)",
@@ -479,7 +480,7 @@ async fn a_schema_that_is_too_old_is_refused() {
 }
 
 #[tokio::test]
-async fn one_key_is_made_however_many_replicas_begin() {
+async fn one_key_of_each_kind_is_made_however_many_replicas_begin() {
     let app = TestApp::without_keys().await;
     let replicas: Vec<TestApp> = (0..8).map(|_| app.replica()).collect();
     futures::future::join_all(replicas.iter().map(TestApp::refresh_keys)).await;
@@ -487,8 +488,8 @@ async fn one_key_is_made_however_many_replicas_begin() {
         .fetch_one(&app.owner)
         .await
         .unwrap();
-    assert_eq!(keys, 1);
-    let sealed: Vec<u8> = sqlx::query_scalar("SELECT sealed_seed FROM signing_keys")
+    assert_eq!(keys, 2);
+    let sealed: Vec<u8> = sqlx::query_scalar("SELECT sealed_private_key FROM signing_keys WHERE algorithm = 'EdDSA'")
         .fetch_one(&app.owner)
         .await
         .unwrap();

@@ -7,7 +7,10 @@ use domain::{RunId, TenantId};
 use uuid::Uuid;
 
 use crate::{
-    auth::token::{PodClaim, PodRef, Who},
+    auth::{
+        signing::Algorithm,
+        token::{PodClaim, PodRef, Who},
+    },
     cluster::Cluster,
     router,
     service::tokens::{self, Said},
@@ -37,8 +40,8 @@ impl TestApp {
             },
         };
         let now = self.state.clock.now();
-        let signing = self.state.keyring.signing(now).expect("a key");
-        let token = self.state.tokens().issued(&signing, said, now).token;
+        let signing = self.state.keyring.signing(Algorithm::EdDsa, now).expect("a key");
+        let token = self.state.tokens().issued(&signing, said, now).expect("a token").token;
         (self, token)
     }
 }

@@ -9,6 +9,18 @@ use crate::{
     jws::{self, PublicKey},
 };
 
+/// The key that a JWK is, of any of the kinds that are verified with.
+pub fn read(jwk: &Map<String, Value>) -> Option<PublicKey> {
+    if jwk.get("kty").and_then(Value::as_str) != Some("RSA") {
+        return elliptic(jwk);
+    }
+    let bytes = |name: &str| jws::decode(jwk.get(name)?.as_str()?);
+    if jwk.contains_key("d") {
+        return None;
+    }
+    PublicKey::rsa(bytes("n")?, bytes("e")?)
+}
+
 /// The key on an elliptic curve that a JWK is, Ed25519 or P-256; nothing if it is another, or has a private or a symmetric member.
 pub fn elliptic(jwk: &Map<String, Value>) -> Option<PublicKey> {
     let text = |name: &str| jwk.get(name).and_then(Value::as_str);
@@ -58,11 +70,11 @@ pub fn written(key: &PublicKey) -> Map<String, Value> {
         .collect()
 }
 
-/// The thumbprint of a key on an elliptic curve: SHA-256 over the required members in their order, without white space. Others have none here.
-pub fn thumbprint(key: &PublicKey) -> Option<String> {
+/// The thumbprint of a key: SHA-256 over the required members in their order, without white space.
+pub fn thumbprint(key: &PublicKey) -> String {
     let encoded = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
     let text = match key {
-        PublicKey::Ed25519(point) => return Some(ed25519_thumbprint(point)),
+        PublicKey::Ed25519(point) => return ed25519_thumbprint(point),
         PublicKey::P256(point) => {
             let (x, y) = point[1..].split_at(32);
             format!(
@@ -71,9 +83,9 @@ pub fn thumbprint(key: &PublicKey) -> Option<String> {
                 encoded(y)
             )
         }
-        PublicKey::Rsa { .. } => return None,
+        PublicKey::Rsa { n, e } => format!(r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#, encoded(e), encoded(n)),
     };
-    Some(encoded(digest(&SHA256, text.as_bytes()).as_ref()))
+    encoded(digest(&SHA256, text.as_bytes()).as_ref())
 }
 
 /// The same of Ed25519, which all keys of agents are.
@@ -98,10 +110,7 @@ mod tests {
     fn the_thumbprint_of_ed25519_is_the_rfcs() {
         let jwk = json!({"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"});
         let thumbprint = thumbprint(&of(&jwk).unwrap());
-        assert_eq!(
-            thumbprint.as_deref(),
-            Some("kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k")
-        );
+        assert_eq!(thumbprint, "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
     }
 
     /// RFC 9449, sections 4.1 and 6.1: the proof's key and the token's `jkt`.
@@ -114,10 +123,20 @@ mod tests {
         let key = of(&jwk).unwrap();
         assert_eq!(Value::Object(written(&key)), jwk);
         let thumbprint = thumbprint(&key);
-        assert_eq!(
-            thumbprint.as_deref(),
-            Some("0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I")
+        assert_eq!(thumbprint, "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I");
+    }
+
+    /// RFC 7638, section 3.1.
+    #[test]
+    fn the_thumbprint_of_rsa_is_the_rfcs() {
+        let n = concat!(
+            "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3",
+            "oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdA",
+            "ZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-",
+            "kEgU8awapJzKnqDKgw",
         );
+        let key = PublicKey::rsa(jws::decode(n).unwrap(), jws::decode("AQAB").unwrap()).unwrap();
+        assert_eq!(thumbprint(&key), "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
     }
 
     #[test]

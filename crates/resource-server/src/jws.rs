@@ -1,9 +1,9 @@
 //! Compact JWS (RFC 7515) with a detached choice of algorithm: a key says which algorithm it is used with (RFC 8725,
 //! section 3.1), and the header may only repeat it.
 
-use aws_lc_rs::signature::{self, Ed25519KeyPair, RsaPublicKeyComponents, UnparsedPublicKey};
+use aws_lc_rs::signature::{self, RsaPublicKeyComponents, UnparsedPublicKey};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::strict_json;
 
@@ -20,7 +20,7 @@ pub enum PublicKey {
     Ed25519([u8; 32]),
     /// P-256 with SHA-256 (RFC 7518, section 3.4): the uncompressed point, 65 bytes.
     P256([u8; 65]),
-    /// RSA of 2048 to 8192 bits with PKCS #1 v1.5 and SHA-256 (RFC 7518, section 3.3): of issuers outside, never ours.
+    /// RSA of 2048 to 8192 bits with PKCS #1 v1.5 and SHA-256 (RFC 7518, section 3.3): of issuers outside, and of ID tokens for clients that read no other.
     Rsa {
         /// The modulus, big-endian.
         n: Vec<u8>,
@@ -154,20 +154,6 @@ impl Parsed<'_> {
     fn claims(&self, key: &PublicKey) -> Option<Map<String, Value>> {
         self.is_signed_by(key).then(|| strict_json::object(&self.payload))?
     }
-}
-
-/// Signs claims as a compact JWS with `EdDSA`.
-pub fn sign(type_: &str, key_id: &str, key: &Ed25519KeyPair, claims: &impl serde::Serialize) -> String {
-    let header = json!({"alg": "EdDSA", "kid": key_id, "typ": type_});
-    // Claims are our own structures: maps with text for keys, which always serialise.
-    let claims = serde_json::to_vec(claims).unwrap_or_default();
-    let mut token = URL_SAFE_NO_PAD.encode(header.to_string());
-    token.push('.');
-    URL_SAFE_NO_PAD.encode_string(claims, &mut token);
-    let signature = key.sign(token.as_bytes());
-    token.push('.');
-    URL_SAFE_NO_PAD.encode_string(signature, &mut token);
-    token
 }
 
 /// Base64url without padding, in its one canonical spelling: the engine refuses padding, white space and trailing bits.

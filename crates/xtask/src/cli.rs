@@ -4,7 +4,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::foreign::Foreign;
 use crate::stage::Ui;
-use crate::{bench, check, demo, down, generate, image, kubeconfig, logs, status, test, up};
+use crate::{bench, check, demo, down, fuzz, generate, image, kubeconfig, logs, status, test, up};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -41,6 +41,8 @@ enum Command {
     Check(check::Options),
     /// Measure speed and size
     Bench(bench::Options),
+    /// Look for what is taken wrongly of all that strangers may send
+    Fuzz(fuzz::Options),
 }
 
 /// Which development cluster a command means.
@@ -75,6 +77,7 @@ impl Cli {
             Command::Generate => generate::run(&ui),
             Command::Check(options) => check::run(&ui, &options),
             Command::Bench(options) => bench::run(&ui, &options),
+            Command::Fuzz(options) => fuzz::run(&ui, &options),
         }
     }
 }

@@ -10,6 +10,7 @@ mod command;
 mod demo;
 mod down;
 mod foreign;
+mod fuzz;
 mod generate;
 mod image;
 mod install;

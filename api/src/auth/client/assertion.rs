@@ -75,7 +75,7 @@ impl Assertion<'_> {
         (fits && in_time).then(|| Proved {
             digest: sha256(format!("{}\0{id}", self.client_id).as_bytes()),
             forget_at: expires_at,
-            thumbprint: jwk::thumbprint(&key).unwrap_or_default(),
+            thumbprint: jwk::thumbprint(&key),
         })
     }
 }

@@ -14,7 +14,7 @@ use crate::auth::client::{
 const LONGEST: usize = 2000;
 
 /// Members of a document that mean something here.
-const MEMBERS: [&str; 10] = [
+pub(super) const MEMBERS: [&str; 12] = [
     "client_name",
     "application_type",
     "token_endpoint_auth_method",
@@ -24,7 +24,16 @@ const MEMBERS: [&str; 10] = [
     "jwks",
     "jwks_uri",
     "dpop_bound_access_tokens",
+    "access_token_signed_response_alg",
+    "id_token_signed_response_alg",
     "client_id",
+];
+
+/// How a client gets tokens that nobody here registered: by people who let it in.
+pub(super) const GRANTS: [GrantType; 3] = [
+    GrantType::AuthorizationCode,
+    GrantType::RefreshToken,
+    GrantType::DeviceCode,
 ];
 
 /// Whether a client's name is where a description may be: `https`, a host that is a name, a path, and nothing that is read in two ways.
@@ -59,21 +68,6 @@ pub fn read(client_id: &str, bytes: &[u8]) -> Option<Metadata> {
         return None;
     }
     document.retain(|name, _| MEMBERS.contains(&name.as_str()) && name != "client_id");
-    filled(client_id, &mut document);
-    let written: Written = serde_json::from_value(Value::Object(document)).ok()?;
-    let metadata = written.check().ok()?;
-    let may = [
-        GrantType::AuthorizationCode,
-        GrantType::RefreshToken,
-        GrantType::DeviceCode,
-    ];
-    let fits = metadata.grant_types.iter().all(|grant| may.contains(grant));
-    let proves = matches!(metadata.auth_method, AuthMethod::None | AuthMethod::PrivateKeyJwt);
-    (fits && proves).then_some(metadata)
-}
-
-/// What a document may leave out.
-fn filled(client_id: &str, document: &mut Map<String, Value>) {
     let host = Url::parse(client_id)
         .ok()
         .and_then(|url| url.host_str().map(str::to_owned));
@@ -82,10 +76,20 @@ fn filled(client_id: &str, document: &mut Map<String, Value>) {
     };
     fill("client_name", json!(host.unwrap_or_default()));
     fill("token_endpoint_auth_method", json!("none"));
+    filled(&mut document);
+    let written: Written = serde_json::from_value(Value::Object(document)).ok()?;
+    let metadata = written.check().ok()?;
+    let fits = metadata.grant_types.iter().all(|grant| GRANTS.contains(grant));
+    let proves = matches!(metadata.auth_method, AuthMethod::None | AuthMethod::PrivateKeyJwt);
+    (fits && proves).then_some(metadata)
+}
+
+/// What whoever describes itself may leave out.
+pub(super) fn filled(document: &mut Map<String, Value>) {
     // Whoever says nothing may ask for what reads.
     let reads = |name: &&str| *name == Scope::OpenId.as_str() || name.ends_with(":read");
     let all: Vec<&str> = Scope::all().map(Scope::as_str).filter(reads).collect();
-    fill("scope", json!(all.join(" ")));
+    document.entry("scope").or_insert_with(|| json!(all.join(" ")));
     // Whoever wants to be sent back to a loopback address runs on a person's machine.
     let uris = document.get("redirect_uris").and_then(Value::as_array);
     let is_native = uris.is_some_and(|uris| {
@@ -96,7 +100,7 @@ fn filled(client_id: &str, document: &mut Map<String, Value>) {
     document
         .entry("application_type")
         .or_insert_with(|| json!(if is_native { "native" } else { "web" }));
-    // Grants that are not served to it are not asked for.
+    // Grants that are not served to anybody are not asked for.
     if let Some(grants) = document.get_mut("grant_types").and_then(Value::as_array_mut) {
         grants.retain(|grant| grant.as_str().and_then(GrantType::parse).is_some());
     }

@@ -39,6 +39,8 @@ fn what_is_not_said_is_the_rfcs_default() {
         "redirect_uris": ["https://board.example.com/callback"],
         "scope": SCOPES,
         "dpop_bound_access_tokens": false,
+        "access_token_signed_response_alg": "EdDSA",
+        "id_token_signed_response_alg": "EdDSA",
     });
     assert_eq!(serde_json::to_value(Written::from(checked.clone())).unwrap(), said);
     assert_eq!(check(&said), Ok(checked));
@@ -65,6 +67,8 @@ fn what_means_nothing_is_not_kept() {
         "scope": SCOPES,
         "jwks": {"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "a", "x": ED25519}]},
         "dpop_bound_access_tokens": false,
+        "access_token_signed_response_alg": "EdDSA",
+        "id_token_signed_response_alg": "EdDSA",
     });
     assert_eq!(kept, wanted);
 }

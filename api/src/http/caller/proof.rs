@@ -3,6 +3,7 @@
 use axum::http::{HeaderMap, Method};
 use domain::TenantName;
 use jiff::Timestamp;
+use resource_server::check::Binding;
 
 use crate::{
     app::AppState,
@@ -16,13 +17,12 @@ use crate::{
     http::{
         caller::{CSRF, Caller, Cookied, Login, NOBODY, Outsider, Proof, REFUSED, counted, standing::holder},
         cookies::Cookie,
-        dpop,
         error::{ApiError, Forbidden},
         limits::Tally,
         named::Beside,
         used,
     },
-    service::{outside, tokens::Binding},
+    service::outside,
 };
 
 /// A token that came with a request, and the key that was proved beside it.
@@ -53,29 +53,24 @@ pub(super) async fn by_token(
         let caller = by_outside(state, issuer, &parsed, request_id, now).await?;
         return Ok((caller, Beside::NotAsked));
     }
-    let read = state.read_token(&parsed, now).ok_or(REFUSED)?;
-    match (read.jkt, shown.binding) {
-        (None, None) => {}
-        (Some(jkt), Some(binding)) if jkt == binding.jkt => {
-            // Whoever shows the same proof over and over is counted as whose token it is.
-            let counted = counted(state, read.token.id(), shown.method).await;
-            shown.tally.note(counted);
-            counted.left?;
-            let spent = binding.spend(&state.replay, None, now).await?;
-            spent.map_err(dpop::Refused::from)?;
-        }
-        // A bound token alone is what a thief has, and a proof of another key is a thief's (RFC 9449, section 7.1).
-        _ => return Err(REFUSED),
+    let server = state.resource_server();
+    let unspent = server.shown(&parsed, shown.binding, now).ok_or(REFUSED)?;
+    if unspent.is_bound() {
+        // Whoever shows the same proof over and over is counted as whose token it is.
+        let counted = counted(state, unspent.id(), shown.method).await;
+        shown.tally.note(counted);
+        counted.left?;
     }
+    let token = unspent.spend(server.service, now).await?;
     // A key that is revoked is revoked for the next request.
-    if let (Token::Agent(agent), Some(name)) = (&read.token, named)
+    if let (Token::Agent(agent), Some(name)) = (&token, named)
         && let AgentProof::Key(key) = &agent.proof
     {
         let holder = holder(state, agent, *key, Some(name.as_str()), now).await?;
         let beside = Beside::Asked(holder.ok_or(REFUSED)?.beside);
-        return Ok((Caller::of(read.token), beside));
+        return Ok((Caller::of(token), beside));
     }
-    let caller = Caller::of(read.token);
+    let caller = Caller::of(token);
     if caller.stands(state).await? {
         Ok((caller, Beside::NotAsked))
     } else {

@@ -149,6 +149,10 @@ impl From<Refused> for OAuthError {
                 error!("no signing key is in force");
                 Self::unavailable()
             }
+            Refused::Unsigned(failed) => {
+                error!(error = chain(&failed), "a token was not issued");
+                Self::internal()
+            }
             Refused::Store(store) if store.is_transient() => {
                 seldom::warn(&chain(&store), "a token was not issued");
                 Self::unavailable()
@@ -210,6 +214,14 @@ impl OAuthError {
         }
     }
 
+    /// What is switched off here.
+    pub fn closed(description: &str) -> Self {
+        Self {
+            status: StatusCode::FORBIDDEN,
+            ..Self::new("access_denied", description)
+        }
+    }
+
     fn internal() -> Self {
         Self {
             status: StatusCode::INTERNAL_SERVER_ERROR,
@@ -220,7 +232,7 @@ impl OAuthError {
         }
     }
 
-    fn unavailable() -> Self {
+    pub(super) fn unavailable() -> Self {
         Self {
             status: StatusCode::SERVICE_UNAVAILABLE,
             code: "temporarily_unavailable",

@@ -2,11 +2,13 @@
 
 use axum::http::HeaderMap;
 use jiff::Timestamp;
+use resource_server::{
+    check::{Binding, Request},
+    nonce::Giver,
+};
 use utoipa::IntoParams;
 
-use crate::{
-    app::AppState, auth::dpop_nonce::Giver, http::dpop, routes::oauth::error::OAuthError, service::tokens::Binding,
-};
+use crate::{app::AppState, http::dpop, routes::oauth::error::OAuthError};
 
 /// The header of a proof of possession, for the documentation.
 #[derive(Debug, IntoParams)]
@@ -28,11 +30,11 @@ pub async fn bound(
     let Some(proof) = dpop::header(headers)? else {
         return Ok(None);
     };
-    let wanted = dpop::Request {
+    let wanted = Request {
         giver: Giver::TokenEndpoint,
         method: "POST",
         path,
         access_token: None,
     };
-    Ok(Some(dpop::judge(state, proof, wanted, now).await?))
+    Ok(Some(state.resource_server().judge(proof, wanted, now).await?))
 }

@@ -22,5 +22,5 @@ pub async fn refresh_token(state: &AppState, text: &str) -> Result<Option<Refres
 
 /// The access token that it is, if it has not reached its end, with the key that it is bound to.
 pub fn read(state: &AppState, text: &str, now: Timestamp) -> Option<Read> {
-    state.read_token(&jws::parse(text)?, now)
+    state.resource_server().read(&jws::parse(text)?, now)
 }

@@ -102,7 +102,7 @@ async fn kept(state: &AppState, read: Result<Parameters, Twice>) -> Result<Opaqu
             message.strip_prefix("redirect_uri: ").unwrap_or(&message),
         ),
         // To a client that nobody here knows this is no way to have us send browsers to wherever it says (RFC 9700, section 4.11.2).
-        Flaw::Back(back) if client.registered.is_none() => here(back.code, &back.description),
+        Flaw::Back(back) if client.voucher().is_none() => here(back.code, &back.description),
         Flaw::Back(back) => Refused::Back(back),
     })?;
     let name = Opaque::new(random().map_err(StoreError::from)?);

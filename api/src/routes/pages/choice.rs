@@ -3,7 +3,12 @@
 use minijinja::{Value, context};
 use serde::Deserialize;
 
-use crate::{auth::client::values::Scope, http::error::ApiError, service::grants, store::tenants::Seat};
+use crate::{
+    auth::client::values::Scope,
+    http::error::ApiError,
+    service::grants,
+    store::{clients::Named, tenants::Seat},
+};
 
 /// What the person says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -11,6 +16,12 @@ use crate::{auth::client::values::Scope, http::error::ApiError, service::grants,
 pub(super) enum Decision {
     Allow,
     Deny,
+}
+
+/// Where a client comes from: who vouches for it, or where it describes itself.
+pub(super) fn origin(client: &Named) -> Value {
+    let place = client.registered.is_none().then(|| client.client_id.clone());
+    context! { voucher => client.voucher(), place }
 }
 
 /// What the page says of it.

@@ -173,7 +173,7 @@ async fn asked(
 /// An answer without the person: to a client that nobody here knows it is no way to have us send browsers to wherever it says (RFC 9700,
 /// section 4.11.2).
 fn refused(state: &AppState, opened: &Opened, code: &'static str, why: &str) -> Response {
-    if opened.client.registered.is_none() {
+    if opened.client.voucher().is_none() {
         return told(&ApiError::invalid("prompt", format!("{code}: {why}")));
     }
     sent_back(state, &opened.stored.asked.refuse(code, why))
@@ -236,9 +236,12 @@ async fn blocked(state: &AppState, session: &Session, opened: &Opened) -> Result
     if !client_blocks::is_blocked(state.database.pool(), session.overseer, &opened.client.client_id).await? {
         return Ok(None);
     }
-    let asked = &opened.stored.asked;
-    let refused = asked.refuse("access_denied", "the person has blocked this client");
-    Ok(Some(sent_back(state, &refused)))
+    Ok(Some(refused(
+        state,
+        opened,
+        "access_denied",
+        "the person has blocked this client",
+    )))
 }
 
 async fn allowed(
@@ -286,8 +289,7 @@ fn form(state: &AppState, login: &Login, opened: &Opened, seats: &[Seat], refuse
     let (host, here) = place(asked);
     let own = context! {
         client => opened.client.metadata.name.clone(),
-        registered_by => opened.client.registered.as_ref().map(|known| known.tenant_name.clone()),
-        client_id => opened.client.client_id.clone(),
+        origin => choice::origin(&opened.client),
         host,
         here,
         choice => choice::of(&asked.scopes(), seats),

@@ -201,8 +201,7 @@ fn asked(
     };
     let own = context! {
         client => waiting.client.metadata.name.clone(),
-        registered_by => waiting.client.registered.as_ref().map(|known| known.tenant_name.clone()),
-        client_id => waiting.client.client_id.clone(),
+        origin => choice::origin(&waiting.client),
         minutes,
         user_code => waiting.user_code.clone(),
         choice => choice::of(&waiting.device.scopes, seats),

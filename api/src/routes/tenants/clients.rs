@@ -41,9 +41,9 @@ pub struct Client {
     /// What was registered of it.
     #[serde(flatten)]
     metadata: Written,
-    /// Who registered it.
+    /// Who registered it; nobody, if it did itself (`/oauth/register`).
     #[schema(example = "0198c5b4-5a0e-7000-8000-00000000000d")]
-    overseer_id: String,
+    overseer_id: Option<String>,
     /// When (RFC 3339).
     #[schema(example = "2027-01-15T08:00:00Z")]
     created_at: String,
@@ -60,7 +60,7 @@ impl From<clients::Client> for Client {
             id: client.id.to_string(),
             client_id: client.client_id,
             metadata: client.metadata.into(),
-            overseer_id: client.created_by.to_string(),
+            overseer_id: client.created_by.map(|by| by.to_string()),
             created_at: client.created_at.to_string(),
             secret_created_at: client.secret_created_at.map(|at| at.to_string()),
             previous_secret_expires_at: client.previous_secret_expires_at.map(|at| at.to_string()),

@@ -12,6 +12,7 @@ use crate::{
             values::{AuthMethod, Scope},
         },
         pkce,
+        signing::Algorithm,
     },
     http::dpop::{PUSHED, TOKEN_ENDPOINT},
     routes::oauth::token,
@@ -30,7 +31,7 @@ const KEPT: &str = "public, max-age=300";
     security(())
 )]
 pub async fn server(State(state): State<AppState>) -> impl IntoResponse {
-    answer(&server_metadata(&state.issuer))
+    answer(&server_metadata(&state))
 }
 
 /// Read what the token endpoint does, where OpenID Connect clients look.
@@ -42,7 +43,7 @@ pub async fn server(State(state): State<AppState>) -> impl IntoResponse {
     security(())
 )]
 pub async fn openid(State(state): State<AppState>) -> impl IntoResponse {
-    answer(&server_metadata(&state.issuer))
+    answer(&server_metadata(&state))
 }
 
 /// Read who issues the tokens that this service is called with.
@@ -66,9 +67,10 @@ pub async fn resource(State(state): State<AppState>) -> impl IntoResponse {
     }))
 }
 
-fn server_metadata(issuer: &str) -> Value {
+fn server_metadata(state: &AppState) -> Value {
+    let issuer = &*state.issuer;
     let methods = AuthMethod::ALL.map(AuthMethod::as_str);
-    json!({
+    let mut metadata = json!({
         "issuer": issuer,
         "token_endpoint": format!("{issuer}{TOKEN_ENDPOINT}"),
         "authorization_endpoint": format!("{issuer}/oauth/authorize"),
@@ -93,11 +95,15 @@ fn server_metadata(issuer: &str) -> Value {
         "revocation_endpoint_auth_signing_alg_values_supported": assertion::ALGORITHMS,
         "dpop_signing_alg_values_supported": ALGORITHMS,
         "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": ["EdDSA"],
+        "id_token_signing_alg_values_supported": Algorithm::ALL.map(Algorithm::as_str),
         "claims_supported": ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce"],
         "client_id_metadata_document_supported": true,
         "service_documentation": format!("{issuer}/docs/oauth"),
-    })
+    });
+    if state.registration_tenant.is_some() {
+        metadata["registration_endpoint"] = json!(format!("{issuer}/oauth/register"));
+    }
+    metadata
 }
 
 fn scopes() -> Vec<&'static str> {

@@ -579,7 +579,7 @@ async fn the_descriptions_say_what_is_served() {
         "revocation_endpoint_auth_signing_alg_values_supported": ["ES256", "EdDSA", "Ed25519"],
         "userinfo_endpoint": format!("{ISSUER}/oauth/userinfo"),
         "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": ["EdDSA"],
+        "id_token_signing_alg_values_supported": ["EdDSA", "ES256", "RS256"],
         "claims_supported": ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce"],
         "client_id_metadata_document_supported": true,
         "service_documentation": format!("{ISSUER}/docs/oauth"),

@@ -79,7 +79,7 @@ impl<'a> Made<'a> {
         jti: String,
         jkt: Option<String>,
         now: Timestamp,
-    ) -> Issued {
+    ) -> Result<Issued, tokens::Refused> {
         let said = Said {
             subject: self.grant.overseer.to_string(),
             tenant: self.grant.tenant,

@@ -1,5 +1,6 @@
 //! From a request for authorization to the end of all that came of it.
 
+mod algorithms;
 mod devices;
 mod exchange;
 mod requests;

@@ -6,23 +6,26 @@ use domain::GrantId;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Because, end, made::Made};
+use resource_server::check::Binding;
+
 use crate::{
     auth::{
         client::values::{AuthMethod, GrantType, Scope},
         id_token::{self, IdClaims, Times},
-        jws,
         opaque::Opaque,
         pkce,
         random::random,
+        signing,
     },
     service::{
         client_proof::Proved,
         keyring::SigningKey,
-        tokens::{self, Binding, Issued, Maker},
+        tokens::{self, Issued, Maker},
     },
     store::{
         StoreError, TenantTransaction,
         audit::Actor,
+        clients::Named,
         codes::{self, Code},
         devices::{self, Found},
         grants::{self, Grant},
@@ -136,7 +139,7 @@ impl From<StoreError> for Refused {
 pub async fn redeem(maker: Maker<'_>, brought: Brought<'_>, now: Timestamp) -> Result<Tokens, Refused> {
     let client = &brought.client.client;
     may(brought.client, GrantType::AuthorizationCode, brought.binding.is_some())?;
-    let signing = maker.signing(now)?;
+    let signing = Signing::of(maker, client, now)?;
     let hash = Opaque::parse(brought.code).ok_or(Refused::Unproven)?.hash();
     let jkt = spent(maker, brought.binding, now).await?;
     let mut tx = maker.database.platform().await?;
@@ -174,7 +177,7 @@ pub async fn redeem(maker: Maker<'_>, brought: Brought<'_>, now: Timestamp) -> R
 pub async fn of_device(maker: Maker<'_>, asking: Asking<'_>, now: Timestamp) -> Result<Tokens, Refused> {
     let client = &asking.client.client;
     may(asking.client, GrantType::DeviceCode, asking.binding.is_some())?;
-    let signing = maker.signing(now)?;
+    let signing = Signing::of(maker, client, now)?;
     let hash = Opaque::parse(asking.device_code).ok_or(Refused::Unproven)?.hash();
     let jkt = spent(maker, asking.binding, now).await?;
     let mut tx = maker.database.platform().await?;
@@ -207,7 +210,7 @@ pub async fn of_device(maker: Maker<'_>, asking: Asking<'_>, now: Timestamp) -> 
 pub async fn refresh(maker: Maker<'_>, asked: Refreshing<'_>, now: Timestamp) -> Result<Tokens, Refused> {
     let client = &asked.client.client;
     may(asked.client, GrantType::RefreshToken, asked.binding.is_some())?;
-    let signing = maker.signing(now)?;
+    let signing = maker.signing(client.metadata.access_token_algorithm, now)?;
     let hash = hash(asked.token).ok_or(Refused::Unproven)?;
     let pool = maker.database.pool();
     let known = refresh_tokens::find(pool, &hash).await?;
@@ -253,7 +256,7 @@ pub async fn refresh(maker: Maker<'_>, asked: Refreshing<'_>, now: Timestamp) ->
     let jti = made.record(&mut tx, now).await?;
     tx.commit().await?;
     Ok(Tokens {
-        issued: made.issued(maker, &signing, jti, jkt, now),
+        issued: made.issued(maker, &signing, jti, jkt, now)?,
         id_token: None,
         refresh_token,
     })
@@ -281,7 +284,7 @@ pub async fn spent(maker: Maker<'_>, binding: Option<Binding>, now: Timestamp) -
     match binding {
         None => Ok(None),
         Some(binding) => {
-            let spent = binding.spend(maker.replay, None, now).await?;
+            let spent = maker.replay.bind(binding, None, now).await?;
             Ok(Some(spent.map_err(tokens::Refused::Proof)?))
         }
     }
@@ -363,8 +366,8 @@ async fn first(
     let is_known = made.scopes.contains(&Scope::OpenId);
     let grant = made.grant;
     let signing = beside.signing;
-    let issued = made.issued(maker, &signing, jti, beside.jkt, now);
-    let id_token = is_known.then(|| {
+    let issued = made.issued(maker, &signing.access_token, jti, beside.jkt, now)?;
+    let id_token = if is_known {
         let times = Times {
             now,
             until: issued.expires_at,
@@ -372,8 +375,12 @@ async fn first(
         };
         let (sub, aud) = (grant.overseer.to_string(), grant.client_id.clone());
         let claims = IdClaims::new(maker.issuer, sub, aud, times, beside.nonce);
-        jws::sign(id_token::TYPE, &signing.id, &signing.pair, &claims)
-    });
+        let key = &signing.id_token;
+        let signed = signing::sign(id_token::TYPE, &key.id, &key.pair, &claims).map_err(tokens::Refused::from)?;
+        Some(signed)
+    } else {
+        None
+    };
     Ok(Tokens {
         issued,
         id_token,
@@ -385,9 +392,25 @@ async fn first(
 #[derive(Debug)]
 struct Beside {
     /// What they are signed with.
-    signing: Arc<SigningKey>,
+    signing: Signing,
     /// The key that they are bound to.
     jkt: Option<String>,
     /// What the client sent with its request.
     nonce: Option<String>,
+}
+
+/// What the tokens for a client are signed with: asked for before anything is used up.
+#[derive(Debug)]
+struct Signing {
+    access_token: Arc<SigningKey>,
+    id_token: Arc<SigningKey>,
+}
+
+impl Signing {
+    fn of(maker: Maker<'_>, client: &Named, now: Timestamp) -> Result<Self, Refused> {
+        Ok(Self {
+            access_token: maker.signing(client.metadata.access_token_algorithm, now)?,
+            id_token: maker.signing(client.metadata.id_token_algorithm, now)?,
+        })
+    }
 }

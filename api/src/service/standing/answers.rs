@@ -197,6 +197,15 @@ impl Standing {
         Ok(answer)
     }
 
+    /// What the standing of the client of an authorization depends on; nothing of one that cannot be asked for.
+    pub async fn client_subjects(&self, grant: GrantId) -> Vec<Uuid> {
+        let Ok(Some(grant)) = self.find_grant(grant).await else {
+            return Vec::new();
+        };
+        let client = self.find_client(&grant.client_id).await.ok().flatten();
+        client.map(|client| of_client(&client).to_vec()).unwrap_or_default()
+    }
+
     /// The OAuth client that calls itself so.
     pub async fn find_client(&self, client_id: &str) -> Result<Option<Arc<clients::Named>>, StoreError> {
         if documents::is_name(client_id) {

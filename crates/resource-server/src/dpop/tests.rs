@@ -102,7 +102,7 @@ fn p256_signs_too() {
         format!("{text}.{}", encode(pair.sign(&random, text.as_bytes()).unwrap()))
     };
     let key = jwk::elliptic(jwk.as_object().unwrap()).unwrap();
-    assert_eq!(judged(&of("ES256")).unwrap().thumbprint, jwk::thumbprint(&key).unwrap());
+    assert_eq!(judged(&of("ES256")).unwrap().thumbprint, jwk::thumbprint(&key));
     for algorithm in ["EdDSA", "ES384", "none", "HS256"] {
         assert_eq!(judged(&of(algorithm)), Err(Flaw::Signature), "{algorithm}");
     }

@@ -17,7 +17,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("api", &["operator"]),
     ("crds", &["tokio"]),
     ("domain", &["kube", "sqlx", "axum", "k8s-openapi"]),
-    ("resource-server", &["kube", "sqlx", "axum", "tokio", "domain"]),
+    ("resource-server", &["kube", "sqlx", "axum", "tokio"]),
     ("xtask", &["kube", "k8s-openapi", "rustls", "tokio", "reqwest"]),
 ];
 /// Two TLS stacks in one product are two sets of holes; one of them is not memory safe.

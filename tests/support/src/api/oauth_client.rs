@@ -137,8 +137,11 @@ impl OAuthClient {
         let header = json!({"typ": "dpop+jwt", "alg": "EdDSA", "jwk": key});
         let mut claims = json!({
             "jti": format!("{:032x}", rand::random::<u128>()), "htm": method, "htu": place,
-            "iat": jiff::Timestamp::now().as_second(), "nonce": nonce,
+            "iat": jiff::Timestamp::now().as_second(),
         });
+        if !nonce.is_empty() {
+            claims["nonce"] = json!(nonce);
+        }
         if let Some(token) = token {
             claims["ath"] = json!(URL_SAFE_NO_PAD.encode(digest(&SHA256, token.as_bytes())));
         }

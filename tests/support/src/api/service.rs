@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     env,
-    net::TcpListener,
+    net::{SocketAddr, TcpListener},
     os::fd::AsRawFd as _,
     path::PathBuf,
     process::{Output, Stdio},
@@ -204,6 +204,11 @@ impl Socket {
         // Programs that are started have it as well.
         fcntl_setfd(&listener, FdFlags::empty()).expect("keep it open");
         Self(listener)
+    }
+
+    /// Where it is.
+    pub fn address(&self) -> SocketAddr {
+        self.0.local_addr().expect("its address")
     }
 
     fn command(&self, settings: &BTreeMap<&'static str, String>) -> Command {

@@ -46,20 +46,7 @@ impl WebClient {
             ("prompt", "consent"),
         ];
         let path = format!("/oauth/authorize?{}", written(&query));
-        let begun = person.get(client, &path).await;
-        let place = location(&begun);
-        let request = place.split_once("request=").map_or("", |(_, request)| request);
-        let page = person.get(client, &format!("/consent?request={request}")).await;
-        let html = page.body.as_str().unwrap_or_default();
-        let shown = html.split_once("name=\"shown\" value=\"").map_or("", |(_, rest)| rest);
-        let shown = shown.split('"').next().unwrap_or_default();
-        let fields = [
-            ("request", request),
-            ("tenant", tenant),
-            ("shown", shown),
-            ("decision", "allow"),
-        ];
-        let back = location(&person.submit(client, "/consent", &fields).await);
+        let back = Self::let_in(client, person, tenant, &path).await;
         let code = back.split_once("code=").map_or("", |(_, rest)| rest);
         let code = code.split('&').next().unwrap_or_default();
         let form = [
@@ -74,6 +61,24 @@ impl WebClient {
         let answer = client.send(request.expect("a request")).await;
         assert_eq!(answer.status, StatusCode::OK, "{back}: {:?}", answer.body);
         answer.body["access_token"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Where the browser of a person is sent who lets a client in that asks in this way, for one of their tenants.
+    pub async fn let_in(client: &Client, person: &Person, tenant: &str, path: &str) -> String {
+        let begun = person.get(client, path).await;
+        let place = location(&begun);
+        let request = place.split_once("request=").map_or("", |(_, request)| request);
+        let page = person.get(client, &format!("/consent?request={request}")).await;
+        let html = page.body.as_str().unwrap_or_default();
+        let shown = html.split_once("name=\"shown\" value=\"").map_or("", |(_, rest)| rest);
+        let shown = shown.split('"').next().unwrap_or_default();
+        let fields = [
+            ("request", request),
+            ("tenant", tenant),
+            ("shown", shown),
+            ("decision", "allow"),
+        ];
+        location(&person.submit(client, "/consent", &fields).await)
     }
 }
 

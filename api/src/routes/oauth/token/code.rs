@@ -1,5 +1,7 @@
 //! A code that a person's browser brought (RFC 6749, section 4.1.3).
 
+use resource_server::check::Binding;
+
 use crate::{
     app::AppState,
     auth::authorization::Parameters,
@@ -7,7 +9,6 @@ use crate::{
     service::{
         client_proof::Proved,
         grants::tokens::{self, Brought, Refused, Tokens},
-        tokens::Binding,
     },
 };
 

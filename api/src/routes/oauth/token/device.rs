@@ -1,6 +1,8 @@
 //! A device that a person let in (RFC 8628, section 3.4).
 
 use super::code::told;
+use resource_server::check::Binding;
+
 use crate::{
     app::AppState,
     auth::authorization::Parameters,
@@ -8,7 +10,6 @@ use crate::{
     service::{
         client_proof::Proved,
         grants::tokens::{self, Asking, Tokens},
-        tokens::Binding,
     },
 };
 

@@ -1,6 +1,7 @@
 //! A token for other tokens (RFC 8693).
 
 use jiff::Timestamp;
+use resource_server::check::Binding;
 
 use crate::{
     app::AppState,
@@ -15,7 +16,7 @@ use crate::{
     service::{
         exchange::{self, Asked, By},
         grants::tokens::Refused,
-        tokens::{Binding, Issued},
+        tokens::Issued,
     },
 };
 

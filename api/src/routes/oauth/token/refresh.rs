@@ -1,6 +1,8 @@
 //! A refresh token (RFC 6749, section 6).
 
 use super::code::told;
+use resource_server::check::Binding;
+
 use crate::{
     app::AppState,
     auth::authorization::Parameters,
@@ -8,7 +10,6 @@ use crate::{
     service::{
         client_proof::Proved,
         grants::tokens::{self, Refreshing, Tokens},
-        tokens::Binding,
     },
 };
 

@@ -66,6 +66,8 @@ async fn a_client_is_registered_read_changed_and_deleted() {
         "redirect_uris": ["https://board.example.com/callback"],
         "scope": "runs:read",
         "dpop_bound_access_tokens": false,
+        "access_token_signed_response_alg": "EdDSA",
+        "id_token_signed_response_alg": "EdDSA",
         "overseer_id": ada.id,
         "created_at": NOW,
         "secret_created_at": NOW,
@@ -123,6 +125,7 @@ async fn a_client_is_registered_read_changed_and_deleted() {
             "application_type": "web", "token_endpoint_auth_method": "client_secret_basic",
             "grant_types": ["authorization_code"], "redirect_uris": ["https://board.example.com/callback"],
             "scope": scope, "dpop_bound_access_tokens": bound,
+            "access_token_signed_response_alg": "EdDSA", "id_token_signed_response_alg": "EdDSA",
         })
     };
     let wanted = [

@@ -3,7 +3,7 @@
 use aws_lc_rs::{constant_time, hmac};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use crate::auth::jws;
+use crate::jws;
 
 const CODE: usize = 32;
 

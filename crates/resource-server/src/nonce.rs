@@ -4,7 +4,7 @@
 use aws_lc_rs::hmac;
 use jiff::Timestamp;
 
-use crate::auth::{
+use crate::{
     coded,
     epoch::{self, Epoch},
 };
