@@ -26,7 +26,10 @@ use crate::{
 
 pub mod fetch;
 
-use fetch::Fetch;
+#[cfg(test)]
+mod tests;
+
+use fetch::{Fetch, FetchError, Fetched};
 
 /// How long a document is kept that says nothing of it.
 const KEPT: SignedDuration = SignedDuration::from_mins(5);
@@ -52,11 +55,29 @@ const AT_ONCE: usize = 24;
 /// How many are asked for at once of one host.
 const OF_ONE_HOST: usize = 2;
 
+/// What reads documents: [`Fetch`], but in tests.
+trait Reads: Sized {
+    /// Made when it is first needed: the machine's roots take time and room.
+    fn open() -> Option<Self>;
+
+    /// The document at an address, of so many bytes at most.
+    fn get(&self, place: &str, longest: usize) -> impl Future<Output = Result<Fetched, FetchError>> + Send;
+}
+
+impl Reads for Fetch {
+    fn open() -> Option<Self> {
+        Self::new().ok()
+    }
+
+    async fn get(&self, place: &str, longest: usize) -> Result<Fetched, FetchError> {
+        self.get(place, longest).await
+    }
+}
+
 /// See the module's documentation.
 #[derive(Debug)]
-pub struct Documents {
-    /// Made when it is first needed: the machine's roots take time and room.
-    fetch: OnceLock<Option<Fetch>>,
+pub struct Documents<R = Fetch> {
+    fetch: OnceLock<Option<R>>,
     clock: Arc<dyn Clock>,
     clients: Shelf<Named>,
     keys: Shelf<Map<String, Value>>,
@@ -163,8 +184,15 @@ impl<T> Kept<T> {
 impl Documents {
     /// Nothing is known yet.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self::with(OnceLock::new(), clock)
+    }
+}
+
+#[expect(private_bounds, reason = "nobody else reads documents")]
+impl<R: Reads> Documents<R> {
+    fn with(fetch: OnceLock<Option<R>>, clock: Arc<dyn Clock>) -> Self {
         Self {
-            fetch: OnceLock::new(),
+            fetch,
             clock,
             clients: Shelf::default(),
             keys: Shelf::default(),
@@ -222,23 +250,24 @@ impl Documents {
         fits: impl Fn(&Kept<T>, Timestamp) -> bool,
         read: impl FnOnce(&[u8]) -> Option<T>,
     ) -> Result<Option<Arc<T>>, StoreError> {
-        if let Some(slot) = kind.known(place) {
-            let kept = slot.lock().await;
-            let now = self.clock.now();
-            if let Some(known) = kept.as_ref().filter(|known| known.is_good(now) && fits(known, now)) {
-                return Ok(known.read.clone());
-            }
-        }
-        let Some(_turn) = kind.turn(place) else {
-            return Err(StoreError::Silent);
+        let (slot, turn) = match kind.known(place) {
+            Some(slot) => (slot, None),
+            None => match kind.turn(place) {
+                Some(turn) => (kind.slot(place, self.clock.now()), Some(turn)),
+                // Those whose turn it is may be asking for the same.
+                None => (kind.known(place).ok_or(StoreError::Silent)?, None),
+            },
         };
-        let slot = kind.slot(place, self.clock.now());
+        // Held until it is answered: if whoever asks goes away, the next one who waits does it.
         let mut kept = slot.lock().await;
         let now = self.clock.now();
-        // Whoever waited for the same may have read it meanwhile.
         if let Some(known) = kept.as_ref().filter(|known| known.is_good(now) && fits(known, now)) {
             return Ok(known.read.clone());
         }
+        let _turn = match turn {
+            Some(turn) => turn,
+            None => kind.turn(place).ok_or(StoreError::Silent)?,
+        };
         let new = self.asked(place, longest, read, now).await;
         Ok(kept.insert(new).read.clone())
     }
@@ -250,7 +279,7 @@ impl Documents {
         read: impl FnOnce(&[u8]) -> Option<T>,
         now: Timestamp,
     ) -> Kept<T> {
-        let fetch = self.fetch.get_or_init(|| Fetch::new().ok());
+        let fetch = self.fetch.get_or_init(R::open);
         let (Some(fetch), Ok(())) = (fetch, check_fetched(place)) else {
             return none(now);
         };

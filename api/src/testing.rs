@@ -256,12 +256,7 @@ impl TestApp {
 
     /// Sends a form.
     pub async fn form(&self, path: &str, members: &[(&str, &str)]) -> Answer {
-        let mut form = url::form_urlencoded::Serializer::new(String::new());
-        form.extend_pairs(members);
-        let request = Request::post(path)
-            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(Body::from(form.finish()));
-        self.send(request.expect("a request")).await
+        self.form_with(path, &[], members).await
     }
 
     /// Reads, with a token if there is one.

@@ -1,6 +1,7 @@
 //! The control-plane API as its clients meet it: the program that is shipped, over a socket, on a real database.
 
 mod audit;
+mod documents;
 mod flush;
 mod identity;
 mod jobs;

@@ -164,9 +164,13 @@ fn is_plain_json(headers: &HeaderMap) -> bool {
     is_json && !headers.contains_key(header::CONTENT_ENCODING)
 }
 
+/// What `Cache-Control` says (RFC 9111, section 5.2), in however many lines and letters of either case.
 fn max_age(headers: &HeaderMap) -> Option<Duration> {
-    let said = headers.get(header::CACHE_CONTROL)?.to_str().ok()?;
-    let mut directives = said.split(',').map(str::trim);
+    let lines = headers.get_all(header::CACHE_CONTROL).iter();
+    let said: Vec<String> = lines
+        .filter_map(|line| Some(line.to_str().ok()?.to_ascii_lowercase()))
+        .collect();
+    let mut directives = said.iter().flat_map(|line| line.split(',')).map(str::trim);
     if directives
         .clone()
         .any(|directive| directive == "no-store" || directive == "no-cache")
@@ -176,3 +180,6 @@ fn max_age(headers: &HeaderMap) -> Option<Duration> {
     let seconds = directives.find_map(|directive| directive.strip_prefix("max-age="))?;
     Some(Duration::from_secs(seconds.parse().ok()?))
 }
+
+#[cfg(test)]
+mod tests;

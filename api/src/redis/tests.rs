@@ -150,13 +150,6 @@ fn spending(digest: u8, epoch: [u8; 16]) -> Spending {
     }
 }
 
-async fn command(server: &TestRedis, words: &[&str]) {
-    let client = ::redis::Client::open(server.url()).unwrap();
-    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-    let mut command = ::redis::cmd(words[0]);
-    let (): () = command.arg(&words[1..]).query_async(&mut connection).await.unwrap();
-}
-
 #[tokio::test]
 async fn a_hundred_racers_use_something_up_once() {
     let server = TestRedis::start().await;
@@ -193,7 +186,7 @@ async fn what_was_minted_before_a_loss_is_refused() {
     ];
     for (i, loss) in (1..).zip(losses) {
         for words in loss {
-            command(&server, words).await;
+            server.command(words).await;
         }
         assert_eq!(
             redis.spend(&[spending(0, before), spending(i, before)]).await,

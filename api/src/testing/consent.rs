@@ -118,20 +118,15 @@ impl TestParty {
 
     /// What another endpoint for clients answers. The client proves itself by what it has.
     pub async fn post(&self, app: &TestApp, path: &str, headers: &[(&str, &str)], form: &[(&str, &str)]) -> Answer {
-        let mut body = url::form_urlencoded::Serializer::new(String::new());
-        body.extend_pairs(form);
         let proves = form.iter().any(|(name, _)| *name == "client_assertion");
-        let mut request = Request::post(path).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let (mut form, mut headers) = (form.to_vec(), headers.to_vec());
+        let authorization = basic(&self.id, &self.secret);
         if !self.secret.is_empty() {
-            request = request.header(header::AUTHORIZATION, basic(&self.id, &self.secret));
+            headers.push(("authorization", &authorization));
         } else if !proves {
-            body.append_pair("client_id", &self.id);
+            form.push(("client_id", &self.id));
         }
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        app.send(request.body(Body::from(body.finish())).expect("a request"))
-            .await
+        app.form_with(path, &headers, &form).await
     }
 
     /// What a code gives.
@@ -153,6 +148,20 @@ impl TestParty {
     pub async fn refresh(&self, app: &TestApp, token: &str) -> Answer {
         let form = [("grant_type", "refresh_token"), ("refresh_token", token)];
         self.token(app, &[], &form).await
+    }
+}
+
+impl TestApp {
+    /// Sends a form with headers besides.
+    pub async fn form_with(&self, path: &str, headers: &[(&str, &str)], form: &[(&str, &str)]) -> Answer {
+        let mut body = url::form_urlencoded::Serializer::new(String::new());
+        body.extend_pairs(form);
+        let mut request = Request::post(path).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(request.body(Body::from(body.finish())).expect("a request"))
+            .await
     }
 }
 

@@ -8,7 +8,10 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use resource_server::{dpop, jwk, jws::PublicKey};
 use serde_json::{Map, Value, json};
 
-use crate::auth::random::random;
+use crate::{
+    auth::random::random,
+    testing::{ISSUER, START},
+};
 
 /// A key, and what it says.
 #[derive(Debug)]
@@ -79,5 +82,23 @@ impl TestKey {
             &json!({"typ": dpop::TYPE, "alg": self.algorithm(), "jwk": self.jwk()}),
             claims,
         )
+    }
+
+    /// The public key with an id, as a client registers it.
+    pub fn registered(&self) -> Value {
+        let mut jwk = self.jwk();
+        jwk.insert("kid".to_owned(), json!(self.thumbprint()));
+        Value::Object(jwk)
+    }
+
+    /// What a client says that proves itself by this key.
+    pub fn claims(client_id: &str, id: &str) -> Value {
+        json!({"iss": client_id, "sub": client_id, "aud": ISSUER, "jti": id, "iat": START, "exp": START + 60})
+    }
+
+    /// The same, signed.
+    pub fn assertion(&self, client_id: &str, id: &str) -> String {
+        let header = json!({"alg": self.algorithm(), "kid": self.thumbprint()});
+        self.sign(&header, &Self::claims(client_id, id))
     }
 }

@@ -52,10 +52,22 @@ impl TestRedis {
 
     /// Forgets everything.
     pub async fn flush(&self) {
+        self.command(&["FLUSHALL"]).await;
+    }
+
+    /// Takes over as after a failover, its data whole.
+    pub async fn fail_over(&self) {
+        self.command(&["REPLICAOF", "127.0.0.1", "1"]).await;
+        self.command(&["REPLICAOF", "NO", "ONE"]).await;
+    }
+
+    /// Does what an operator tells it.
+    pub async fn command(&self, words: &[&str]) {
         let client = ::redis::Client::open(self.url()).expect("a client");
         let mut connection = client.get_multiplexed_async_connection().await.expect("a connection");
-        let flushed = ::redis::cmd("FLUSHALL").query_async::<()>(&mut connection).await;
-        flushed.expect("flush");
+        let mut command = ::redis::Cmd::new();
+        command.arg(words);
+        command.query_async::<()>(&mut connection).await.expect("an answer");
     }
 
     /// Ends it as a crash would.

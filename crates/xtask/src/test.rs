@@ -52,7 +52,7 @@ const SOURCES: [(Suite, Run); 5] = [
     (Suite::Check, |ui, options| {
         check::run(ui, &check::Options { full: options.full })
     }),
-    (Suite::Unit, |ui, _| sources::unit(ui)),
+    (Suite::Unit, |ui, options| sources::unit(ui, options.full)),
     (Suite::Api, |ui, options| sources::api(ui, options.full)),
     (Suite::Interop, |ui, _| sources::interop(ui)),
     (Suite::Netpol, |ui, _| sources::netpol(ui)),

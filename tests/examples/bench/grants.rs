@@ -1,6 +1,6 @@
 //! What a person lets an OAuth client do, ended at one replica, until it is of no use at the other.
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use serde_json::json;
 use support::api::WebClient;
 
@@ -43,10 +43,8 @@ pub(super) async fn block(place: Place<'_>) -> Result<f64> {
     let ending = place
         .owner
         .request(place.one, "POST", "/v1/me/client-blocks", Some(&body));
-    let took = ended(place.one, place.two, ending, || {
+    ended(place.one, place.two, ending, || {
         place.two.reading("/v1/me", Some(&token))
     })
-    .await?;
-    ensure!(took.is_finite(), "it took for ever");
-    Ok(took)
+    .await
 }

@@ -25,11 +25,11 @@ use super::{
 
 const ROUNDS: usize = 5;
 /// How many ask at once.
-const HOLDERS: usize = 32;
+const HOLDERS: usize = 64;
 /// How often each asks in a round.
-const EACH: usize = 400;
+const EACH: usize = 200;
 /// The same of the rival, which takes longer.
-const EACH_OF_RIVAL: usize = 60;
+const EACH_OF_RIVAL: usize = 30;
 
 /// The figures of a round: how many in a second, and how many in a second of the server's processor time.
 struct Rates {

@@ -11,6 +11,8 @@ pub mod tokens;
 mod tests {
     use std::{fs, path::Path};
 
+    type Run = fn(&[u8]);
+
     /// Numbers that look as if they were random (Marsaglia's xorshift), the same every time.
     struct Numbers(u64);
 
@@ -45,7 +47,7 @@ mod tests {
 
     #[test]
     fn it_is_true_of_what_is_near_the_seeds() {
-        let targets: [(&str, fn(&[u8])); 5] = [
+        let targets: [(&str, Run); 5] = [
             ("authorization-requests", super::authorization_requests::run),
             ("documents", super::documents::run),
             ("proofs", super::proofs::run),

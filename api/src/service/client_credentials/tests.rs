@@ -1,3 +1,5 @@
+mod proofs;
+
 use axum::{
     body::Body,
     http::{Method, Request, header},

@@ -1,18 +1,27 @@
 //! From a request for authorization to the end of all that came of it.
 
 mod algorithms;
+mod assertions;
+mod consent;
+mod device_pages;
 mod devices;
 mod exchange;
+mod exchange_bound;
+mod hosts;
+mod races;
 mod requests;
+mod shown;
+mod states;
 
 use axum::http::Method;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures::future::join_all;
 use serde_json::{Value, json};
 
 use crate::{
-    auth::jws,
+    auth::{jws, opaque::sha256},
     testing::{
-        Answer, ISSUER, START, TestApp,
+        Answer, ISSUER, START, TestApp, TestKey,
         consent::{CALLBACK, TestParty, brought, request_of, visit},
     },
 };
@@ -25,6 +34,32 @@ fn is_bad(answer: &Answer) {
         "{:?}",
         answer.body
     );
+}
+
+/// The status with the error's code, if there is one.
+fn error(answer: &Answer) -> (u16, &str) {
+    (
+        answer.status.as_u16(),
+        answer.body["error"].as_str().unwrap_or_default(),
+    )
+}
+
+/// A proof for an endpoint that gives tokens or leads to them; without the nonce if that is empty.
+fn proof(key: &TestKey, path: &str, id: &str, nonce: &str) -> String {
+    let mut claims = json!({"jti": id, "htm": "POST", "htu": format!("{ISSUER}{path}"), "iat": START});
+    if !nonce.is_empty() {
+        claims["nonce"] = json!(nonce);
+    }
+    key.proof(&claims)
+}
+
+/// The nonce that whoever comes without one is given.
+async fn nonce(app: &TestApp, party: &TestParty, key: &TestKey) -> String {
+    let proof = proof(key, "/oauth/token", "first", "");
+    let form = [("grant_type", "authorization_code")];
+    let answer = party.token(app, &[("dpop", &proof)], &form).await;
+    assert_eq!(error(&answer), (400, "use_dpop_nonce"));
+    answer.header("dpop-nonce").unwrap().to_owned()
 }
 
 fn text<'a>(answer: &'a Answer, name: &str) -> &'a str {
@@ -251,10 +286,35 @@ async fn a_code_is_good_for_its_client_its_place_and_its_verifier() {
     is_bad(&party.redeem(&app, "none", &[]).await);
 }
 
+/// RFC 7636, section 4.1: what is too short to be a secret is none, and neither is what no client makes.
+#[tokio::test]
+async fn a_verifier_has_its_length() {
+    let app = TestApp::start().await;
+    let party = TestParty::new(&app, &json!({})).await;
+    for (length, good) in [(42, false), (43, true), (128, true), (129, false)] {
+        let verifier = "v".repeat(length);
+        let challenge = URL_SAFE_NO_PAD.encode(sha256(verifier.as_bytes()));
+        let code = party.code(&app, &[("code_challenge", &challenge)]).await;
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("code", &code),
+            ("code_verifier", &verifier),
+        ];
+        let answer = party.token(&app, &[], &form).await;
+        if good {
+            assert_eq!(answer.status, 200, "{length}: {:?}", answer.body);
+        } else {
+            is_bad(&answer);
+        }
+    }
+}
+
 /// Case 39: of a client that keeps no secret each refresh token counts once.
 #[tokio::test]
 async fn a_refresh_token_that_was_replaced_ends_everything() {
     let app = TestApp::start().await;
+    let replica = app.replica();
+    replica.refresh_keys().await;
     let public = json!({"token_endpoint_auth_method": "none"});
     let party = TestParty::new(&app, &public).await;
     let tokens = party.redeem(&app, &party.code(&app, &[]).await, &[]).await;
@@ -279,11 +339,18 @@ async fn a_refresh_token_that_was_replaced_ends_everything() {
     // At once: one success, and then nothing.
     let tokens = party.redeem(&app, &party.code(&app, &[]).await, &[]).await;
     let refresh = text(&tokens, "refresh_token").to_owned();
-    let answers = join_all((0..20).map(|_| party.refresh(&app, &refresh))).await;
+    let answers = join_all((0..20).map(|n| {
+        let to = if n % 2 == 0 { &app } else { &replica };
+        party.refresh(to, &refresh)
+    }))
+    .await;
     let (good, bad): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 200);
     assert_eq!(good.len(), 1);
     bad.into_iter().for_each(is_bad);
-    assert_eq!(status(&app, text(good[0], "access_token")).await, 401);
+    for to in [&app, &replica] {
+        assert_eq!(status(to, text(good[0], "access_token")).await, 401);
+        is_bad(&party.refresh(to, text(good[0], "refresh_token")).await);
+    }
 }
 
 /// Case 43, and what a refresh token does not outlive.

@@ -9,7 +9,9 @@ const COUNT: u32 = 640;
 const KEY: [u8; 32] = [7; 32];
 
 fn replica(server: &TestRedis) -> Limiter {
-    let redis = Redis::open(&SecretString::from(server.url()), Counter::default()).unwrap();
+    let redis = Redis::open(&SecretString::from(server.url()), Counter::default())
+        .unwrap()
+        .unhurried();
     let counting = Counting {
         clock: Arc::new(SystemClock),
         redis: Some(Arc::new(redis)),

@@ -10,7 +10,11 @@ use sqlx::AssertSqlSafe;
 use crate::{
     auth::{hex, jws, opaque::sha256},
     routes::me::totp,
-    testing::{Answer, PASSWORD, TestApp, TestPerson, token_of},
+    testing::{
+        Answer, PASSWORD, TestApp, TestPerson,
+        consent::{TestParty, VERIFIER, request_of},
+        token_of,
+    },
 };
 
 /// Every row of every table, as text.
@@ -118,6 +122,56 @@ async fn the_database_holds_no_secret() {
     let known = hex::encode(&sha256(text(&tenants, "secret").as_bytes()));
     assert!(dump.contains(&known), "the hash of a key");
     assert!(secrets.len() >= 22, "{}", secrets.len());
+    are_nowhere(&dump, secrets);
+}
+
+/// Codes and tokens of OAuth, and what leads to them.
+#[tokio::test]
+async fn the_database_holds_nothing_that_a_client_is_given() {
+    let app = TestApp::start().await;
+    let members = json!({
+        "token_endpoint_auth_method": "none",
+        "grant_types": ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"],
+    });
+    let party = TestParty::new(&app, &members).await;
+    let mut secrets = Vec::new();
+    let pushed = party.parameters(&[("client_id", "")]);
+    let pushed: Vec<(&str, &str)> = pushed.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let pushed = party.post(&app, "/oauth/par", &[], &pushed).await;
+    let uri = text(&pushed, "request_uri");
+    secrets.push(("the pushed request", uri.rsplit(':').next().unwrap().to_owned()));
+    let begun = party.authorize(&app, &party.parameters(&[])).await;
+    secrets.push(("the request", request_of(&begun)));
+    let unspent = party.code(&app, &[("prompt", "consent")]).await;
+    let code = party
+        .code(&app, &[("scope", "openid runs:read"), ("prompt", "consent")])
+        .await;
+    let tokens = party.redeem(&app, &code, &[]).await;
+    secrets.extend([
+        ("a code", unspent),
+        ("a spent code", code),
+        ("the verifier", VERIFIER.to_owned()),
+    ]);
+    for name in ["access_token", "refresh_token", "id_token"] {
+        secrets.push((name, text(&tokens, name)));
+    }
+    let again = party.refresh(&app, &text(&tokens, "refresh_token")).await;
+    secrets.push(("the next refresh token", text(&again, "refresh_token")));
+    let device = party.post(&app, "/oauth/device_authorization", &[], &[]).await;
+    for name in ["device_code", "user_code"] {
+        secrets.push((name, text(&device, name)));
+    }
+    let opaque = text(&tokens, "refresh_token").replace("pfr_", "");
+    secrets.push(("the refresh token's bytes", opaque.clone()));
+
+    let dump = dump(&app).await.to_lowercase();
+    let known = hex::encode(&sha256(&jws::decode(&opaque).unwrap()));
+    assert!(dump.contains(&known), "the hash of a refresh token");
+    are_nowhere(&dump, secrets);
+}
+
+/// Neither as they are shown, nor without their dashes, nor in hexadecimal, nor decoded.
+fn are_nowhere(dump: &str, secrets: Vec<(&str, String)>) {
     for (what, secret) in secrets {
         let plain = secret.to_lowercase();
         let bare = plain.replace('-', "");

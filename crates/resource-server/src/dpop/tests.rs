@@ -80,6 +80,8 @@ fn a_good_proof_names_its_key_and_itself() {
     assert_eq!(proof.forget_at(), Timestamp::from_second(NOW + 300).unwrap());
     // What else is said does not matter, and the same proof made again is the same.
     assert_eq!(claiming("note", json!({"a": [1]})), Ok(wanted.clone()));
+    let more = with(header(), "kid", json!("a"));
+    assert_eq!(judged(&signed(&more, &claims())), Ok(wanted.clone()));
     let named = with(header(), "alg", json!("Ed25519"));
     assert_eq!(judged(&signed(&named, &claims())), Ok(wanted.clone()));
     let typed = with(header(), "typ", json!("application/DPoP+JWT"));
@@ -106,6 +108,10 @@ fn p256_signs_too() {
     for algorithm in ["EdDSA", "ES384", "none", "HS256"] {
         assert_eq!(judged(&of(algorithm)), Err(Flaw::Signature), "{algorithm}");
     }
+    // A point that is not on the curve signs nothing.
+    let off = json!({"kty": "EC", "crv": "P-256", "x": encode(x), "y": encode(x)});
+    let header = json!({"typ": "dpop+jwt", "alg": "ES256", "jwk": off});
+    assert_eq!(judged(&signed(&header, &claims())), Err(Flaw::Signature));
 }
 
 #[test]
@@ -131,6 +137,11 @@ fn a_header_that_is_no_proofs_is_refused() {
         (
             "jwk",
             json!({"kty": "RSA", "n": encode([7; 2000]), "e": "AQAB"}),
+            Flaw::Key,
+        ),
+        (
+            "jwk",
+            json!({"kty": "EC", "crv": "P-384", "x": encode([1; 48]), "y": encode([1; 48])}),
             Flaw::Key,
         ),
         (
@@ -207,7 +218,9 @@ fn a_proof_for_another_request_is_refused() {
     ] {
         assert_eq!(claiming("htu", json!(place)), Err(Flaw::Uri), "{place}");
     }
-    assert_eq!(claiming("htu", json!(7)), Err(Flaw::Uri));
+    for place in [json!(7), Value::Null] {
+        assert_eq!(claiming("htu", place), Err(Flaw::Uri));
+    }
     for id in [Value::Null, json!(""), json!(7), json!("x".repeat(257))] {
         assert_eq!(claiming("jti", id), Err(Flaw::Id));
     }
@@ -223,6 +236,7 @@ fn a_proof_is_of_now() {
         json!(NOW - 301),
         json!(NOW + 301),
         json!(NOW - 3600),
+        json!(NOW + 3600),
         json!(0),
         json!(i64::MIN),
         json!(u64::MAX),

@@ -8,12 +8,13 @@ use crate::build::vectors;
 use crate::stage::Ui;
 use crate::{paths, postgres};
 
-pub(super) fn unit(ui: &Ui) -> Result<()> {
+pub(super) fn unit(ui: &Ui, full: bool) -> Result<()> {
     let signatures = vectors::signatures(ui)?;
     let database = postgres::start(ui)?;
     ui.stage("unit tests", "mend the test or the code that the log names", |stage| {
         ours::cargo(stage, "test")
             .env("PINFOLD_TEST_DATABASE_URL", database.url())
+            .env("PINFOLD_TEST_FULL", if full { "1" } else { "" })
             .env("PINFOLD_TEST_SIGNATURES", &signatures)
             .run()
     })

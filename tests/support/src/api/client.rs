@@ -43,6 +43,11 @@ impl Answer {
     pub fn told(&self) -> (u16, &Value) {
         (self.status.as_u16(), &self.body)
     }
+
+    /// Where it leads.
+    pub fn location(&self) -> Option<&str> {
+        self.headers.get(header::LOCATION)?.to_str().ok()
+    }
 }
 
 impl Client {

@@ -22,7 +22,10 @@ use tokio::{
 };
 use url::Url;
 
-use crate::{api::Client, wait};
+use crate::{
+    api::{Client, Namespace},
+    wait,
+};
 
 /// The issuer of every test; the service is reached by the address that it says it listens on.
 pub const ISSUER: &str = "https://pinfold.test";
@@ -119,6 +122,12 @@ impl Service {
         Self::of(logged(socket.command(settings))).await
     }
 
+    /// Starts a replica in another network, which is reached in this one.
+    pub async fn start_inside(network: &Namespace, settings: &BTreeMap<&'static str, String>) -> Self {
+        let socket = Socket::bind();
+        Self::of(logged(socket.command_of(&network.enter(), settings))).await
+    }
+
     async fn started(arguments: &[&str], settings: &BTreeMap<&'static str, String>) -> Self {
         Self::of(logged(command(arguments, settings))).await
     }
@@ -212,8 +221,16 @@ impl Socket {
     }
 
     fn command(&self, settings: &BTreeMap<&'static str, String>) -> Command {
+        self.command_of("", settings)
+    }
+
+    /// The program as something else becomes it: a process with the same number.
+    fn command_of(&self, before: &str, settings: &BTreeMap<&'static str, String>) -> Command {
         let mut command = Command::new("bash");
-        let script = format!("LISTEN_FDS=1 LISTEN_PID=$$ exec \"$0\" serve 3<&{}", self.0.as_raw_fd());
+        let script = format!(
+            "LISTEN_FDS=1 LISTEN_PID=$$ exec {before} \"$0\" serve 3<&{}",
+            self.0.as_raw_fd()
+        );
         command.args(["-c", &script]).arg(program());
         with(command, settings)
     }

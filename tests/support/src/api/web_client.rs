@@ -8,8 +8,8 @@ use serde_json::json;
 use crate::api::{Answer, Client, Person};
 
 /// SHA-256 of [`VERIFIER`] (RFC 7636, appendix B).
-const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
-const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+pub const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+pub const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 
 /// A client with its secret.
 #[derive(Debug)]
@@ -84,10 +84,7 @@ impl WebClient {
 
 /// Where an answer leads.
 fn location(answer: &Answer) -> String {
-    let place = answer
-        .headers
-        .get(header::LOCATION)
-        .and_then(|place| place.to_str().ok());
+    let place = answer.location();
     assert!(place.is_some(), "{}: {:?}", answer.status, answer.body);
     place.unwrap_or_default().to_owned()
 }

@@ -2,14 +2,17 @@ use axum::{
     body::Body,
     http::{Request, header},
 };
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use crate::{
     auth::{
+        challenge,
         jws::{self, PublicKey},
+        possession::{self, KEY_TAG, REGISTRATION_TAG},
         token::TYPE,
     },
-    testing::{Answer, ISSUER, START, TestAgent, TestApp, TestRedis, borrowed},
+    testing::{Answer, ISSUER, START, TestAgent, TestApp, TestKey, TestRedis, borrowed},
 };
 
 /// The error of the answer to a challenge that proves nothing.
@@ -181,6 +184,53 @@ async fn what_proves_nothing_looks_alike() {
         .await
         .unwrap();
     assert_eq!(answer(&app, &agent, &challenge).await.told(), (400, &unproven()));
+}
+
+/// Case 37: a signature over anything else is none for a challenge, and uses it up as little.
+#[tokio::test]
+async fn an_agent_signs_a_challenge_and_nothing_else() {
+    let app = TestApp::start().await;
+    let agent = app.agent().await;
+    let challenge = app.challenge(&agent).await;
+    let (text, end) = (challenge["challenge"].as_str().unwrap(), START + 60);
+    let signed = |tag: &str, issuer: &str| {
+        let end = end.to_string();
+        let parts = [tag, issuer, agent.id.as_str(), &agent.key_id, text, &end];
+        let named = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>();
+        possession::signed_bytes(&named)
+    };
+    let jwt = |header: Value, claims: Value| {
+        let encoded = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        format!("{}.{}", encoded(&header), encoded(&claims)).into_bytes()
+    };
+    let jwk = json!({"kty": "OKP", "crv": "Ed25519", "x": agent.public_key()});
+    let proof = json!({"jti": "a", "htm": "POST", "htu": format!("{ISSUER}/oauth/token"), "iat": START});
+    for message in [
+        signed(REGISTRATION_TAG, ISSUER),
+        signed(KEY_TAG, ISSUER),
+        signed("", ISSUER),
+        signed(challenge::TAG, "https://other.example"),
+        signed(challenge::TAG, ""),
+        text.as_bytes().to_vec(),
+        jwt(json!({"typ": "dpop+jwt", "alg": "EdDSA", "jwk": jwk}), proof),
+        jwt(json!({"alg": "EdDSA"}), TestKey::claims(&agent.id, text)),
+    ] {
+        let mut form = agent.answer(&challenge);
+        form.retain(|(name, _)| *name != "signature");
+        form.push(("signature", agent.sign(&message)));
+        let answer = app.form("/oauth/token", &borrowed(&form)).await;
+        assert_eq!(
+            answer.told(),
+            (400, &unproven()),
+            "{}",
+            String::from_utf8_lossy(&message)
+        );
+    }
+    assert_eq!(
+        agent.answer(&challenge).last(),
+        Some(&("signature", agent.sign(&signed(challenge::TAG, ISSUER))))
+    );
+    assert_eq!(answer(&app, &agent, &challenge).await.status, 200);
 }
 
 #[tokio::test]

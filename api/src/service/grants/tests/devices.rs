@@ -3,15 +3,15 @@
 use futures::future::join_all;
 use serde_json::{Value, json};
 
-use super::{is_bad, status, text};
+use super::{error, is_bad, status, text};
 use crate::testing::{
     Answer, ISSUER, TestApp,
     consent::{TestParty, submit, visit},
 };
 
-const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
+pub(super) const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
-async fn party(app: &TestApp) -> TestParty {
+pub(super) async fn party(app: &TestApp) -> TestParty {
     let tool = json!({
         "client_name": "Command line", "grant_types": [GRANT, "refresh_token"], "redirect_uris": null,
         "token_endpoint_auth_method": "none", "application_type": "native",
@@ -19,27 +19,20 @@ async fn party(app: &TestApp) -> TestParty {
     TestParty::new(app, &tool).await
 }
 
-async fn begin(app: &TestApp, party: &TestParty) -> Answer {
+pub(super) async fn begin(app: &TestApp, party: &TestParty) -> Answer {
     let asked = [("scope", "tenant:read")];
     let answer = party.post(app, "/oauth/device_authorization", &[], &asked).await;
     assert_eq!(answer.status, 200, "{:?}", answer.body);
     answer
 }
 
-async fn ask(app: &TestApp, party: &TestParty, code: &str) -> Answer {
+pub(super) async fn ask(app: &TestApp, party: &TestParty, code: &str) -> Answer {
     party
         .token(app, &[], &[("grant_type", GRANT), ("device_code", code)])
         .await
 }
 
-fn told(answer: &Answer) -> (u16, &str) {
-    (
-        answer.status.as_u16(),
-        answer.body["error"].as_str().unwrap_or_default(),
-    )
-}
-
-async fn say(app: &TestApp, party: &TestParty, user_code: &str, decision: &str) -> Answer {
+pub(super) async fn say(app: &TestApp, party: &TestParty, user_code: &str, decision: &str) -> Answer {
     let fields = [
         ("user_code", user_code),
         ("tenant", "acme"),
@@ -65,13 +58,13 @@ async fn a_person_lets_a_device_in() {
         "verification_uri_complete": format!("{ISSUER}/device?user_code={user}"), "expires_in": 600, "interval": 5,
     });
     assert_eq!(begun.body, wanted);
-    assert_eq!(told(&ask(&app, &party, &device).await), (400, "authorization_pending"));
+    assert_eq!(error(&ask(&app, &party, &device).await), (400, "authorization_pending"));
     // Section 3.5: five seconds longer each time.
-    assert_eq!(told(&ask(&replica, &party, &device).await), (400, "slow_down"));
+    assert_eq!(error(&ask(&replica, &party, &device).await), (400, "slow_down"));
     app.wait(9);
-    assert_eq!(told(&ask(&app, &party, &device).await), (400, "slow_down"));
+    assert_eq!(error(&ask(&app, &party, &device).await), (400, "slow_down"));
     app.wait(15);
-    assert_eq!(told(&ask(&app, &party, &device).await), (400, "authorization_pending"));
+    assert_eq!(error(&ask(&app, &party, &device).await), (400, "authorization_pending"));
 
     let page = visit(&app, &party.owner, &format!("/device?user_code={user}")).await;
     assert!(
@@ -131,7 +124,7 @@ async fn a_device_is_refused_or_waits_too_long() {
     let begun = begin(&app, &party).await;
     let (device, user) = (text(&begun, "device_code"), text(&begun, "user_code"));
     say(&app, &party, user, "deny").await;
-    assert_eq!(told(&ask(&app, &party, device).await), (400, "access_denied"));
+    assert_eq!(error(&ask(&app, &party, device).await), (400, "access_denied"));
 
     let other = json!({"client_name": "Other", "grant_types": [GRANT], "redirect_uris": null, "token_endpoint_auth_method": "none"});
     let other = TestParty::of(&app, party.owner.clone(), &other).await;
@@ -140,7 +133,7 @@ async fn a_device_is_refused_or_waits_too_long() {
     is_bad(&ask(&app, &party, "none").await);
     app.wait(600);
     assert_eq!(
-        told(&ask(&app, &party, text(&begun, "device_code")).await),
+        error(&ask(&app, &party, text(&begun, "device_code")).await),
         (400, "expired_token")
     );
     let late = say(&app, &party, text(&begun, "user_code"), "allow").await;
@@ -150,16 +143,16 @@ async fn a_device_is_refused_or_waits_too_long() {
         late.body
     );
 
-    for (form, error) in [
+    for (form, code) in [
         ([("scope", "audit:read")], "invalid_scope"),
         ([("resource", "https://other.example")], "invalid_target"),
     ] {
         let refused = party.post(&app, "/oauth/device_authorization", &[], &form).await;
-        assert_eq!(told(&refused), (400, error));
+        assert_eq!(error(&refused), (400, code));
     }
     let web = TestParty::of(&app, party.owner.clone(), &json!({"client_name": "Web"})).await;
     let refused = web.post(&app, "/oauth/device_authorization", &[], &[]).await;
-    assert_eq!(told(&refused), (400, "unauthorized_client"));
+    assert_eq!(error(&refused), (400, "unauthorized_client"));
     assert_eq!(
         refused.body["error_description"].as_str().map(str::is_empty),
         Some(false)

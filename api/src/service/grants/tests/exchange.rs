@@ -3,17 +3,17 @@
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use super::{is_bad, status, text};
+use super::{error, is_bad, status, text};
 use crate::{
     auth::jws,
     testing::{Answer, TestAgent, TestApp, consent::TestParty},
 };
 
-const GRANT: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
-const ACCESS: &str = "urn:ietf:params:oauth:token-type:access_token";
+pub(super) const GRANT: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+pub(super) const ACCESS: &str = "urn:ietf:params:oauth:token-type:access_token";
 
 /// An agent of `acme`, whose owner is the party's.
-async fn agent(app: &TestApp, party: &TestParty, name: &str) -> TestAgent {
+pub(super) async fn agent(app: &TestApp, party: &TestParty, name: &str) -> TestAgent {
     let mut agent = TestAgent::new();
     let registration = agent.registration(name, app.now());
     let made = app
@@ -32,32 +32,29 @@ async fn agent(app: &TestApp, party: &TestParty, name: &str) -> TestAgent {
 }
 
 /// The owner's token, in the client's hands.
-async fn subject(app: &TestApp, party: &TestParty, scope: &str) -> String {
+pub(super) async fn subject(app: &TestApp, party: &TestParty, scope: &str) -> String {
     let code = party.code(app, &[("scope", scope), ("prompt", "consent")]).await;
     text(&party.redeem(app, &code, &[]).await, "access_token").to_owned()
 }
 
 async fn act(app: &TestApp, subject: &str, actor: &str, others: &[(&str, &str)]) -> Answer {
-    let mut form = vec![
+    let form = [acting(subject, actor).as_slice(), others].concat();
+    app.form("/oauth/token", &form).await
+}
+
+/// What an agent sends that is to act for somebody.
+pub(super) fn acting<'a>(subject: &'a str, actor: &'a str) -> [(&'a str, &'a str); 5] {
+    [
         ("grant_type", GRANT),
         ("subject_token", subject),
         ("subject_token_type", ACCESS),
         ("actor_token", actor),
         ("actor_token_type", ACCESS),
-    ];
-    form.extend(others);
-    app.form("/oauth/token", &form).await
+    ]
 }
 
-fn said(token: &str) -> Value {
+pub(super) fn said(token: &str) -> Value {
     Value::Object(jws::parse(token).unwrap().unproven().unwrap())
-}
-
-fn error(answer: &Answer) -> (u16, &str) {
-    (
-        answer.status.as_u16(),
-        answer.body["error"].as_str().unwrap_or_default(),
-    )
 }
 
 #[tokio::test]

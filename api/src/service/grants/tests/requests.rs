@@ -6,23 +6,12 @@ use axum::{
 };
 use serde_json::json;
 
-use super::{is_bad, status, text};
+use super::{error, is_bad, nonce, proof, status, text};
 use crate::testing::{
-    Answer, ISSUER, PASSWORD, START, TestApp, TestKey,
+    Answer, ISSUER, PASSWORD, TestApp, TestKey, borrowed,
     consent::{CALLBACK, TestParty, VERIFIER, brought, hidden, request_of, visit},
     logged_in,
 };
-
-fn error(answer: &Answer) -> (u16, &str) {
-    (
-        answer.status.as_u16(),
-        answer.body["error"].as_str().unwrap_or_default(),
-    )
-}
-
-fn borrowed<'a>(parameters: &'a [(&'static str, String)]) -> Vec<(&'static str, &'a str)> {
-    parameters.iter().map(|(name, value)| (*name, value.as_str())).collect()
-}
 
 async fn push(app: &TestApp, party: &TestParty, headers: &[(&str, &str)], others: &[(&'static str, &str)]) -> Answer {
     let mut parameters = party.parameters(others);
@@ -36,23 +25,6 @@ async fn push(app: &TestApp, party: &TestParty, headers: &[(&str, &str)], others
 async fn with(app: &TestApp, party: &TestParty, client_id: &str, uri: &str) -> Answer {
     let parameters = [("client_id", client_id.to_owned()), ("request_uri", uri.to_owned())];
     party.authorize(app, &parameters).await
-}
-
-fn proof(key: &TestKey, path: &str, id: &str, nonce: &str) -> String {
-    key.proof(&json!({"jti": id, "htm": "POST", "htu": format!("{ISSUER}{path}"), "iat": START, "nonce": nonce}))
-}
-
-/// The nonce that whoever comes without one is given.
-async fn nonce(app: &TestApp, party: &TestParty, key: &TestKey) -> String {
-    let answer = push(
-        app,
-        party,
-        &[("dpop", &proof(key, "/oauth/par", "first", "none of yours"))],
-        &[],
-    )
-    .await;
-    assert_eq!(error(&answer), (400, "use_dpop_nonce"));
-    answer.header("dpop-nonce").unwrap().to_owned()
 }
 
 /// Case 31, and RFC 9126.
@@ -100,6 +72,8 @@ async fn a_client_pushes_its_request() {
             [("redirect_uri", "https://evil.example/")].as_slice(),
             "invalid_request",
         ),
+        (&[("code_challenge", "")], "invalid_request"),
+        (&[("code_challenge_method", "")], "invalid_request"),
         (&[("code_challenge_method", "plain")], "invalid_request"),
         (&[("response_type", "token")], "unsupported_response_type"),
         (&[("scope", "audit:read")], "invalid_scope"),
@@ -141,6 +115,7 @@ async fn a_code_is_good_with_its_key_alone() {
     is_bad(&redeem(&code, for_token(&key, "a")).await);
     let code = party.code(&app, &named).await;
     is_bad(&redeem(&code, for_token(&other, "b")).await);
+    is_bad(&redeem(&code, for_token(&key, "f")).await);
     let code = party.code(&app, &named).await;
     let bound = redeem(&code, for_token(&key, "c")).await;
     assert_eq!(
@@ -158,6 +133,20 @@ async fn a_code_is_good_with_its_key_alone() {
     let opened = with(&app, &party, &party.id, text(&pushed, "request_uri")).await;
     let answer = party.answer(&app, &request_of(&opened), "allow").await;
     is_bad(&redeem(&brought(&answer)[0].1, None).await);
+    // What stands beside a pushed request in the link counts for nothing.
+    for (id, again, by, wanted) in [("g", "h", &other, 400), ("i", "j", &key, 200)] {
+        let first = proof(&key, "/oauth/par", id, &nonce);
+        let pushed = push(&app, &party, &[("dpop", &first)], &[("prompt", "consent")]).await;
+        let link = [
+            ("client_id", party.id.clone()),
+            ("request_uri", text(&pushed, "request_uri").to_owned()),
+            ("dpop_jkt", other.thumbprint()),
+        ];
+        let opened = party.authorize(&app, &link).await;
+        let answer = party.answer(&app, &request_of(&opened), "allow").await;
+        let redeemed = redeem(&brought(&answer)[0].1, for_token(by, again)).await;
+        assert_eq!(redeemed.status, wanted, "{id}: {:?}", redeemed.body);
+    }
     let mismatch = push(
         &app,
         &party,
@@ -321,6 +310,11 @@ async fn nobody_is_led_to_where_no_client_is() {
             (Some("xyz"), Some(ISSUER), None)
         );
     }
+    let kept: i64 = sqlx::query_scalar("SELECT count(*) FROM oauth_requests")
+        .fetch_one(&app.owner)
+        .await
+        .unwrap();
+    assert_eq!(kept, 0, "nobody is asked about any of these");
     // What a client is called is text, whatever it looks like (case 54).
     let named = json!({"client_name": "<b>\u{202e}Board</b>"});
     let odd = app
