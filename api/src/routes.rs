@@ -42,6 +42,7 @@ pub mod oauth {
     pub mod client;
     pub mod device_authorization;
     pub mod error;
+    pub mod floor;
     pub mod form;
     pub mod introspect;
     pub mod par;

@@ -10,7 +10,7 @@ use crate::{
         authorization::Parameters,
         client::assertion::{self, TYPE},
     },
-    routes::oauth::{error::OAuthError, form},
+    routes::oauth::{error::OAuthError, floor, form},
     service::client_proof::{Proved, Shown, Where},
 };
 
@@ -22,8 +22,11 @@ pub async fn proved(
     now: Timestamp,
 ) -> Result<Proved, OAuthError> {
     let shown = shown(headers, form)?;
-    let proved = state.clients().prove(&shown, now).await?;
-    proved.ok_or_else(OAuthError::client)
+    let proved = async {
+        let proved = state.clients().prove(&shown, now).await?;
+        proved.ok_or_else(OAuthError::client)
+    };
+    floor::even(proved).await
 }
 
 /// Which client a request says that it is from, without a look at whether it is.

@@ -21,6 +21,7 @@ use crate::{
     routes::oauth::{
         client,
         error::{ErrorBody, OAuthError},
+        floor,
         form::{self, field, missing},
         possession::{DpopHeader, bound},
     },
@@ -261,7 +262,7 @@ async fn exchange(
                     binding,
                     request_id,
                 };
-                tokens::issue(state.tokens(), answer, now, random).await?
+                floor::even(tokens::issue(state.tokens(), answer, now, random)).await?
             }
         };
         Ok(Tokens::from(issued))
