@@ -65,6 +65,19 @@ fn gateway() -> Gateway {
     }
 }
 
+fn nonces() -> hmac::Key {
+    hmac::Key::new(hmac::HMAC_SHA256, &[5; 32])
+}
+
+fn server<'a>(gateway: &'a Gateway, nonces: &'a hmac::Key) -> ResourceServer<'a, Gateway> {
+    ResourceServer {
+        issuer: HERE,
+        audience: "urn:gateway",
+        nonces,
+        service: gateway,
+    }
+}
+
 /// A token for the gateway, bound to the key of this seed.
 fn token(holder: Option<u8>) -> String {
     let mut claims = json!({
@@ -96,13 +109,8 @@ fn proof(seed: u8, id: &str, nonce: &str, token: &str) -> String {
 
 /// Who acts, by a token and perhaps a proof; otherwise the error's code, or nothing if the token proves nothing.
 async fn asked(gateway: &Gateway, token: &str, proof: Option<&str>) -> Result<Token, Option<&'static str>> {
-    let nonces = hmac::Key::new(hmac::HMAC_SHA256, &[5; 32]);
-    let server = ResourceServer {
-        issuer: HERE,
-        audience: "urn:gateway",
-        nonces: &nonces,
-        service: gateway,
-    };
+    let nonces = nonces();
+    let server = server(gateway, &nonces);
     let now = Timestamp::from_second(NOW).unwrap();
     let binding = match proof {
         None => None,
@@ -125,13 +133,8 @@ async fn asked(gateway: &Gateway, token: &str, proof: Option<&str>) -> Result<To
 
 /// The nonce that the gateway gives.
 async fn nonce(gateway: &Gateway) -> String {
-    let nonces = hmac::Key::new(hmac::HMAC_SHA256, &[5; 32]);
-    let server = ResourceServer {
-        issuer: HERE,
-        audience: "urn:gateway",
-        nonces: &nonces,
-        service: gateway,
-    };
+    let nonces = nonces();
+    let server = server(gateway, &nonces);
     let now = Timestamp::from_second(NOW).unwrap();
     server.nonce(Giver::Resource, now).await.unwrap()
 }
