@@ -7,11 +7,7 @@ use resource_server::{
     jws::PublicKey,
 };
 
-use crate::{
-    app::AppState,
-    service::replay::{Spending, Why},
-    store::StoreError,
-};
+use crate::{app::AppState, service::replay::Why, store::StoreError};
 
 impl AppState {
     /// Where tokens and proofs are judged.
@@ -37,17 +33,10 @@ impl Service for AppState {
     }
 
     async fn spend(&self, once: Once, now: Timestamp) -> Result<Spent, StoreError> {
-        let spending = Spending {
-            thing: Some(once),
-            record: None,
-            at: now,
-        };
-        if self.replay.spend(spending).await? {
-            return Ok(Spent::First);
-        }
-        Ok(match self.replay.why(&once, now).await? {
-            Why::Used => Spent::Again,
-            Why::Forgotten => Spent::Forgotten,
+        Ok(match self.replay.use_up(once, None, now).await? {
+            Ok(()) => Spent::First,
+            Err(Why::Used) => Spent::Again,
+            Err(Why::Forgotten) => Spent::Forgotten,
         })
     }
 }

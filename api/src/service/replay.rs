@@ -188,20 +188,30 @@ impl Replay {
         record: Option<Record>,
         now: Timestamp,
     ) -> Result<Result<String, Why>, StoreError> {
+        Ok(self.use_up(binding.proof, record, now).await?.map(|()| binding.jkt))
+    }
+
+    /// Uses something up, with what is to be recorded; gives why, if it does not count.
+    pub async fn use_up(
+        &self,
+        once: Once,
+        record: Option<Record>,
+        now: Timestamp,
+    ) -> Result<Result<(), Why>, StoreError> {
         let spending = Spending {
-            thing: Some(binding.proof),
+            thing: Some(once),
             record,
             at: now,
         };
         if self.spend(spending).await? {
-            Ok(Ok(binding.jkt))
+            Ok(Ok(()))
         } else {
-            Ok(Err(self.why(&binding.proof, now).await?))
+            Ok(Err(self.why(&once, now).await?))
         }
     }
 
     /// Why something did not count that was just tried.
-    pub async fn why(&self, thing: &Once, now: Timestamp) -> Result<Why, StoreError> {
+    async fn why(&self, thing: &Once, now: Timestamp) -> Result<Why, StoreError> {
         let current = self.epoch(now).await?;
         Ok(if current == thing.epoch {
             Why::Used
