@@ -171,7 +171,8 @@ async fn without_its_database_it_says_so_at_once_and_comes_back() {
     for _ in 0..3 {
         let asked = Instant::now();
         let answer = client.get("/v1/me", Some(&token)).await;
-        assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+        // Long before a statement would be given up.
+        assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
         assert_eq!(answer.told(), (503, &away));
         assert_eq!(answer.headers["retry-after"], "1");
     }

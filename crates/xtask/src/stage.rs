@@ -15,6 +15,9 @@ use crate::paths;
 
 const TICK: Duration = Duration::from_millis(100);
 const TAIL_LINES: usize = 25;
+/// How many panics are told, and how much of each.
+const PANICS: usize = 3;
+const PANIC_LINES: usize = 6;
 
 #[derive(Debug)]
 pub(crate) struct Ui {
@@ -135,11 +138,39 @@ impl fmt::Display for Failure {
 }
 
 fn tail(log: &Path) -> Vec<String> {
-    let Ok(bytes) = fs::read(log) else { return Vec::new() };
-    let text = String::from_utf8_lossy(&bytes);
+    let bytes = fs::read(log).unwrap_or_default();
+    telling(&String::from_utf8_lossy(&bytes))
+}
+
+/// The end, after the first of what panicked before it: a backtrace at the end says where, and not what.
+fn telling(text: &str) -> Vec<String> {
     let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(TAIL_LINES)..]
+    let (before, end) = lines.split_at(lines.len().saturating_sub(TAIL_LINES));
+    let panics = before
         .iter()
-        .map(|line| (*line).to_owned())
-        .collect()
+        .enumerate()
+        .filter(|(_, line)| line.contains("panicked at "))
+        .take(PANICS)
+        .flat_map(|(at, _)| before.iter().skip(at).take(PANIC_LINES));
+    panics.chain(end).map(|line| (*line).to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PANIC_LINES, TAIL_LINES, telling};
+
+    #[test]
+    fn the_end_of_a_log_is_told_after_what_panicked() {
+        let panic = [
+            "thread 'a' panicked at tests/a.rs:1:1:",
+            "5 of 200 waited",
+            "note: run with",
+        ];
+        let backtrace: Vec<String> = (0..40).map(|at| format!("  {at}: frame")).collect();
+        let text = format!("running 2 tests\n{}\n{}\n", panic.join("\n"), backtrace.join("\n"));
+        let told = telling(&text);
+        assert_eq!(told.get(..3), Some(&panic.map(str::to_owned)[..]));
+        assert_eq!(told.len(), PANIC_LINES + TAIL_LINES);
+        assert_eq!(told.get(PANIC_LINES..), backtrace.get(backtrace.len() - TAIL_LINES..));
+    }
 }
