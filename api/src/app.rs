@@ -7,7 +7,7 @@ use aws_lc_rs::hmac;
 use axum::http::HeaderValue;
 use domain::{Clock, SystemClock};
 use jiff::SignedDuration;
-use resource_server::nonce;
+use resource_server::{known::Known, nonce};
 use tokio::sync::watch;
 
 use crate::{
@@ -63,6 +63,8 @@ pub struct Services {
     pub redis: Option<Arc<Redis>>,
     /// Where what counts once is judged.
     pub replay: Replay,
+    /// The signatures of tokens that were found good.
+    pub known: Arc<Known>,
     /// What is remembered of who is who.
     pub standing: Arc<Standing>,
     /// What clients publish of themselves.
@@ -172,6 +174,7 @@ impl AppState {
         let secure = config.http.environment == Environment::Production || config.http.issuer.starts_with("https://");
         Ok(Self(Arc::new(Services {
             replay: Replay::new(database.clone(), redis.clone()),
+            known: Arc::default(),
             standing: Arc::new(Standing::new(
                 database.clone(),
                 redis.clone(),

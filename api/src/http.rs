@@ -25,6 +25,7 @@ pub mod presented;
 pub mod query;
 pub mod request_id;
 pub mod resource;
+pub mod shared;
 pub mod sse;
 pub mod tls;
 pub mod trace;

@@ -4,6 +4,10 @@ use std::process::ExitCode;
 
 use api::cli::{self, Cli};
 use clap::Parser as _;
+use mimalloc::MiMalloc;
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[expect(
     clippy::print_stderr,

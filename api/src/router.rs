@@ -20,6 +20,7 @@ use crate::{
     http::{
         alias, challenges, cors, dpop, error, layers,
         limits::{self, Group},
+        shared::Share,
     },
     routes,
 };
@@ -87,17 +88,17 @@ impl Modify for Proofs {
 fn callers() -> OpenApiRouter<AppState> {
     let runs = runs()
         .route_layer(DefaultBodyLimit::max(layers::RUN))
-        .route_layer(middleware::from_fn(layers::patient));
+        .route_layer(layers::passing(layers::patient));
     let changing = account()
         .merge(admin())
         .merge(tenants())
-        .route_layer(middleware::from_fn(layers::told));
+        .route_layer(layers::passing(layers::told));
     open()
         .merge(changing)
         .merge(webhooks())
-        .route_layer(middleware::from_fn(layers::timely))
+        .route_layer(layers::passing(layers::timely))
         .merge(runs)
-        .route_layer(middleware::from_fn(limits::tell))
+        .route_layer(layers::passing(limits::tell))
 }
 
 /// What everybody may read.
@@ -108,8 +109,8 @@ fn well_known() -> OpenApiRouter<AppState> {
         .routes(routes!(routes::well_known::oauth_metadata::openid))
         .routes(routes!(routes::well_known::oauth_metadata::resource))
         .routes(routes!(routes::well_known::openapi::openapi))
-        .route_layer(middleware::from_fn_with_state(Group::Anonymous, limits::layer))
-        .route_layer(middleware::from_fn(layers::timely))
+        .route_layer(layers::passing_with(Group::Anonymous, limits::layer))
+        .route_layer(layers::passing(layers::timely))
 }
 
 /// Who may call a route without a proof, and what counts the calls.
@@ -117,7 +118,7 @@ fn open() -> OpenApiRouter<AppState> {
     let registrations = OpenApiRouter::new()
         .routes(routes!(routes::agents::register::register))
         .routes(routes!(routes::oauth::register::register))
-        .route_layer(middleware::from_fn_with_state(Group::Registrations, limits::layer));
+        .route_layer(layers::passing_with(Group::Registrations, limits::layer));
     let logins = OpenApiRouter::new()
         .routes(routes!(routes::sessions::create::create))
         .routes(routes!(routes::sessions::passkey::create))
@@ -125,11 +126,11 @@ fn open() -> OpenApiRouter<AppState> {
         .routes(routes!(routes::sign_ups::complete::complete))
         .routes(routes!(routes::password_resets::ask::ask))
         .routes(routes!(routes::password_resets::complete::complete))
-        .route_layer(middleware::from_fn(layers::told))
-        .route_layer(middleware::from_fn_with_state(Group::Logins, limits::layer));
+        .route_layer(layers::passing(layers::told))
+        .route_layer(layers::passing_with(Group::Logins, limits::layer));
     OpenApiRouter::new()
         .routes(routes!(routes::agents::challenge::challenge))
-        .route_layer(middleware::from_fn_with_state(Group::Anonymous, limits::layer))
+        .route_layer(layers::passing_with(Group::Anonymous, limits::layer))
         .merge(registrations)
         .merge(logins)
 }
@@ -142,10 +143,10 @@ fn clients() -> OpenApiRouter<AppState> {
         .routes(routes!(routes::oauth::device_authorization::begin))
         .routes(routes!(routes::oauth::introspect::introspect))
         .routes(routes!(routes::oauth::revoke::revoke))
-        .route_layer(middleware::from_fn(cors::of_clients))
-        .route_layer(middleware::from_fn_with_state(Group::Anonymous, limits::layer))
-        .route_layer(middleware::from_fn(layers::timely))
-        .route_layer(middleware::from_fn(limits::tell))
+        .route_layer(layers::passing(cors::of_clients))
+        .route_layer(layers::passing_with(Group::Anonymous, limits::layer))
+        .route_layer(layers::passing(layers::timely))
+        .route_layer(layers::passing(limits::tell))
 }
 
 /// What other services tell.
@@ -317,13 +318,13 @@ pub fn router(state: AppState) -> Router {
     let (well_known, _) = well_known().split_for_parts();
     // What a browser asks before it sends a request is answered before the method is looked at.
     let callers = layers::refusing(callers)
-        .layer(middleware::from_fn_with_state(state.clone(), dpop::tell))
-        .layer(middleware::from_fn_with_state(state.clone(), challenges::complete))
+        .layer(layers::passing_with(state.clone(), dpop::tell))
+        .layer(layers::passing_with(state.clone(), challenges::complete))
         .layer(cors::of(&state.allowed_origins));
     let (clients, _) = clients().split_for_parts();
     let clients = layers::refusing(clients)
-        .layer(middleware::from_fn_with_state(state.clone(), dpop::tell))
-        .layer(middleware::from_fn(cors::asked_beforehand));
+        .layer(layers::passing_with(state.clone(), dpop::tell))
+        .layer(layers::passing(cors::asked_beforehand));
     let well_known = layers::refusing(well_known).layer(cors::public());
     let (limits, metrics) = (Extension(state.limits.clone()), state.metrics.clone());
     let standing = Extension(state.standing.clone());
@@ -341,7 +342,7 @@ pub fn router(state: AppState) -> Router {
     // A router's own layers come after it has found the route.
     Router::new()
         .fallback_service(service)
-        .layer(middleware::map_request(alias::resolve))
+        .layer((middleware::map_request(alias::resolve), Share))
 }
 
 /// The description of the service (OpenAPI 3.1).

@@ -15,7 +15,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use axum::{
     extract::{Request, State},
     http::{HeaderValue, header},
-    middleware::{self, Next},
+    middleware::Next,
     response::Response,
     serve::ListenerExt as _,
 };
@@ -34,7 +34,7 @@ use crate::{
     cluster::Cluster,
     config::Config,
     http::{
-        connections,
+        connections, layers,
         tls::{Certificate, TlsListener},
     },
     mail::Mailer,
@@ -193,7 +193,7 @@ pub async fn serve(config: &Config, jobs: bool) -> Result<()> {
     );
     let standing = state.standing.clone();
     let (told, asked) = tokio::sync::oneshot::channel();
-    let router = router::router(state.clone()).layer(middleware::from_fn_with_state(state.clone(), last_answers));
+    let router = router::router(state.clone()).layer(layers::passing_with(state.clone(), last_answers));
     let stop = async move {
         match signal.await {
             Ok(signal) => info!(signal, "stopping"),

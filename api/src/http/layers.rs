@@ -6,12 +6,12 @@ use axum::{
     Extension, Router,
     extract::{DefaultBodyLimit, Request},
     http::{HeaderName, HeaderValue, StatusCode, header},
-    middleware::{self, Next},
+    middleware::{FromFnLayer, Next, from_fn, from_fn_with_state},
     response::{IntoResponse as _, Response},
 };
 
 use crate::{
-    http::{error::ApiError, request_id},
+    http::{error::ApiError, request_id, shared::Share},
     metrics::{self, Metrics},
     service::standing::Standing,
 };
@@ -28,6 +28,16 @@ const BODY: usize = 64 * 1024;
 /// How large the body of a run may be: its code and its input, each as long as it may be, and escaped.
 pub const RUN: usize = 1024 * 1024;
 
+/// A layer that is a function.
+pub fn passing<F, T>(function: F) -> (FromFnLayer<F, (), T>, Share) {
+    (from_fn(function), Share)
+}
+
+/// A layer that is a function with a state.
+pub fn passing_with<S, F, T>(state: S, function: F) -> (FromFnLayer<F, S, T>, Share) {
+    (from_fn_with_state(state, function), Share)
+}
+
 /// Routes that say so if they do not do what is asked.
 pub fn refusing<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
     router.method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
@@ -38,9 +48,9 @@ pub fn wrap(router: Router, metrics: Arc<Metrics>) -> Router {
     router
         .fallback(async || ApiError::NotFound)
         .layer(DefaultBodyLimit::max(BODY))
-        .layer(middleware::from_fn(safe))
-        .layer(middleware::from_fn_with_state(metrics, metrics::layer))
-        .layer(middleware::from_fn(request_id::layer))
+        .layer(passing(safe))
+        .layer(passing_with(metrics, metrics::layer))
+        .layer(passing(request_id::layer))
 }
 
 /// For routes that answer at once.

@@ -16,6 +16,7 @@ impl AppState {
             issuer: &self.issuer,
             audience: &self.issuer,
             nonces: &self.keys.dpop_nonce,
+            known: &self.known,
             service: self,
         }
     }

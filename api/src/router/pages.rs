@@ -1,7 +1,7 @@
 //! Pages for people: no part of what programs are described. One mounts with who may see it, which a test asks of each.
 
 use axum::{
-    Router, middleware,
+    Router,
     routing::{MethodRouter, get, post},
 };
 
@@ -119,13 +119,13 @@ fn mounted(pages: Vec<Page>) -> Router<AppState> {
 /// All of them.
 pub fn router(state: &AppState) -> Router<AppState> {
     let sent = mounted(sent())
-        .route_layer(middleware::from_fn(layers::told))
-        .route_layer(middleware::from_fn_with_state(state.clone(), form::layer))
-        .route_layer(middleware::from_fn_with_state(Group::Logins, limits::layer))
-        .route_layer(middleware::from_fn(layers::timely));
+        .route_layer(layers::passing(layers::told))
+        .route_layer(layers::passing_with(state.clone(), form::layer))
+        .route_layer(layers::passing_with(Group::Logins, limits::layer))
+        .route_layer(layers::passing(layers::timely));
     mounted(shown())
-        .route_layer(middleware::from_fn_with_state(Group::Anonymous, limits::layer))
-        .route_layer(middleware::from_fn(layers::timely))
+        .route_layer(layers::passing_with(Group::Anonymous, limits::layer))
+        .route_layer(layers::passing(layers::timely))
         .merge(sent)
 }
 

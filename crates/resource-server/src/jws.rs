@@ -5,7 +5,7 @@ use aws_lc_rs::signature::{self, RsaPublicKeyComponents, UnparsedPublicKey};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
 
-use crate::strict_json;
+use crate::{known::Known, strict_json};
 
 /// The longest token that is looked at.
 pub const LONGEST: usize = 8 * 1024;
@@ -129,6 +129,12 @@ impl Parsed<'_> {
         self.is_of_type(type_).then(|| self.claims(key))?
     }
 
+    /// The same, of a token that is shown again and again.
+    pub fn verify_known(&self, type_: &str, key: &PublicKey, known: &Known) -> Option<Map<String, Value>> {
+        let is_good = self.is_of_type(type_) && self.names(key) && known.verify(key, self.signed, &self.signature);
+        is_good.then(|| strict_json::object(&self.payload))?
+    }
+
     /// The claims of a token of another issuer, which may name no `typ`, or a token's without saying which. What is no
     /// token for an API says so (RFC 8725, section 3.11), and is refused.
     pub fn verify_foreign(&self, key: &PublicKey) -> Option<Map<String, Value>> {
@@ -147,8 +153,12 @@ impl Parsed<'_> {
 
     /// Whether the header names this key's algorithm, and the signature is this key's.
     pub fn is_signed_by(&self, key: &PublicKey) -> bool {
+        self.names(key) && key.verify(self.signed, &self.signature)
+    }
+
+    fn names(&self, key: &PublicKey) -> bool {
         let algorithm = self.header.get("alg").and_then(Value::as_str);
-        algorithm.is_some_and(|name| key.goes_with(name)) && key.verify(self.signed, &self.signature)
+        algorithm.is_some_and(|name| key.goes_with(name))
     }
 
     fn claims(&self, key: &PublicKey) -> Option<Map<String, Value>> {

@@ -30,6 +30,7 @@ pub mod ed25519;
 pub mod epoch;
 pub mod jwk;
 pub mod jws;
+pub mod known;
 pub mod nonce;
 pub mod strict_json;
 pub mod token;

@@ -21,6 +21,7 @@ struct Gateway {
     keys: BTreeMap<String, PublicKey>,
     epoch: Mutex<Epoch>,
     spent: Mutex<BTreeSet<[u8; 32]>>,
+    known: Known,
 }
 
 impl Service for Gateway {
@@ -62,6 +63,7 @@ fn gateway() -> Gateway {
         keys: BTreeMap::from([("k1".to_owned(), public(&pair(1)))]),
         epoch: Mutex::new(Epoch::Redis([7; 16])),
         spent: Mutex::default(),
+        known: Known::default(),
     }
 }
 
@@ -74,6 +76,7 @@ fn server<'a>(gateway: &'a Gateway, nonces: &'a hmac::Key) -> ResourceServer<'a,
         issuer: HERE,
         audience: "urn:gateway",
         nonces,
+        known: &gateway.known,
         service: gateway,
     }
 }
@@ -178,9 +181,13 @@ async fn who_acts_is_known_once_everything_was_judged() {
     assert_eq!(after, Err(Some("use_dpop_nonce")), "the store lost what it knew");
     let other = Gateway {
         keys: BTreeMap::new(),
-        ..super::tests::gateway()
+        ..gateway
     };
-    assert_eq!(asked(&other, &plain, None).await, Err(None), "a key that is not known");
+    assert_eq!(
+        asked(&other, &plain, None).await,
+        Err(None),
+        "a key that is known no more"
+    );
 }
 
 #[tokio::test]
