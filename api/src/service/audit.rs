@@ -70,7 +70,7 @@ async fn seal_waiting(
         None if last.is_none() => (0, Link::BEGINNING),
         _ => return Err(SealError::Broken),
     };
-    let events = audit_chain::unsealed(tx, BATCH).await?;
+    let events = audit_chain::take(tx, BATCH).await?;
     let mut places = Vec::with_capacity(events.len());
     for event in events {
         count += 1;

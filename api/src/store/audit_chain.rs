@@ -88,11 +88,15 @@ fn named(rows: Vec<Option<Uuid>>) -> Vec<Option<TenantId>> {
     rows.into_iter().map(|id| id.map(TenantId::of_uuid)).collect()
 }
 
-/// Makes this transaction the only one that numbers its chain; `false` if another is.
+/// Makes this transaction the only one that numbers its chain; `false` if another is. What was numbered since the table was last cleaned up is
+/// found first whenever the queue is read; an index alone remembers that it is gone, and a bitmap of it does not.
 pub async fn lock(tx: &mut impl Scope) -> Result<bool, StoreError> {
     let key = format!("audit/{}", chain::name(tx.tenant()));
     sqlx::query_scalar!(
-        r#"SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0)) AS "held!""#,
+        r#"
+        SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0)) AS "held!"
+        FROM (SELECT set_config('enable_bitmapscan', 'off', true) OFFSET 0) AS chosen
+        "#,
         key
     )
     .fetch_one(tx.connection())
@@ -137,16 +141,21 @@ pub async fn last(tx: &mut impl Scope) -> Result<Option<(i64, Link)>, StoreError
     row.map(|row| Ok((row.sequence, link(&row.hash)?))).transpose()
 }
 
-/// Events that are not numbered yet, the oldest first.
-pub async fn unsealed(tx: &mut impl Scope, most: i64) -> Result<Vec<Stored>, StoreError> {
+/// Takes events that are not numbered yet out of the queue, the oldest first. Each is looked up by its id: of a long chain all events would be
+/// read to join them with some.
+pub async fn take(tx: &mut impl Scope, most: i64) -> Result<Vec<Stored>, StoreError> {
     let rows = sqlx::query_as!(
         Row,
         r#"
+        WITH taken AS (
+            DELETE FROM audit_unsealed
+            WHERE ctid = ANY (ARRAY(SELECT ctid FROM audit_unsealed ORDER BY event_id LIMIT $1))
+            RETURNING event_id
+        )
         SELECT e.id, e.at AS "at: jiff_sqlx::Timestamp", e.actor_kind, e.actor_id, e.action, e.target_id, e.request_id, e.detail
-        FROM audit_unsealed AS u
-        JOIN audit_events AS e ON e.id = u.event_id
-        ORDER BY u.event_id
-        LIMIT $1
+        FROM taken
+        CROSS JOIN LATERAL (SELECT * FROM audit_events WHERE id = taken.event_id OFFSET 0) AS e
+        ORDER BY e.id
         "#,
         most,
     )
@@ -162,7 +171,6 @@ pub async fn seal(tx: &mut impl Scope, places: &[(i64, i64, Link)], head: &Head)
     let sequences: Vec<i64> = places.iter().map(|(_, sequence, _)| *sequence).collect();
     let links: Vec<Vec<u8>> = places.iter().map(|(.., link)| link.0.to_vec()).collect();
     let tenant = tx.tenant().map(|id| id.uuid());
-    let failed = |source| StoreError::new("number audit events", source);
     sqlx::query!(
         r#"
         INSERT INTO audit_seals (tenant_id, event_id, sequence, hash)
@@ -176,11 +184,7 @@ pub async fn seal(tx: &mut impl Scope, places: &[(i64, i64, Link)], head: &Head)
     )
     .execute(tx.connection())
     .await
-    .map_err(failed)?;
-    sqlx::query!("DELETE FROM audit_unsealed WHERE event_id = ANY($1)", &ids)
-        .execute(tx.connection())
-        .await
-        .map_err(failed)?;
+    .map_err(|source| StoreError::new("number audit events", source))?;
     let Some((.., last)) = places.last() else {
         return Ok(());
     };

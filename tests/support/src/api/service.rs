@@ -77,8 +77,6 @@ pub fn command(arguments: &[&str], settings: &BTreeMap<&'static str, String>) ->
 fn with(mut command: Command, settings: &BTreeMap<&'static str, String>) -> Command {
     command
         .env_clear()
-        // As its image has it.
-        .env("GLIBC_TUNABLES", "glibc.malloc.mmap_threshold=1048576")
         .envs(settings)
         .stdin(Stdio::null())
         .kill_on_drop(true);
