@@ -11,7 +11,9 @@ use resource_server::{known::Known, nonce};
 use tokio::sync::watch;
 
 use crate::{
-    auth::{chain::Signer, challenge, csrf, device, mail_link, seal::MasterKey, webauthn::RelyingParty},
+    auth::{
+        chain::Signer, challenge, csrf, device, legacy::Legacy, mail_link, seal::MasterKey, webauthn::RelyingParty,
+    },
     cluster::Cluster,
     config::{Accounts, Config, Environment},
     documents::Documents,
@@ -67,6 +69,8 @@ pub struct Services {
     pub known: Arc<Known>,
     /// What is remembered of who is who.
     pub standing: Arc<Standing>,
+    /// Whose tokens of the system before are taken, if any are.
+    pub legacy: Option<Arc<Legacy>>,
     /// What clients publish of themselves.
     pub documents: Arc<Documents>,
     /// Issuers outside whose word on people counts.
@@ -191,6 +195,7 @@ impl AppState {
             audit_signer,
             issuers: Arc::new(Issuers::new(&config.outside, clock.clone()).context("outside.issuers")?),
             documents,
+            legacy: config.legacy.clone().map(Arc::new),
             keyring: Arc::default(),
             limits: Arc::new(Limits::new(&config.limits, &counting)),
             throttle: Arc::new(Throttle::new(&config.limits, &counting)),

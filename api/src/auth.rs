@@ -13,6 +13,7 @@ pub mod hex;
 pub mod id_token;
 pub mod jwk;
 pub mod jwk_set;
+pub mod legacy;
 pub mod mail_link;
 pub mod opaque;
 pub mod oversight;

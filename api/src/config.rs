@@ -11,6 +11,7 @@ mod auth;
 mod cluster;
 mod database;
 mod http;
+mod legacy;
 mod limits;
 mod mail;
 mod outside;
@@ -33,6 +34,8 @@ pub use redis::Redis;
 use problems::Problems;
 use source::Source;
 
+use crate::auth::legacy::Legacy;
+
 /// The whole configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -48,6 +51,8 @@ pub struct Config {
     pub auth: Auth,
     /// Issuers outside whose word on people counts.
     pub outside: Outside,
+    /// Whose tokens of the system before are taken, if any are.
+    pub legacy: Option<Legacy>,
     /// People's accounts.
     pub accounts: Accounts,
     /// Mail.
@@ -67,6 +72,7 @@ impl Config {
         let cluster = Cluster::read(&source, &mut problems);
         let auth = Auth::read(&source, &http, &mut problems);
         let outside = Outside::read(&source, &http, &mut problems);
+        let legacy = legacy::read(&source, &http, &outside, &mut problems);
         let accounts = Accounts::read(&source, &http, &mut problems);
         let mail = Mail::read(&source, &http, &accounts, &mut problems);
         let limits = Limits::read(&source, &mut problems);
@@ -77,6 +83,7 @@ impl Config {
             cluster,
             auth,
             outside,
+            legacy,
             accounts,
             mail,
             limits,

@@ -107,6 +107,8 @@ impl fmt::Display for Report {
 struct Job<'a> {
     database: &'a Database,
     now: Timestamp,
+    /// The issuer of the system before, if its tokens are taken.
+    issuer: Option<&'a str>,
     /// Whether nothing is stored.
     dry: bool,
 }
@@ -124,6 +126,7 @@ pub async fn run(config: &Config, path: &Path, dry: bool) -> Result<String> {
     let job = Job {
         database: &database,
         now: Timestamp::now(),
+        issuer: config.legacy.as_ref().map(|legacy| legacy.issuer.as_str()),
         dry,
     };
     let report = bring_in(job, &contents).await?;

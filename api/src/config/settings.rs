@@ -197,6 +197,34 @@ pub const SHADOW_SECRET: Setting = Setting {
     about: "At least 32 bytes of text with which the stand-in owner of an agent is derived that registered itself. Default: derived from the master key.",
 };
 
+/// What the system before signed tokens with.
+pub const LEGACY_SECRET: Setting = Setting {
+    path: "auth.legacy.secret",
+    names: &["JWT_SECRET"],
+    default: None,
+    secret: true,
+    about: "At least 32 bytes of text with which the system before signed people's tokens (HS256). It is of use beside `PINFOLD_LEGACY_ISSUER` alone.",
+};
+
+/// Whose those tokens are.
+pub const LEGACY_ISSUER: Setting = Setting {
+    path: "auth.legacy.issuer",
+    names: &["PINFOLD_LEGACY_ISSUER"],
+    default: Some(""),
+    secret: false,
+    about: "Who signed the tokens of the system before, as they have it in `iss`. Clients that tenants registered exchange such a token once for one of this service \
+            (docs/oauth.md), and `pinfold-api import` remembers what people are called there. Empty: no such token is taken.",
+};
+
+/// Until when they count.
+pub const LEGACY_UNTIL: Setting = Setting {
+    path: "auth.legacy.until",
+    names: &["PINFOLD_LEGACY_UNTIL"],
+    default: None,
+    secret: false,
+    about: "When no more tokens of the system before are taken, and what came of them ends, as `2027-03-31T00:00:00Z`. Required beside `PINFOLD_LEGACY_ISSUER`.",
+};
+
 /// Where clients register themselves.
 pub const REGISTRATION_TENANT: Setting = Setting {
     path: "auth.dynamic_registration_tenant",
@@ -389,6 +417,9 @@ pub const ALL: &[Setting] = &[
     PREVIOUS_MASTER_KEY,
     MASTER_KEY_PATH,
     SHADOW_SECRET,
+    LEGACY_SECRET,
+    LEGACY_ISSUER,
+    LEGACY_UNTIL,
     REGISTRATION_TENANT,
     TOKEN_SECONDS,
     OUTSIDE_ISSUERS,

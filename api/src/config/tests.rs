@@ -103,6 +103,48 @@ fn everything_that_is_wrong_is_said_at_once() {
 }
 
 #[test]
+fn tokens_of_the_system_before_have_an_issuer_a_secret_and_a_last_day() {
+    let before = |more: &[(&str, &str)]| {
+        let mut all = complete();
+        all.extend(environment(more));
+        all
+    };
+    let secret = ("JWT_SECRET", "what-the-system-before-signed-with");
+    let left_over = Config::load(None, &before(&[("JWT_SECRET", "short")])).unwrap();
+    assert!(left_over.legacy.is_none(), "a secret alone is left over");
+    let whole = before(&[
+        secret,
+        ("PINFOLD_LEGACY_ISSUER", "old"),
+        ("PINFOLD_LEGACY_UNTIL", "2027-03-31T00:00:00Z"),
+    ]);
+    let legacy = Config::load(None, &whole).unwrap().legacy.unwrap();
+    assert_eq!(
+        (legacy.issuer.as_str(), legacy.until.to_string().as_str()),
+        ("old", "2027-03-31T00:00:00Z")
+    );
+    let short = [
+        ("PINFOLD_LEGACY_ISSUER", "https://pinfold.example"),
+        ("JWT_SECRET", "hunter2"),
+    ];
+    let told = wrong(None, &before(&short));
+    assert_eq!(
+        told,
+        [
+            "PINFOLD_LEGACY_ISSUER (auth.legacy.issuer in the file): https://pinfold.example is this service itself, or an issuer outside whose keys are known",
+            "JWT_SECRET (auth.legacy.secret in the file): is required beside PINFOLD_LEGACY_ISSUER, of 32 bytes at least",
+            "PINFOLD_LEGACY_UNTIL (auth.legacy.until in the file): \"\" is not a time, as 2027-03-31T00:00:00Z; it is required beside PINFOLD_LEGACY_ISSUER",
+        ]
+    );
+    let day = [secret, ("PINFOLD_LEGACY_UNTIL", "2027-03-31T00:00:00Z")];
+    assert_eq!(
+        wrong(None, &before(&day)),
+        [
+            "PINFOLD_LEGACY_ISSUER (auth.legacy.issuer in the file): is required beside PINFOLD_LEGACY_UNTIL: as the tokens have it in `iss`"
+        ]
+    );
+}
+
+#[test]
 fn the_environment_wins_over_the_file_and_secrets_may_be_files() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("pinfold.toml");

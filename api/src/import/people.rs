@@ -1,15 +1,21 @@
 //! People: by their address, each with a tenant of their own.
 
+use anyhow::Result;
 use domain::{OverseerId, TenantId};
 use serde_json::json;
 
 use super::{Job, Outcome, REQUEST, file::Person};
 use crate::{
     auth::random::random,
-    service::sign_up,
+    service::{
+        members::By,
+        outside::{self, Refused},
+        sign_up,
+    },
     store::{
         StoreError,
         accounts::{self, NewPerson},
+        audit::Actor,
         tenants::{self, Kind},
     },
 };
@@ -24,8 +30,29 @@ pub(super) async fn own_tenant(job: Job<'_>, person: OverseerId) -> Result<Optio
     Ok(own.map(|seat| seat.tenant))
 }
 
-/// Brings in a person. Who has an account with the address keeps it as it is, password and all.
-pub(super) async fn bring_in(job: Job<'_>, person: &Person) -> Result<(Option<OverseerId>, Outcome), StoreError> {
+/// Brings in a person, and remembers what the system before calls them, if its tokens are taken.
+pub(super) async fn bring_in(job: Job<'_>, person: &Person) -> Result<(Option<OverseerId>, Outcome)> {
+    let (id, outcome) = account(job, person).await?;
+    let (Some(overseer), Some(issuer), false) = (id, job.issuer, job.dry) else {
+        return Ok((id, outcome));
+    };
+    let by = By {
+        overseer,
+        actor: Actor::System,
+        request_id: REQUEST,
+    };
+    match outside::link(job.database, issuer, &person.id, by, job.now).await {
+        Ok((tx, _)) => {
+            tx.commit().await?;
+            Ok((id, outcome))
+        }
+        Err(error @ (Refused::Taken | Refused::TooMany)) => Ok((id, Outcome::Refused(error.to_string()))),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Who has an account with the address keeps it as it is, password and all.
+async fn account(job: Job<'_>, person: &Person) -> Result<(Option<OverseerId>, Outcome), StoreError> {
     if let Some(known) = accounts::credentials(job.database.pool(), &person.email).await? {
         return Ok((Some(known.id), Outcome::Known));
     }

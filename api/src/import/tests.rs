@@ -10,10 +10,14 @@ use crate::{
     testing::{PASSWORD, TestAgent, TestApp, logged_in},
 };
 
+/// The system before.
+const BEFORE: &str = "https://old.example";
+
 async fn import(app: &TestApp, text: &str, dry: bool) -> String {
     let job = Job {
         database: &app.state.database,
         now: app.state.clock.now(),
+        issuer: Some(BEFORE),
         dry,
     };
     let contents = file::read(text).unwrap();
@@ -79,6 +83,12 @@ async fn people_and_agents_go_on_as_they_were() {
         .await
         .unwrap();
     assert!(hash.starts_with("$argon2id$"), "{hash}");
+    let names: Vec<(String, String)> = sqlx::query_as("SELECT subject, issuer FROM identities ORDER BY subject")
+        .fetch_all(&app.owner)
+        .await
+        .unwrap();
+    let name = |of: &str| (of.to_owned(), BEFORE.to_owned());
+    assert_eq!(names, [name("u1"), name("u2")], "as the system before calls them");
     let seats = app.as_person(Method::GET, "/v1/tenants", &ada, None).await;
     let tenant = seats.body["tenants"][0]["name"].as_str().unwrap().to_owned();
     let found = app

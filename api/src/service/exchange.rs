@@ -27,6 +27,8 @@ use crate::{
     },
 };
 
+pub mod legacy;
+
 /// Who asks.
 #[derive(Debug)]
 pub enum By<'a> {

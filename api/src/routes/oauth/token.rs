@@ -90,9 +90,10 @@ pub struct TokenRequest {
     redirect_uri: Option<String>,
     /// Of a device: the code that it was given (RFC 8628, section 3.4).
     device_code: Option<String>,
-    /// Of token exchange: an access token that a person's consent gave (RFC 8693, section 2.1).
+    /// Of token exchange: an access token that a person's consent gave (RFC 8693, section 2.1), or a person's token of the system before.
     subject_token: Option<String>,
-    /// Of token exchange: `urn:ietf:params:oauth:token-type:access_token`.
+    /// Of token exchange: `urn:ietf:params:oauth:token-type:access_token`; of a token of the system before, where those are taken,
+    /// `urn:ietf:params:oauth:token-type:jwt`.
     subject_token_type: Option<String>,
     /// Of token exchange by an agent: a token of its own, which is all that it needs to prove itself.
     actor_token: Option<String>,

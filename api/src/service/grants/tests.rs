@@ -8,6 +8,7 @@ mod devices;
 mod exchange;
 mod exchange_bound;
 mod hosts;
+mod legacy;
 mod races;
 mod requests;
 mod shown;

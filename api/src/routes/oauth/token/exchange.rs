@@ -5,7 +5,7 @@ use resource_server::check::Binding;
 
 use crate::{
     app::AppState,
-    auth::{authorization::Parameters, token::Token},
+    auth::{authorization::Parameters, legacy::Legacy, token::Token},
     http::caller::Caller,
     routes::oauth::{
         client,
@@ -23,6 +23,9 @@ use crate::{
 /// The one kind of token that is taken and given (section 3).
 pub(super) const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
+/// The kind of token that the system before signed (section 3).
+const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
+
 /// What is asked beside the form.
 pub(super) struct Beside<'a> {
     pub(super) headers: &'a axum::http::HeaderMap,
@@ -35,6 +38,11 @@ pub(super) struct Beside<'a> {
 /// A token of the agent or the client that asks.
 pub(super) async fn exchange(state: &AppState, beside: Beside<'_>, now: Timestamp) -> Result<Issued, OAuthError> {
     let form = beside.form;
+    if let Some(legacy) = &state.legacy
+        && form.get("subject_token_type").is_some_and(|kind| kind == JWT)
+    {
+        return of_legacy(state, legacy, beside, now).await;
+    }
     for name in ["subject_token_type", "requested_token_type", "actor_token_type"] {
         if form.get(name).is_some_and(|kind| kind != ACCESS_TOKEN) {
             return Err(OAuthError::new(
@@ -76,6 +84,45 @@ pub(super) async fn exchange(state: &AppState, beside: Beside<'_>, now: Timestam
         request_id: beside.request_id,
     };
     Ok(exchange::exchange(state.tokens(), asked, now).await?)
+}
+
+/// A token for one of the system before, to a client alone.
+async fn of_legacy(
+    state: &AppState,
+    legacy: &Legacy,
+    beside: Beside<'_>,
+    now: Timestamp,
+) -> Result<Issued, OAuthError> {
+    let form = beside.form;
+    if form
+        .get("requested_token_type")
+        .is_some_and(|kind| kind != ACCESS_TOKEN)
+    {
+        return Err(OAuthError::new(
+            "invalid_request",
+            format!("requested_token_type: write {ACCESS_TOKEN}"),
+        ));
+    }
+    if form.contains_key("actor_token") {
+        return Err(OAuthError::new(
+            "invalid_request",
+            "actor_token: leave it out: nobody acts by a token of the system before but the client",
+        ));
+    }
+    for_us(form, "audience", &state.issuer)?;
+    let client = client::proved(state, beside.headers, form, now).await?;
+    let said = legacy
+        .read(field(form, "subject_token")?, now)
+        .ok_or(Refused::Unproven)?;
+    let asked = exchange::legacy::Asked {
+        issuer: &legacy.issuer,
+        said: &said,
+        client: &client,
+        scopes: beside.scopes,
+        binding: beside.binding,
+        request_id: beside.request_id,
+    };
+    Ok(exchange::legacy::exchange(state.tokens(), asked, now).await?)
 }
 
 /// The token that it is, if it is in force. One that is bound to a key counts with a proof of that, as everywhere.

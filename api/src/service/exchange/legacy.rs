@@ -1,0 +1,123 @@
+//! A person's token of the system before becomes one of this: for a client of the tenant's own, in that tenant and no other, once, and for as
+//! long as the old one lasts (ADR 0018).
+
+use domain::{GrantId, OverseerId};
+use jiff::Timestamp;
+use resource_server::check::Binding;
+use serde_json::json;
+
+use crate::{
+    auth::{
+        client::values::{GrantType, Scope},
+        legacy::Said,
+        random::random,
+    },
+    service::{
+        client_proof::Proved,
+        grants::{
+            given,
+            made::Made,
+            tokens::{Refused, may, narrowed, spent},
+        },
+        tokens::{self, Issued, Maker},
+    },
+    store::{
+        assertions,
+        audit::{self, Actor, Event},
+        clients::{Named, Registration},
+        grants::{self, Grant},
+        identities,
+        tenants::{self, Seat},
+    },
+};
+
+/// What is asked for.
+#[derive(Debug)]
+pub struct Asked<'a> {
+    /// Who signed the token.
+    pub issuer: &'a str,
+    /// What the token says, which counts.
+    pub said: &'a Said,
+    /// Who asks.
+    pub client: &'a Proved,
+    /// What the new token is to be good for; all that it can be, if nothing is named.
+    pub scopes: Option<Vec<&'a str>>,
+    /// The key that the token is to be bound to.
+    pub binding: Option<Binding>,
+    /// The request's id.
+    pub request_id: &'a str,
+}
+
+/// Exchanges a token that was judged.
+pub async fn exchange(maker: Maker<'_>, asked: Asked<'_>, now: Timestamp) -> Result<Issued, Refused> {
+    let client = &asked.client.client;
+    may(asked.client, GrantType::TokenExchange, asked.binding.is_some())?;
+    // What nobody registered here is nobody's own.
+    let Some(Registration { tenant, .. }) = client.registered else {
+        return Err(Refused::Grant);
+    };
+    let signing = maker.signing(client.metadata.access_token_algorithm, now)?;
+    let pool = maker.database.pool();
+    let holder = identities::find(pool, asked.issuer, &asked.said.subject).await?;
+    let person = holder
+        .filter(|holder| !holder.blocked)
+        .ok_or(Refused::Unproven)?
+        .overseer;
+    let seats = tenants::of_overseer(pool, person).await?;
+    let seat = seats
+        .iter()
+        .find(|seat| seat.tenant == tenant)
+        .ok_or(Refused::Unproven)?;
+    let grant = granted(client, seat, person, asked.said, now)?;
+    let scopes = narrowed(&grant, asked.scopes.as_deref())?;
+    if scopes.is_empty() {
+        return Err(tokens::Refused::Scope.into());
+    }
+    let grant = Grant { scopes, ..grant };
+    let jkt = spent(maker, asked.binding, now).await?;
+    // Whoever shows it again has it from somebody.
+    if !assertions::spend(pool, &asked.said.digest, asked.said.expires_at).await? {
+        return Err(Refused::Unproven);
+    }
+    let mut tx = maker.database.tenant(tenant).await?;
+    grants::insert(&mut tx, &grant, None, now).await?;
+    let event = Event {
+        at: now,
+        actor: Actor::Overseer(person),
+        action: "grant.create",
+        target: grant.id.uuid(),
+        request_id: asked.request_id,
+        detail: json!({"client_id": client.client_id, "scope": Scope::joined(&grant.scopes), "issuer": asked.issuer}),
+    };
+    audit::append(&mut tx, &event).await?;
+    // It is asked for in this transaction, as it will be for each request with the token: whoever is blocked gets none.
+    if grants::find_in(&mut tx, grant.id).await?.is_none() {
+        return Err(Refused::Unproven);
+    }
+    let made = Made {
+        until: Some(grant.expires_at),
+        ..Made::of(&grant, GrantType::TokenExchange, &grant.scopes, asked.request_id)
+    };
+    let jti = made.record(&mut tx, now).await?;
+    tx.commit().await?;
+    Ok(made.issued(maker, &signing, jti, jkt, now)?)
+}
+
+/// All that the client may ask for and the person may do there.
+fn granted(client: &Named, seat: &Seat, person: OverseerId, said: &Said, now: Timestamp) -> Result<Grant, Refused> {
+    let rights = given(&client.metadata.scopes, seat.role);
+    Ok(Grant {
+        id: GrantId::new(now, random().map_err(|_| tokens::Refused::NoKey)?),
+        tenant: seat.tenant,
+        overseer: person,
+        client_id: client.client_id.clone(),
+        // Who somebody is, an ID token says, and here is none.
+        scopes: rights
+            .into_iter()
+            .filter(|scope| matches!(scope, Scope::Right(_)))
+            .collect(),
+        authenticated_at: said.issued_at,
+        expires_at: said.expires_at,
+        actors: Vec::new(),
+    })
+}
