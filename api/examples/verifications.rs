@@ -1,9 +1,11 @@
-//! How many access tokens one core verifies in a second (signature, header, claims), and how many with the proof of possession that each is
-//! bound to. `cargo xtask bench` builds it optimised and runs it; it writes the medians of five rounds, one to a line.
+//! How many access tokens one core verifies in a second (signature, header, claims), how many with the proof of possession that each is bound to,
+//! and how many requests it judges with tokens that were shown before. `cargo xtask bench` builds it optimised and runs it; it writes the medians of
+//! five rounds, one to a line.
 
 #![expect(clippy::print_stdout, reason = "the figure is what this program is for")]
 
 use std::{
+    convert::Infallible,
     hint::black_box,
     time::{Duration, Instant},
 };
@@ -16,13 +18,19 @@ use api::auth::{
 };
 use aws_lc_rs::{
     digest::{SHA256, digest},
+    hmac,
     signature::{Ed25519KeyPair, KeyPair as _},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use futures::FutureExt as _;
 use jiff::Timestamp;
 use resource_server::{
+    check::{Once, Request, ResourceServer, Service, Spent},
     dpop::{self, Wanted},
+    epoch::Epoch,
     jwk,
+    known::Known,
+    nonce::{self, Giver},
 };
 use serde_json::json;
 use url::Url;
@@ -30,6 +38,7 @@ use url::Url;
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(1);
 const ISSUER: &str = "https://pinfold.example";
+const EPOCH: Epoch = Epoch::Redis([7; 16]);
 /// Tokens that differ, so that nothing can be kept from one to the next.
 const TOKENS: usize = 64;
 
@@ -65,8 +74,64 @@ fn main() -> Result<()> {
         }
         Ok(shown.len())
     })?;
-    println!("{alone:.0}\n{with_proofs:.0}");
+    let requests = requests(key, &shown, now)?;
+    println!("{alone:.0}\n{with_proofs:.0}\n{requests:.0}");
     Ok(())
+}
+
+/// A service whose store is always there and knows nothing: what it costs is measured elsewhere.
+struct Alone {
+    key: PublicKey,
+}
+
+impl Service for Alone {
+    type Error = Infallible;
+
+    fn key(&self, _: &str) -> Option<PublicKey> {
+        Some(self.key.clone())
+    }
+
+    async fn epoch(&self, _: Timestamp) -> Result<Epoch, Infallible> {
+        Ok(EPOCH)
+    }
+
+    async fn spend(&self, _: Once, _: Timestamp) -> Result<Spent, Infallible> {
+        Ok(Spent::First)
+    }
+}
+
+/// Requests as a service judges them: proof, nonce, token, binding. Holders show their tokens again and again.
+fn requests(key: PublicKey, shown: &[(String, String)], now: Timestamp) -> Result<f64> {
+    let (service, known) = (Alone { key }, Known::default());
+    let server = ResourceServer {
+        issuer: ISSUER,
+        audience: ISSUER,
+        nonces: &nonces(),
+        known: &known,
+        service: &service,
+    };
+    median(|| {
+        for (text, proof) in shown {
+            let request = Request {
+                giver: Giver::Resource,
+                method: "GET",
+                path: "/v1/me",
+                access_token: Some(text),
+            };
+            let token = async {
+                let binding = server.judge(proof, request, now).await.ok()?;
+                let unspent = server.shown(&jws::parse(text)?, Some(binding), now)?;
+                unspent.spend(&service, now).await.ok()
+            };
+            let token = token.now_or_never().flatten();
+            ensure!(black_box(token).is_some(), "a good request was refused");
+        }
+        Ok(shown.len())
+    })
+}
+
+fn nonces() -> hmac::Key {
+    hmac::Key::new(hmac::HMAC_SHA256, &[5; 32])
 }
 
 /// How often something is done in a second: each call says how often it did it.
@@ -97,7 +162,7 @@ fn bound(i: usize, pair: &Pair, holder: &Ed25519KeyPair, now: Timestamp) -> Resu
         json!({"typ": dpop::TYPE, "alg": "EdDSA", "jwk": {"kty": "OKP", "crv": "Ed25519", "x": encode(point)}});
     let said = json!({
         "jti": format!("proof-{i}"), "htm": "GET", "htu": format!("{ISSUER}/v1/me"), "iat": now.as_second(),
-        "ath": encode(digest(&SHA256, token.as_bytes()).as_ref()),
+        "ath": encode(digest(&SHA256, token.as_bytes()).as_ref()), "nonce": nonce::mint(&nonces(), Giver::Resource, EPOCH, now),
     });
     let text = format!(
         "{}.{}",

@@ -92,6 +92,11 @@ impl Issuers {
         Ok(Self { all, clock })
     }
 
+    /// Whether this issuer's word counts.
+    pub fn believes(&self, issuer: &str) -> bool {
+        self.all.contains_key(issuer)
+    }
+
     /// The issuer that a token names, if its word counts.
     pub fn of(&self, token: &Parsed<'_>) -> Option<&str> {
         if self.all.is_empty() {

@@ -100,6 +100,14 @@ pub struct AnyTransaction {
     tenant: Option<TenantId>,
 }
 
+impl AnyTransaction {
+    /// Stores nothing. A transaction that is only dropped keeps its locks for a while.
+    pub async fn undo(self) -> Result<(), StoreError> {
+        let undone = self.inner.rollback().await;
+        undone.map_err(|source| StoreError::new("undo a transaction", source))
+    }
+}
+
 /// A transaction, a tenant's or none's: what tables that belong to no tenant are read and written in.
 pub trait Scope: Send {
     /// The connection that it goes over.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use serde_json::{Value, json};
-use support::api::{Agent, Events, Person, Redis, secret};
+use support::api::{Agent, Client, Events, Person, Redis, WebClient, secret};
 use tokio::time::timeout;
 
 use crate::stage::Stage;
@@ -112,7 +112,40 @@ async fn cases(stage: &Stage, owner: &Person, tenant: &str) -> Vec<Case> {
         None,
     )
     .await;
+    for what in ["a grant", "a consent", "a client", "a block of a client"] {
+        let web = WebClient::register(one, owner, tenant).await;
+        let request = two.reading(&log, Some(&web.token(one, owner, tenant).await));
+        let (method, path, body) = match what {
+            "a grant" => (
+                "DELETE",
+                format!("/v1/me/grants/{}", its(one, owner, "grants", &web).await),
+                None,
+            ),
+            "a consent" => (
+                "DELETE",
+                format!("/v1/me/consents/{}", its(one, owner, "consents", &web).await),
+                None,
+            ),
+            "a client" => ("DELETE", format!("/v1/tenants/{tenant}/clients/{}", web.id), None),
+            _ => (
+                "POST",
+                "/v1/me/client-blocks".to_owned(),
+                Some(json!({"client_id": web.id})),
+            ),
+        };
+        add(what, request, method, path, body).await;
+    }
     cases
+}
+
+/// The id of what a person allowed this client, one of the kind.
+async fn its(client: &Client, person: &Person, kind: &str, web: &WebClient) -> String {
+    let all = person.get(client, &format!("/v1/me/{kind}")).await.body;
+    let mut all = all[kind].as_array().expect("a list").iter();
+    let one = all
+        .find(|one| one["client_id"] == json!(web.id))
+        .expect("one of the client");
+    one["id"].as_str().expect("an id").to_owned()
 }
 
 async fn everything_ends_within(stage: &Stage, limit: Duration) {
@@ -124,7 +157,7 @@ async fn everything_ends_within(stage: &Stage, limit: Duration) {
     let made = ada.post(one, &format!("/v1/tenants/{tenant}/runs"), &long).await;
     assert_eq!(made.status, 201, "{:?}", made.body);
     let cases = cases(stage, &ada, &tenant).await;
-    assert_eq!(cases.len(), 7);
+    assert_eq!(cases.len(), 11);
     join_all(cases.into_iter().map(async |case| {
         let Case { what, mut follow, end } = case;
         let (by, method, path, body) = end;

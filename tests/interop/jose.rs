@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, process::Stdio};
 
 use serde_json::{Value, json};
 use support::{
-    api::{Agent, ISSUER, Service, database, migrate, settings},
+    api::{Agent, ISSUER, Person, Service, WebClient, database, migrate, settings},
     wait,
 };
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
@@ -36,7 +36,16 @@ async fn jose_believes_our_tokens_and_we_believe_none_that_it_forges() {
     let service = Service::start(&settings).await;
     let agent = Agent::register(&service.client, "scout").await;
     let token = agent.token(&service.client).await;
-    let told = json!({"url": service.client.url(""), "issuer": ISSUER, "token": token});
+    let mail = folder.path();
+    let owner = Person::sign_up(&service.client, mail, "ada@example.com").await;
+    let tenant = json!({"name": "acme"});
+    assert_eq!(owner.post(&service.client, "/v1/tenants", &tenant).await.status, 201);
+    let exchange = "urn:ietf:params:oauth:grant-type:token-exchange";
+    let web = WebClient::register_for(&service.client, &owner, "acme", &["authorization_code", exchange]).await;
+    let granted = web.token(&service.client, &owner, "acme").await;
+    let told = json!({
+        "url": service.client.url(""), "issuer": ISSUER, "token": token, "granted": granted, "authorization": web.authorization(),
+    });
     say.write_all(format!("{told}\n").as_bytes()).await.expect("tell jose");
 
     let said = wait::soon("jose is done", lines.next_line()).await;
@@ -52,6 +61,17 @@ async fn jose_believes_our_tokens_and_we_believe_none_that_it_forges() {
     assert_eq!(hostile.len(), 17);
     let believed: Vec<_> = hostile.iter().filter(|(_, status)| **status != 401).collect();
     assert!(believed.is_empty(), "{believed:?}");
+    // What a client is told of them, by every route that takes a token for something else than to act.
+    for (name, told) in found["elsewhere"].as_object().expect("routes") {
+        let wanted = match name.as_str() {
+            "as it was" => json!({"introspect": [200, true], "userinfo": [200, owner.id], "exchange": [200, null]}),
+            _ => {
+                json!({"introspect": [200, false], "userinfo": [401, null], "exchange": [400, "invalid_grant"], "revoke": [200, null]})
+            }
+        };
+        assert_eq!(*told, wanted, "{name}");
+    }
+    assert_eq!(found["elsewhere"].as_object().map(serde_json::Map::len), Some(17 + 1));
     let outside: BTreeMap<String, u16> = serde_json::from_value(found["outside"].clone()).expect("statuses");
     let good: Vec<&str> = outside
         .iter()

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use resource_server::{
     jws::{LONGEST, decode},
     strict_json,
-    token::moment,
+    token::{is_for, moment},
 };
 use serde_json::{Map, Value};
 
@@ -22,13 +22,15 @@ const SKEW: SignedDuration = SignedDuration::from_secs(5);
 const LONGEST_SUBJECT: usize = 255;
 
 /// Claims by which systems say what a token is for.
-const KINDS: [&str; 3] = ["type", "typ", "token_use"];
+const KINDS: [&str; 4] = ["type", "typ", "token_type", "token_use"];
 
 /// Whose tokens they are, and until when they count.
 #[derive(Debug, Clone)]
 pub struct Legacy {
     /// The issuer, as the tokens have it in `iss`.
     pub issuer: String,
+    /// For whom they are (`aud`); without, one that says for whom it is is none.
+    pub audience: Option<String>,
     /// What they are signed with.
     pub key: hmac::Key,
     /// When no more is taken.
@@ -42,8 +44,10 @@ pub struct Said {
     pub subject: String,
     /// Its end.
     pub expires_at: Timestamp,
-    /// When the person proved themselves, as far as the token says.
-    pub issued_at: Timestamp,
+    /// The end of what comes of it, which is no later than the last day.
+    pub until: Timestamp,
+    /// When the person proved themselves, if the token says so.
+    pub issued_at: Option<Timestamp>,
     /// SHA-256 of what was signed, by which it is known when it comes again.
     pub digest: [u8; 32],
 }
@@ -70,18 +74,26 @@ impl Legacy {
         let soon = now.checked_add(SKEW).ok()?;
         // Without an end it would be good for ever.
         let expires_at = moment(claims.get("exp")?)?;
-        let issued_at = claims.get("iat").map_or(Some(now), moment)?;
-        let not_before = claims.get("nbf").map_or(Some(issued_at), moment)?;
+        let time = |name: &str| claims.get(name).map_or(Some(None), |claim| moment(claim).map(Some));
+        let (issued_at, not_before) = (time("iat")?, time("nbf")?);
+        let has_come = |time: Option<Timestamp>| time.is_none_or(|time| time <= soon);
+        let is_for_us = match (claims.get("aud"), &self.audience) {
+            (None, None) => true,
+            (Some(claim), Some(audience)) => is_for(claim, audience),
+            _ => false,
+        };
         let is_for_access = |name: &&str| claims.get(*name).is_none_or(|kind| kind == "access");
         let subject = text("sub").filter(|subject| (1..=LONGEST_SUBJECT).contains(&subject.len()))?;
         let counts = text("iss")? == self.issuer
             && now < expires_at
-            && issued_at <= soon
-            && not_before <= soon
+            && has_come(issued_at)
+            && has_come(not_before)
+            && is_for_us
             && KINDS.iter().all(is_for_access);
         counts.then(|| Said {
             subject: subject.to_owned(),
-            expires_at: expires_at.min(self.until),
+            expires_at,
+            until: expires_at.min(self.until),
             issued_at,
             digest: sha256(signed.as_bytes()),
         })
@@ -115,6 +127,7 @@ mod tests {
     fn legacy() -> Legacy {
         Legacy {
             issuer: "https://old.example".to_owned(),
+            audience: None,
             key: hmac::Key::new(hmac::HMAC_SHA256, SECRET),
             until: at(NOW + 3600),
         }
@@ -155,7 +168,8 @@ mod tests {
         let said = Said {
             subject: "u1".to_owned(),
             expires_at: at(NOW + 600),
-            issued_at: at(NOW - 60),
+            until: at(NOW + 600),
+            issued_at: Some(at(NOW - 60)),
             digest: sha256(token.rsplit_once('.').unwrap().0.as_bytes()),
         };
         assert_eq!(legacy().read(&token, at(NOW)), Some(said.clone()));
@@ -163,17 +177,31 @@ mod tests {
             (json!({"alg": "HS256"}), claims()),
             (with(header(), "kid", json!("1")), claims()),
             (header(), with(claims(), "type", json!("access"))),
-            (header(), with(claims(), "aud", json!("app"))),
+            (header(), without(claims(), "iat")),
         ] {
             let same = read(&header, &claims).unwrap();
             assert_eq!((same.subject, same.expires_at), ("u1".to_owned(), at(NOW + 600)));
         }
         let later = read(&header(), &with(claims(), "exp", json!(NOW + 999_999))).unwrap();
+        let wanted = (at(NOW + 999_999), at(NOW + 3600));
         assert_eq!(
-            later.expires_at,
-            at(NOW + 3600),
+            (later.expires_at, later.until),
+            wanted,
             "nothing is good for longer than they all are"
         );
+        let for_app = Legacy {
+            audience: Some("app".to_owned()),
+            ..legacy()
+        };
+        for (claims, is_good) in [
+            (claims(), false),
+            (with(claims(), "aud", json!("app")), true),
+            (with(claims(), "aud", json!(["app", "site"])), true),
+            (with(claims(), "aud", json!("app:reset")), false),
+        ] {
+            let token = signed(&header(), &claims, hmac::HMAC_SHA256);
+            assert_eq!(for_app.read(&token, at(NOW)).is_some(), is_good, "{claims}");
+        }
     }
 
     #[test]
@@ -206,7 +234,13 @@ mod tests {
             ("an end in words", header(), with(claims(), "exp", json!("never"))),
             ("made later", header(), with(claims(), "iat", json!(NOW + 60))),
             ("good later", header(), with(claims(), "nbf", json!(NOW + 60))),
+            ("for somebody", header(), with(claims(), "aud", json!("app"))),
             ("to refresh", header(), with(claims(), "type", json!("refresh"))),
+            (
+                "to refresh, in other words",
+                header(),
+                with(claims(), "token_type", json!("refresh")),
+            ),
             ("to identify", header(), with(claims(), "token_use", json!("id"))),
         ] {
             assert_eq!(read(&header, &claims), None, "{why}");

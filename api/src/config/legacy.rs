@@ -9,10 +9,13 @@ use crate::{
     config::{
         Http, Outside,
         problems::Problems,
-        settings::{LEGACY_ISSUER, LEGACY_SECRET, LEGACY_UNTIL},
+        settings::{LEGACY_AUDIENCE, LEGACY_ISSUER, LEGACY_SECRET, LEGACY_UNTIL},
         source::Source,
     },
 };
+
+/// How long the names of issuers are that people are known by.
+const NAME: std::ops::RangeInclusive<usize> = 8..=512;
 
 /// Whose they are, if any are taken: who names an issuer names the secret and the last day as well. A secret alone is left over from
 /// the system before, and is nothing here.
@@ -33,6 +36,12 @@ pub(super) fn read(source: &Source, http: &Http, outside: &Outside, problems: &m
             format!("{issuer} is this service itself, or an issuer outside whose keys are known"),
         );
     }
+    if !NAME.contains(&issuer.chars().count()) {
+        problems.with(
+            &LEGACY_ISSUER,
+            format!("{issuer:?} is not of {} to {} characters", NAME.start(), NAME.end()),
+        );
+    }
     let secret = written(&LEGACY_SECRET).unwrap_or_default();
     if secret.len() < SHORTEST_SECRET {
         problems.with(
@@ -50,6 +59,7 @@ pub(super) fn read(source: &Source, http: &Http, outside: &Outside, problems: &m
     };
     Some(Legacy {
         issuer,
+        audience: written(&LEGACY_AUDIENCE),
         key: hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()),
         until,
     })

@@ -212,8 +212,17 @@ pub const LEGACY_ISSUER: Setting = Setting {
     names: &["PINFOLD_LEGACY_ISSUER"],
     default: Some(""),
     secret: false,
-    about: "Who signed the tokens of the system before, as they have it in `iss`. Clients that tenants registered exchange such a token once for one of this service \
+    about: "Who signed the tokens of the system before, as they have it in `iss`. Clients that tenants registered exchange such tokens for some of this service \
             (docs/oauth.md), and `pinfold-api import` remembers what people are called there. Empty: no such token is taken.",
+};
+
+/// For whom they are.
+pub const LEGACY_AUDIENCE: Setting = Setting {
+    path: "auth.legacy.audience",
+    names: &["PINFOLD_LEGACY_AUDIENCE"],
+    default: Some(""),
+    secret: false,
+    about: "What tokens of the system before have in `aud`. Empty: they have none, and one that has is for something else (a password's reset, perhaps) and not taken.",
 };
 
 /// Until when they count.
@@ -419,6 +428,7 @@ pub const ALL: &[Setting] = &[
     SHADOW_SECRET,
     LEGACY_SECRET,
     LEGACY_ISSUER,
+    LEGACY_AUDIENCE,
     LEGACY_UNTIL,
     REGISTRATION_TENANT,
     TOKEN_SECONDS,

@@ -114,13 +114,13 @@ fn tokens_of_the_system_before_have_an_issuer_a_secret_and_a_last_day() {
     assert!(left_over.legacy.is_none(), "a secret alone is left over");
     let whole = before(&[
         secret,
-        ("PINFOLD_LEGACY_ISSUER", "old"),
+        ("PINFOLD_LEGACY_ISSUER", "old.example"),
         ("PINFOLD_LEGACY_UNTIL", "2027-03-31T00:00:00Z"),
     ]);
     let legacy = Config::load(None, &whole).unwrap().legacy.unwrap();
     assert_eq!(
         (legacy.issuer.as_str(), legacy.until.to_string().as_str()),
-        ("old", "2027-03-31T00:00:00Z")
+        ("old.example", "2027-03-31T00:00:00Z")
     );
     let short = [
         ("PINFOLD_LEGACY_ISSUER", "https://pinfold.example"),
@@ -134,6 +134,15 @@ fn tokens_of_the_system_before_have_an_issuer_a_secret_and_a_last_day() {
             "JWT_SECRET (auth.legacy.secret in the file): is required beside PINFOLD_LEGACY_ISSUER, of 32 bytes at least",
             "PINFOLD_LEGACY_UNTIL (auth.legacy.until in the file): \"\" is not a time, as 2027-03-31T00:00:00Z; it is required beside PINFOLD_LEGACY_ISSUER",
         ]
+    );
+    let brief = [
+        secret,
+        ("PINFOLD_LEGACY_ISSUER", "old"),
+        ("PINFOLD_LEGACY_UNTIL", "2027-03-31T00:00:00Z"),
+    ];
+    assert_eq!(
+        wrong(None, &before(&brief)),
+        ["PINFOLD_LEGACY_ISSUER (auth.legacy.issuer in the file): \"old\" is not of 8 to 512 characters"]
     );
     let day = [secret, ("PINFOLD_LEGACY_UNTIL", "2027-03-31T00:00:00Z")];
     assert_eq!(

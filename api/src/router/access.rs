@@ -67,8 +67,10 @@ pub enum Caller {
     Run,
     /// An OAuth client of the tenant on its own, with every scope that it can have.
     Client,
-    /// An OAuth client that acts for an owner of the tenant, with every scope.
-    Grant,
+    /// An OAuth client that acts for a member of the tenant, with every scope that the member may give it.
+    Grant(Role),
+    /// An agent of the tenant that acts for an owner of it, with every scope that it may have of theirs.
+    Delegate,
     /// A key of the tenant, with every scope.
     Key,
 }
@@ -102,6 +104,15 @@ impl Ways {
     fn by(&self, proof: &str) -> bool {
         self.proofs.iter().any(|known| known == proof)
     }
+
+    /// What whoever has these rights is told.
+    fn of(&self, has: impl Fn(Right) -> bool) -> Verdict {
+        match (self.right, self.own_without) {
+            (Some(right), _) if !has(right) => Verdict::Forbidden,
+            (_, Some(right)) if !has(right) => Verdict::Own,
+            _ => Verdict::In,
+        }
+    }
 }
 
 impl Entry {
@@ -129,11 +140,8 @@ impl Entry {
             // Whose tenant it is comes before what they may do there.
             Caller::Outsider | Caller::Admin if self.path.contains("{tenant}") => Verdict::NotFound,
             Caller::Outsider | Caller::Admin => has(ways.by("session")),
-            Caller::Member(role) if !ways.by("session") || ways.right.is_some_and(|right| !role.gives(right)) => {
-                Verdict::Forbidden
-            }
-            Caller::Member(role) if ways.own_without.is_some_and(|right| !role.gives(right)) => Verdict::Own,
-            Caller::Member(_) => Verdict::In,
+            Caller::Member(_) if !ways.by("session") => Verdict::Forbidden,
+            Caller::Member(role) => ways.of(|right| role.gives(right)),
             Caller::Agent => {
                 has(ways.by("access_token") && ways.right.is_none_or(|right| tokens::RIGHTS.contains(&right)))
             }
@@ -143,7 +151,11 @@ impl Entry {
                 has(ways.by("access_token") && right && !self.path.starts_with("/v1/me/"))
             }
             Caller::Run => has(ways.by("access_token") && self.is_for_runs(ways)),
-            Caller::Grant => has(ways.by("oauth")),
+            Caller::Grant(_) | Caller::Delegate if !ways.by("oauth") => Verdict::Forbidden,
+            // Who the person is, is for the client that they let in.
+            Caller::Delegate if self.path == "/oauth/userinfo" => Verdict::Forbidden,
+            Caller::Grant(role) => ways.of(|right| role.gives(right)),
+            Caller::Delegate => ways.of(|right| tokens::RIGHTS.contains(&right)),
             Caller::Key => has(ways.by("api_key")),
         }
     }
@@ -196,7 +208,7 @@ pub fn page() -> String {
          Made of the description of the API ([openapi.json](openapi.json)) and the rights of the roles ([auth.md](../auth.md)). `yes`: the request is looked at; `own`: if it is of oneself; `-`: 403. \
          Who belongs to another tenant is told 404 wherever a tenant is named, and who proves nothing 401, but for operations that are open to anybody. An agent, what runs in a sandbox, or an OAuth client on its own has the scopes that its token \
          was made for, at most those here, and a key those that it was made with. Besides the right, what concerns one agent needs a relation to it.\n\n\
-         | operation | right | owner | admin | developer | billing | viewer | agent | run | client | client for an owner | API key | token of an issuer outside |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
+         | operation | right | owner | admin | developer | billing | viewer | agent | run | client | client for an owner | agent for an owner | API key | token of an issuer outside |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     for entry in entries() {
         let Entry { method, path, ways } = &entry;
@@ -211,7 +223,8 @@ pub fn page() -> String {
             Caller::Agent,
             Caller::Run,
             Caller::Client,
-            Caller::Grant,
+            Caller::Grant(Role::Owner),
+            Caller::Delegate,
             Caller::Key,
         ]);
         for caller in callers {

@@ -46,11 +46,17 @@ pub async fn seal(
     now: Timestamp,
 ) -> Result<Option<(usize, Head)>, SealError> {
     let mut tx = database.any(of).await?;
-    let sealed = seal_waiting(&mut tx, signer, now).await;
-    // Also when nothing was numbered: a transaction that is only dropped keeps its lock for a while, and whoever is next
-    // would think that somebody is at it.
-    tx.commit().await?;
-    sealed
+    // Also when nothing was numbered: whoever is next would think that somebody is at it.
+    match seal_waiting(&mut tx, signer, now).await {
+        Ok(sealed) => {
+            tx.commit().await?;
+            Ok(sealed)
+        }
+        Err(error) => {
+            tx.undo().await?;
+            Err(error)
+        }
+    }
 }
 
 /// What [`seal`] does in its transaction.
@@ -70,7 +76,10 @@ async fn seal_waiting(
         None if last.is_none() => (0, Link::BEGINNING),
         _ => return Err(SealError::Broken),
     };
-    let events = audit_chain::take(tx, BATCH).await?;
+    let (events, gone) = audit_chain::take(tx, BATCH).await?;
+    if !gone.is_empty() {
+        error!(chain = links::name(of), events = ?gone, "events of the audit were removed before they were numbered");
+    }
     let mut places = Vec::with_capacity(events.len());
     for event in events {
         count += 1;

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::{
     auth::{random::random, vouched::Vouched},
+    issuers::Issuers,
     service::{members::By, sign_up, standing::Standing},
     store::{
         Database, PlatformTransaction, StoreError,
@@ -132,15 +133,23 @@ pub async fn link(
     Ok((tx, identity))
 }
 
-/// Takes an identity from an account, if something else proves whose it is.
-pub async fn unlink(database: &Database, id: IdentityId, by: By<'_>, now: Timestamp) -> Result<(), Refused> {
+/// Takes an identity from an account, if something else proves whose it is: an issuer that is believed, or a password.
+pub async fn unlink(
+    database: &Database,
+    issuers: &Issuers,
+    id: IdentityId,
+    by: By<'_>,
+    now: Timestamp,
+) -> Result<(), Refused> {
     let mut tx = database.platform().await?;
     let known = identities::list(&mut tx, by.overseer, true).await?;
     let found = known
         .iter()
         .find(|identity| identity.id == id)
         .ok_or(Refused::NotFound)?;
-    if known.len() == 1 && !accounts::has_password(&mut tx, by.overseer).await? {
+    let proves = |identity: &&Identity| issuers.believes(&identity.issuer);
+    let is_last = proves(&found) && known.iter().filter(proves).count() == 1;
+    if is_last && !accounts::has_password(&mut tx, by.overseer).await? {
         return Err(Refused::Last);
     }
     identities::delete(&mut tx, id).await?;

@@ -141,28 +141,47 @@ pub async fn last(tx: &mut impl Scope) -> Result<Option<(i64, Link)>, StoreError
     row.map(|row| Ok((row.sequence, link(&row.hash)?))).transpose()
 }
 
-/// Takes events that are not numbered yet out of the queue, the oldest first. Each is looked up by its id: of a long chain all events would be
-/// read to join them with some.
-pub async fn take(tx: &mut impl Scope, most: i64) -> Result<Vec<Stored>, StoreError> {
-    let rows = sqlx::query_as!(
-        Row,
+/// Takes events that are not numbered yet out of the queue, the oldest first, and gives the ids of those that are gone. Each is looked up by its
+/// id: of a long chain all events would be read to join them with some.
+pub async fn take(tx: &mut impl Scope, most: i64) -> Result<(Vec<Stored>, Vec<i64>), StoreError> {
+    let rows = sqlx::query!(
         r#"
         WITH taken AS (
             DELETE FROM audit_unsealed
             WHERE ctid = ANY (ARRAY(SELECT ctid FROM audit_unsealed ORDER BY event_id LIMIT $1))
             RETURNING event_id
         )
-        SELECT e.id, e.at AS "at: jiff_sqlx::Timestamp", e.actor_kind, e.actor_id, e.action, e.target_id, e.request_id, e.detail
+        SELECT
+            taken.event_id, e.id AS "id?", e.at AS "at?: jiff_sqlx::Timestamp", e.actor_kind AS "actor_kind?", e.actor_id,
+            e.action AS "action?", e.target_id, e.request_id AS "request_id?", e.detail AS "detail?"
         FROM taken
-        CROSS JOIN LATERAL (SELECT * FROM audit_events WHERE id = taken.event_id OFFSET 0) AS e
-        ORDER BY e.id
+        LEFT JOIN LATERAL (SELECT * FROM audit_events WHERE id = taken.event_id OFFSET 0) AS e ON true
+        ORDER BY taken.event_id
         "#,
         most,
     )
     .fetch_all(tx.connection())
     .await
     .map_err(|source| StoreError::new("read audit events to number", source))?;
-    Ok(rows.into_iter().map(Stored::from).collect())
+    let (mut there, mut gone) = (Vec::with_capacity(rows.len()), Vec::new());
+    for row in rows {
+        match (row.id, row.at, row.actor_kind, row.action, row.request_id, row.detail) {
+            (Some(id), Some(at), Some(actor_kind), Some(action), Some(request_id), Some(detail)) => {
+                there.push(Stored {
+                    id,
+                    at: at.to_jiff(),
+                    actor_kind,
+                    actor_id: row.actor_id,
+                    action,
+                    target_id: row.target_id,
+                    request_id,
+                    detail,
+                });
+            }
+            _ => gone.push(row.event_id),
+        }
+    }
+    Ok((there, gone))
 }
 
 /// Stores the places of events, and the head behind the last of them.

@@ -18,7 +18,7 @@
 - name: {{ $name }}
   valueFrom: {secretKeyRef: {name: {{ $.Values.api.secretName }}, key: {{ $name }}}}
 {{- end }}
-{{- range $name := list "PINFOLD_KUBERNETES_AUDIT_TOKEN" "PINFOLD_PREVIOUS_MASTER_KEY" "REDIS_URL" "SHADOW_SECRET" "SMTP_URL" }}
+{{- range $name := list "JWT_SECRET" "PINFOLD_KUBERNETES_AUDIT_TOKEN" "PINFOLD_PREVIOUS_MASTER_KEY" "REDIS_URL" "SHADOW_SECRET" "SMTP_URL" }}
 - name: {{ $name }}
   valueFrom: {secretKeyRef: {name: {{ $.Values.api.secretName }}, key: {{ $name }}, optional: true}}
 {{- end }}

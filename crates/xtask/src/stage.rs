@@ -128,7 +128,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "stage `{}` failed: {}", self.stage, self.cause)?;
         if !self.tail.is_empty() {
-            writeln!(f, "the last lines of {}:", self.log.display())?;
+            writeln!(f, "what panicked, and the last lines of {}:", self.log.display())?;
             for line in &self.tail {
                 writeln!(f, "    {line}")?;
             }

@@ -192,3 +192,52 @@ async fn passwords_are_counted_together() {
         assert_eq!(refused.status, 429);
     }
 }
+
+/// Whoever tries many accounts from one place has one bucket for all of them.
+#[tokio::test]
+async fn many_accounts_from_one_address_are_counted_together() {
+    let app = TestApp::start().await;
+    let log_in = async |n: usize| {
+        let attempt = json!({"email": format!("person-{n}@example.com"), "password": "not the password"});
+        app.post("/v1/sessions", &attempt).await.status.as_u16()
+    };
+    for n in 0..60 {
+        assert_eq!(log_in(n).await, 401, "{n}");
+    }
+    assert_eq!(log_in(60).await, 429);
+    // The other ways to prove something by a mail address are of the same bucket.
+    let mail = json!({"email": "person-61@example.com"});
+    assert_eq!(app.post("/v1/password-resets", &mail).await.status, 429);
+    assert_eq!(app.get("/.well-known/jwks.json", None).await.status, 200);
+}
+
+/// What a client calls itself, and how it spells the address, moves no bucket.
+#[tokio::test]
+async fn another_client_or_spelling_is_no_other_bucket() {
+    let app = TestApp::start().await;
+    let ask = async |path: &str, n: usize| {
+        let name = format!("client-{n}");
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("client_id", name.as_str()),
+            ("client_secret", "guessed"),
+        ];
+        app.form(path, &form).await.status.as_u16()
+    };
+    for n in 0..60 {
+        assert_eq!(ask("/oauth/token", n).await, 401, "{n}");
+    }
+    assert_eq!(ask("/oauth/token", 60).await, 429);
+    for path in ["/oauth/token?n=1", "/oauth/revoke", "/oauth/introspect", "/oauth/par"] {
+        assert_eq!(ask(path, 61).await, 429, "{path}");
+    }
+    for path in [
+        "/oauth//token",
+        "/oauth/%74oken",
+        "/oauth/token/",
+        "/OAUTH/token",
+        "/oauth/./token",
+    ] {
+        assert_eq!(ask(path, 62).await, 404, "{path}: it is no other way in");
+    }
+}

@@ -102,12 +102,45 @@ async fn callers(app: &TestApp, issuer: &TestIssuer) -> Vec<(Caller, Proof)> {
     let asked = format!("openid {}", scopes.join(" "));
     let web = json!({"client_name": "all", "scope": asked});
     let party = TestParty::of(app, owner.clone(), &web).await;
-    let code = party.code(app, &[("scope", &asked)]).await;
-    let token = party.redeem(app, &code, &[]).await;
+    let granted = async |party: &TestParty| {
+        let code = party.code(app, &[("scope", &asked)]).await;
+        let token = party.redeem(app, &code, &[]).await;
+        token.body["access_token"].as_str().unwrap().to_owned()
+    };
+    let of_owner = granted(&party).await;
+    let kind = "urn:ietf:params:oauth:token-type:access_token";
+    let own = app.token(&agent).await;
+    let exchange = [
+        ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+        ("subject_token", of_owner.as_str()),
+        ("subject_token_type", kind),
+        ("actor_token", own.as_str()),
+        ("actor_token_type", kind),
+    ];
+    let delegated = app.form("/oauth/token", &exchange).await;
+    assert_eq!(delegated.status, 200, "{:?}", delegated.body);
     all.push((
-        Caller::Grant,
-        Proof::Token(token.body["access_token"].as_str().unwrap().to_owned()),
+        Caller::Delegate,
+        Proof::Token(delegated.body["access_token"].as_str().unwrap().to_owned()),
     ));
+    let (id, secret) = (party.id, party.secret);
+    let members: Vec<(Role, TestPerson)> = all
+        .iter()
+        .filter_map(|(caller, proof)| match (caller, proof) {
+            (Caller::Member(role), Proof::Person(person)) => Some((*role, person.clone())),
+            _ => None,
+        })
+        .collect();
+    for (role, owner) in members {
+        let party = TestParty {
+            owner,
+            id: id.clone(),
+            secret: secret.clone(),
+        };
+        all.push((Caller::Grant(role), Proof::Token(granted(&party).await)));
+    }
+    // It may end the tenant.
+    all.push((Caller::Grant(Role::Owner), Proof::Token(of_owner)));
     let wanted = json!({"name": "all", "kind": "tenant", "scopes": scopes});
     let keys = "/v1/tenants/acme/api-keys";
     let key = app.as_person(Method::POST, keys, &owner, Some(&wanted)).await;
@@ -147,6 +180,11 @@ fn request(entry: &Entry, caller: Caller, proof: &Proof) -> Request<Body> {
     request.body(Body::from("{}")).unwrap()
 }
 
+/// Whose token is for the tenant, and is none once that has ended.
+fn ends_with_its_tenant(caller: Caller) -> bool {
+    matches!(caller, Caller::Client | Caller::Delegate | Caller::Grant(_))
+}
+
 /// An address of this caller's own.
 fn address(caller: Caller, path: &str) -> String {
     let last = match caller {
@@ -157,9 +195,10 @@ fn address(caller: Caller, path: &str) -> String {
         Caller::Key => 5,
         Caller::Run => 6,
         Caller::Client => 7,
-        Caller::Grant => 8,
+        Caller::Delegate => 8,
         Caller::Outside(_) => 9,
         Caller::Member(role) => 10 + role as u8,
+        Caller::Grant(role) => 20 + role as u8,
     };
     format!("203.0.{}.{last}", path.len())
 }
@@ -197,7 +236,7 @@ async fn who_may_call_what_is_what_the_page_says() {
             };
             // What is asked for is somebody else's. A client ends with its tenant, and what it was let do.
             let wanted = match entry.verdict(*caller) {
-                _ if [Caller::Client, Caller::Grant].contains(caller) && ends[1..].contains(entry) => Verdict::Unknown,
+                _ if ends_with_its_tenant(*caller) && ends[1..].contains(entry) => Verdict::Unknown,
                 Verdict::Own => Verdict::Forbidden,
                 other => other,
             };

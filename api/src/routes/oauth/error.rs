@@ -101,7 +101,7 @@ impl From<grants::tokens::Refused> for OAuthError {
         match refused {
             grants::tokens::Refused::Unproven | grants::tokens::Refused::Reused => Self::new(
                 "invalid_grant",
-                "the code or the refresh token is not good for this client, or not with these parameters, or not any more; begin again",
+                "the code or the token is not good for this client, or not with these parameters, or not any more; begin again",
             ),
             grants::tokens::Refused::Grant => Self::new(
                 "unauthorized_client",

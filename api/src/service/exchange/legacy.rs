@@ -1,5 +1,5 @@
-//! A person's token of the system before becomes one of this: for a client of the tenant's own, in that tenant and no other, once, and for as
-//! long as the old one lasts (ADR 0018).
+//! A person's token of the system before becomes some of this: for a client of the tenant's own, in that tenant and no other, for the client that
+//! showed it first, and for as long as the old one lasts (ADR 0018).
 
 use domain::{GrantId, OverseerId};
 use jiff::Timestamp;
@@ -10,7 +10,7 @@ use crate::{
     auth::{
         client::values::{GrantType, Scope},
         legacy::Said,
-        random::random,
+        opaque::sha256,
     },
     service::{
         client_proof::Proved,
@@ -52,8 +52,13 @@ pub struct Asked<'a> {
 pub async fn exchange(maker: Maker<'_>, asked: Asked<'_>, now: Timestamp) -> Result<Issued, Refused> {
     let client = &asked.client.client;
     may(asked.client, GrantType::TokenExchange, asked.binding.is_some())?;
-    // What nobody registered here is nobody's own.
-    let Some(Registration { tenant, .. }) = client.registered else {
+    // What nobody of the tenant registered is not its own.
+    let Some(Registration {
+        tenant,
+        by_itself: false,
+        ..
+    }) = client.registered
+    else {
         return Err(Refused::Grant);
     };
     let signing = maker.signing(client.metadata.access_token_algorithm, now)?;
@@ -68,46 +73,48 @@ pub async fn exchange(maker: Maker<'_>, asked: Asked<'_>, now: Timestamp) -> Res
         .iter()
         .find(|seat| seat.tenant == tenant)
         .ok_or(Refused::Unproven)?;
-    let grant = granted(client, seat, person, asked.said, now)?;
+    let grant = granted(client, seat, person, asked.said, now);
     let scopes = narrowed(&grant, asked.scopes.as_deref())?;
+    let jkt = spent(maker, asked.binding, now).await?;
+    let is_first = assertions::spend(pool, &asked.said.digest, asked.said.expires_at).await?;
+    let mut tx = maker.database.tenant(tenant).await?;
+    if is_first {
+        grants::insert(&mut tx, &grant, None, now).await?;
+        let event = Event {
+            at: now,
+            actor: Actor::Overseer(person),
+            action: "grant.create",
+            target: grant.id.uuid(),
+            request_id: asked.request_id,
+            detail: json!({"client_id": client.client_id, "scope": Scope::joined(&grant.scopes), "issuer": asked.issuer}),
+        };
+        audit::append(&mut tx, &event).await?;
+    }
+    // It is asked for in this transaction, as it will be for each request with the token. Of a token that another client showed first there is none of
+    // this name, and none of whoever is blocked.
+    let grant = grants::find_in(&mut tx, grant.id).await?.ok_or(Refused::Unproven)?;
+    let scopes: Vec<Scope> = scopes
+        .into_iter()
+        .filter(|scope| grant.scopes.contains(scope))
+        .collect();
     if scopes.is_empty() {
         return Err(tokens::Refused::Scope.into());
     }
-    let grant = Grant { scopes, ..grant };
-    let jkt = spent(maker, asked.binding, now).await?;
-    // Whoever shows it again has it from somebody.
-    if !assertions::spend(pool, &asked.said.digest, asked.said.expires_at).await? {
-        return Err(Refused::Unproven);
-    }
-    let mut tx = maker.database.tenant(tenant).await?;
-    grants::insert(&mut tx, &grant, None, now).await?;
-    let event = Event {
-        at: now,
-        actor: Actor::Overseer(person),
-        action: "grant.create",
-        target: grant.id.uuid(),
-        request_id: asked.request_id,
-        detail: json!({"client_id": client.client_id, "scope": Scope::joined(&grant.scopes), "issuer": asked.issuer}),
-    };
-    audit::append(&mut tx, &event).await?;
-    // It is asked for in this transaction, as it will be for each request with the token: whoever is blocked gets none.
-    if grants::find_in(&mut tx, grant.id).await?.is_none() {
-        return Err(Refused::Unproven);
-    }
     let made = Made {
-        until: Some(grant.expires_at),
-        ..Made::of(&grant, GrantType::TokenExchange, &grant.scopes, asked.request_id)
+        until: Some(asked.said.until),
+        ..Made::of(&grant, GrantType::TokenExchange, &scopes, asked.request_id)
     };
     let jti = made.record(&mut tx, now).await?;
     tx.commit().await?;
     Ok(made.issued(maker, &signing, jti, jkt, now)?)
 }
 
-/// All that the client may ask for and the person may do there.
-fn granted(client: &Named, seat: &Seat, person: OverseerId, said: &Said, now: Timestamp) -> Result<Grant, Refused> {
+/// All that the client may ask for and the person may do there, by the name that a token and a client have together.
+fn granted(client: &Named, seat: &Seat, person: OverseerId, said: &Said, now: Timestamp) -> Grant {
+    let name = [said.digest.as_slice(), client.client_id.as_bytes()].concat();
     let rights = given(&client.metadata.scopes, seat.role);
-    Ok(Grant {
-        id: GrantId::new(now, random().map_err(|_| tokens::Refused::NoKey)?),
+    Grant {
+        id: GrantId::of_digest(&sha256(&name)),
         tenant: seat.tenant,
         overseer: person,
         client_id: client.client_id.clone(),
@@ -116,8 +123,8 @@ fn granted(client: &Named, seat: &Seat, person: OverseerId, said: &Said, now: Ti
             .into_iter()
             .filter(|scope| matches!(scope, Scope::Right(_)))
             .collect(),
-        authenticated_at: said.issued_at,
-        expires_at: said.expires_at,
+        authenticated_at: said.issued_at.unwrap_or(now),
+        expires_at: said.until,
         actors: Vec::new(),
-    })
+    }
 }

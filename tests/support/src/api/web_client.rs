@@ -21,8 +21,14 @@ pub struct WebClient {
 impl WebClient {
     /// A client that a person registers in a tenant.
     pub async fn register(client: &Client, owner: &Person, tenant: &str) -> Self {
+        Self::register_for(client, owner, tenant, &["authorization_code"]).await
+    }
+
+    /// A client that may get tokens in these ways.
+    pub async fn register_for(client: &Client, owner: &Person, tenant: &str, grant_types: &[&str]) -> Self {
         let metadata = json!({
-            "client_name": "Board", "redirect_uris": ["https://board.example/callback"], "scope": "tenant:read runs:read",
+            "client_name": "Board", "redirect_uris": ["https://board.example/callback"], "scope": "openid tenant:read runs:read",
+            "grant_types": grant_types,
         });
         let path = format!("/v1/tenants/{tenant}/clients");
         let answer = owner.post(client, &path, &metadata).await;
@@ -35,12 +41,17 @@ impl WebClient {
         }
     }
 
+    /// What it proves itself with, as a header has it.
+    pub fn authorization(&self) -> &str {
+        &self.authorization
+    }
+
     /// The token that a person's consent gives, for one of their tenants.
     pub async fn token(&self, client: &Client, person: &Person, tenant: &str) -> String {
         let query = [
             ("client_id", self.id.as_str()),
             ("response_type", "code"),
-            ("scope", "tenant:read runs:read"),
+            ("scope", "openid tenant:read runs:read"),
             ("code_challenge", CHALLENGE),
             ("code_challenge_method", "S256"),
             ("prompt", "consent"),

@@ -39,7 +39,7 @@ pub async fn unlink(
 ) -> Result<StatusCode, ApiError> {
     let id = parse::id("identity", &identity)?;
     let by = By::person(login.overseer(), &request_id);
-    outside::unlink(&state.database, id, by, state.clock.now())
+    outside::unlink(&state.database, &state.issuers, id, by, state.clock.now())
         .await
         .map_err(refused)?;
     Ok(StatusCode::NO_CONTENT)

@@ -75,7 +75,7 @@ async fn exchange(app: &TestApp, party: &TestParty, subject: &str, others: &[(&s
 }
 
 #[tokio::test]
-async fn a_token_of_the_system_before_is_exchanged_once() {
+async fn a_token_of_the_system_before_is_exchanged_for_some_of_this() {
     let (app, party) = place(&json!({})).await;
     let before = old(&app, "u1", "one");
     assert_eq!(status(&app, &before).await, 401, "itself it opens nothing");
@@ -96,13 +96,41 @@ async fn a_token_of_the_system_before_is_exchanged_once() {
     assert_eq!(said(token)["client_id"], json!(party.id));
     assert_eq!(said(token)["exp"], json!(app.now() + 300), "no longer than the old one");
     assert_eq!(status(&app, token).await, 200);
-    is_bad(&exchange(&app, &party, &before, &[]).await);
-    assert_eq!(status(&app, token).await, 200, "what came of it stays");
 
-    let less = exchange(&app, &party, &old(&app, "u1", "two"), &[("scope", "runs:read")]).await;
-    assert_eq!(less.body["scope"], json!("runs:read"));
-    app.wait(301);
-    assert_eq!(status(&app, text(&less, "access_token")).await, 401);
+    // To the client that showed it first it is worth another, under the same authorization, until it ends.
+    app.wait(100);
+    let less = exchange(&app, &party, &before, &[("scope", "runs:read tenant:read")]).await;
+    assert_eq!(less.body["scope"], json!("tenant:read runs:read"));
+    let again = text(&less, "access_token");
+    assert_eq!(said(again)["pinfold_grant"], said(token)["pinfold_grant"]);
+    assert_eq!(status(&app, again).await, 200);
+    let members = json!({"grant_types": ["authorization_code", GRANT], "scope": "tenant:read"});
+    let other = TestParty::of(&app, party.owner.clone(), &members).await;
+    is_bad(&exchange(&app, &other, &before, &[]).await);
+    assert_eq!(status(&app, again).await, 200, "what came of it stays");
+    app.wait(200);
+    is_bad(&exchange(&app, &party, &before, &[]).await);
+    assert_eq!(status(&app, again).await, 401);
+}
+
+/// An old token lasts longer than ours, and then ours end earlier than it.
+#[tokio::test]
+async fn what_lasts_for_long_gives_tokens_that_do_not() {
+    let (app, party) = place(&json!({})).await;
+    let now = app.now();
+    let before = signed(&json!({"iss": BEFORE, "sub": "u1", "exp": now + 999_999}));
+    let made = exchange(&app, &party, &before, &[]).await;
+    assert_eq!(made.body["expires_in"], json!(600), "{:?}", made.body);
+    app.wait(LAST - 60);
+    let made = exchange(&app, &party, &before, &[]).await;
+    assert_eq!(made.body["expires_in"], json!(60), "{:?}", made.body);
+    app.wait(60);
+    is_bad(&exchange(&app, &party, &before, &[]).await);
+    let kept: Vec<i64> = sqlx::query_scalar("SELECT extract(epoch FROM forget_at)::bigint FROM oauth_assertions")
+        .fetch_all(&app.owner)
+        .await
+        .unwrap();
+    assert_eq!(kept, [now + 999_999], "for as long as the day may be moved");
 }
 
 #[tokio::test]
@@ -121,9 +149,11 @@ async fn what_comes_of_it_is_in_the_audit_and_may_be_taken_back() {
     let grants = app.as_person(Method::GET, "/v1/me/grants", &party.owner, None).await;
     let id = grants.body["grants"][0]["id"].as_str().unwrap_or_default();
     let path = format!("/v1/me/grants/{id}");
+    assert_eq!(said(token)["pinfold_grant"], json!(id));
     let ended = app.as_person(Method::DELETE, &path, &party.owner, None).await;
     assert_eq!(ended.status, 204, "{:?}", ended.body);
     assert_eq!(status(&app, token).await, 401);
+    is_bad(&exchange(&app, &party, &old(&app, "u1", "one"), &[]).await);
 }
 
 #[tokio::test]
