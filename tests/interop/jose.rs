@@ -32,6 +32,7 @@ async fn jose_believes_our_tokens_and_we_believe_none_that_it_forges() {
         ("ENVIRONMENT", "development".to_owned()),
         ("PINFOLD_MAIL_DIRECTORY", folder.path().display().to_string()),
         ("PINFOLD_OIDC_ISSUERS", outside.clone()),
+        ("PINFOLD_REQUESTS_PER_MINUTE", "1000000".to_owned()),
     ]);
     let service = Service::start(&settings).await;
     let agent = Agent::register(&service.client, "scout").await;

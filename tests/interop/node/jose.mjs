@@ -53,7 +53,8 @@ const { payload, protectedHeader } = await jose.jwtVerify(token, published, {
   requiredClaims: ['sub', 'client_id', 'jti', 'scope', 'iat', 'exp'],
 });
 
-const ours = (await (await fetch(`${url}/.well-known/jwks.json`)).json()).keys[0];
+const { keys: all } = await (await fetch(`${url}/.well-known/jwks.json`)).json();
+const ours = all.find(({ kid }) => kid === protectedHeader.kid);
 const text = (value) => new TextEncoder().encode(value);
 const own = keys.find(({ kid }) => kid === 'EdDSA');
 const { d: _, ...ownPublic } = own;
