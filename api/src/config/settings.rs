@@ -1,5 +1,9 @@
 //! The table of settings.
 
+mod legacy;
+
+pub use legacy::{LEGACY_AUDIENCE, LEGACY_ISSUER, LEGACY_SECRET, LEGACY_UNTIL};
+
 /// One setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Setting {
@@ -195,43 +199,6 @@ pub const SHADOW_SECRET: Setting = Setting {
     default: None,
     secret: true,
     about: "At least 32 bytes of text with which the stand-in owner of an agent is derived that registered itself. Default: derived from the master key.",
-};
-
-/// What the system before signed tokens with.
-pub const LEGACY_SECRET: Setting = Setting {
-    path: "auth.legacy.secret",
-    names: &["JWT_SECRET"],
-    default: None,
-    secret: true,
-    about: "At least 32 bytes of text with which the system before signed people's tokens (HS256). It is of use beside `PINFOLD_LEGACY_ISSUER` alone.",
-};
-
-/// Whose those tokens are.
-pub const LEGACY_ISSUER: Setting = Setting {
-    path: "auth.legacy.issuer",
-    names: &["PINFOLD_LEGACY_ISSUER"],
-    default: Some(""),
-    secret: false,
-    about: "Who signed the tokens of the system before, as they have it in `iss`. Clients that tenants registered exchange such tokens for some of this service \
-            (docs/oauth.md), and `pinfold-api import` remembers what people are called there. Empty: no such token is taken.",
-};
-
-/// For whom they are.
-pub const LEGACY_AUDIENCE: Setting = Setting {
-    path: "auth.legacy.audience",
-    names: &["PINFOLD_LEGACY_AUDIENCE"],
-    default: Some(""),
-    secret: false,
-    about: "What tokens of the system before have in `aud`. Empty: they have none, and one that has is for something else (a password's reset, perhaps) and not taken.",
-};
-
-/// Until when they count.
-pub const LEGACY_UNTIL: Setting = Setting {
-    path: "auth.legacy.until",
-    names: &["PINFOLD_LEGACY_UNTIL"],
-    default: None,
-    secret: false,
-    about: "When no more tokens of the system before are taken, and what came of them ends, as `2027-03-31T00:00:00Z`. Required beside `PINFOLD_LEGACY_ISSUER`.",
 };
 
 /// Where clients register themselves.
