@@ -10,7 +10,7 @@ use crate::auth::{rights::Role, token};
 const SKEW: SignedDuration = SignedDuration::from_secs(5);
 
 /// The longest name of a person, or of an organisation.
-const LONGEST: usize = 255;
+pub const LONGEST: usize = 255;
 
 /// What an issuer's tokens must say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,7 +106,8 @@ fn organisation(claims: &Map<String, Value>) -> Option<Organisation> {
     })
 }
 
-fn is_name(text: &str) -> bool {
+/// Whether an issuer may call somebody so.
+pub fn is_name(text: &str) -> bool {
     !text.is_empty() && text.len() <= LONGEST && !text.chars().any(char::is_control)
 }
 

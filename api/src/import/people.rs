@@ -6,7 +6,10 @@ use serde_json::json;
 
 use super::{Job, Outcome, REQUEST, file::Person};
 use crate::{
-    auth::random::random,
+    auth::{
+        random::random,
+        vouched::{LONGEST, is_name},
+    },
     service::{
         members::By,
         outside::{self, Refused},
@@ -23,13 +26,6 @@ use crate::{
 /// Why nothing of somebody's is brought in.
 pub(super) const NO_TENANT: &str = "its owner has no tenant of their own";
 
-/// The longest name by which an issuer calls a person.
-const LONGEST_NAME: usize = 255;
-
-fn is_name(id: &str) -> bool {
-    (1..=LONGEST_NAME).contains(&id.chars().count()) && !id.contains('\0')
-}
-
 /// The tenant that is a person's own.
 pub(super) async fn own_tenant(job: Job<'_>, person: OverseerId) -> Result<Option<TenantId>, StoreError> {
     let seats = tenants::of_overseer(job.database.pool(), person).await?;
@@ -40,8 +36,7 @@ pub(super) async fn own_tenant(job: Job<'_>, person: OverseerId) -> Result<Optio
 /// Brings in a person, and remembers what the system before calls them, if its tokens are taken.
 pub(super) async fn bring_in(job: Job<'_>, person: &Person) -> Result<(Option<OverseerId>, Outcome)> {
     if job.issuer.is_some() && !is_name(&person.id) {
-        let why =
-            format!("its id is not of 1 to {LONGEST_NAME} characters, by which the system before could call a person");
+        let why = format!("its id is not 1 to {LONGEST} bytes of text, by which the system before could call a person");
         return Ok((None, Outcome::Refused(why)));
     }
     let (id, outcome) = account(job, person).await?;

@@ -165,20 +165,19 @@ pub async fn take(tx: &mut impl Scope, most: i64) -> Result<(Vec<Stored>, Vec<i6
     .map_err(|source| StoreError::new("read audit events to number", source))?;
     let (mut there, mut gone) = (Vec::with_capacity(rows.len()), Vec::new());
     for row in rows {
-        match (row.id, row.at, row.actor_kind, row.action, row.request_id, row.detail) {
-            (Some(id), Some(at), Some(actor_kind), Some(action), Some(request_id), Some(detail)) => {
-                there.push(Stored {
-                    id,
-                    at: at.to_jiff(),
-                    actor_kind,
-                    actor_id: row.actor_id,
-                    action,
-                    target_id: row.target_id,
-                    request_id,
-                    detail,
-                });
-            }
-            _ => gone.push(row.event_id),
+        let joined = Joined {
+            id: row.id,
+            at: row.at,
+            actor_kind: row.actor_kind,
+            actor_id: row.actor_id,
+            action: row.action,
+            target_id: row.target_id,
+            request_id: row.request_id,
+            detail: row.detail,
+        };
+        match joined.event() {
+            Some(event) => there.push(event),
+            None => gone.push(row.event_id),
         }
     }
     Ok((there, gone))
@@ -253,23 +252,20 @@ pub async fn after(tx: &mut impl Scope, sequence: i64, most: i64) -> Result<Vec<
     .map_err(|source| StoreError::new("read an audit chain", source))?;
     rows.into_iter()
         .map(|row| {
-            let event = match (row.id, row.at, row.actor_kind, row.action, row.request_id, row.detail) {
-                (Some(id), Some(at), Some(actor_kind), Some(action), Some(request_id), Some(detail)) => Some(Row {
-                    id,
-                    at,
-                    actor_kind,
-                    actor_id: row.actor_id,
-                    action,
-                    target_id: row.target_id,
-                    request_id,
-                    detail,
-                }),
-                _ => None,
+            let joined = Joined {
+                id: row.id,
+                at: row.at,
+                actor_kind: row.actor_kind,
+                actor_id: row.actor_id,
+                action: row.action,
+                target_id: row.target_id,
+                request_id: row.request_id,
+                detail: row.detail,
             };
             Ok(Place {
                 sequence: row.sequence,
                 link: link(&row.hash)?,
-                event: event.map(Stored::from),
+                event: joined.event(),
             })
         })
         .collect()
@@ -318,9 +314,9 @@ pub async fn newest(tx: &mut impl Scope, filter: Filter<'_>) -> Result<Vec<(i64,
     Ok(rows
         .into_iter()
         .map(|row| {
-            let event = Row {
+            let event = Stored {
                 id: row.id,
-                at: row.at,
+                at: row.at.to_jiff(),
                 actor_kind: row.actor_kind,
                 actor_id: row.actor_id,
                 action: row.action,
@@ -328,7 +324,7 @@ pub async fn newest(tx: &mut impl Scope, filter: Filter<'_>) -> Result<Vec<(i64,
                 request_id: row.request_id,
                 detail: row.detail,
             };
-            (row.sequence, event.into())
+            (row.sequence, event)
         })
         .collect())
 }
@@ -368,29 +364,30 @@ pub async fn lost(tx: &mut impl Scope) -> Result<Vec<i64>, StoreError> {
     .map_err(|source| StoreError::new("look for audit events without a number", source))
 }
 
-struct Row {
-    id: i64,
-    at: jiff_sqlx::Timestamp,
-    actor_kind: String,
+/// What is joined with an event that may be gone.
+struct Joined {
+    id: Option<i64>,
+    at: Option<jiff_sqlx::Timestamp>,
+    actor_kind: Option<String>,
     actor_id: Option<Uuid>,
-    action: String,
+    action: Option<String>,
     target_id: Option<Uuid>,
-    request_id: String,
-    detail: Value,
+    request_id: Option<String>,
+    detail: Option<Value>,
 }
 
-impl From<Row> for Stored {
-    fn from(row: Row) -> Self {
-        Self {
-            id: row.id,
-            at: row.at.to_jiff(),
-            actor_kind: row.actor_kind,
-            actor_id: row.actor_id,
-            action: row.action,
-            target_id: row.target_id,
-            request_id: row.request_id,
-            detail: row.detail,
-        }
+impl Joined {
+    fn event(self) -> Option<Stored> {
+        Some(Stored {
+            id: self.id?,
+            at: self.at?.to_jiff(),
+            actor_kind: self.actor_kind?,
+            actor_id: self.actor_id,
+            action: self.action?,
+            target_id: self.target_id,
+            request_id: self.request_id?,
+            detail: self.detail?,
+        })
     }
 }
 

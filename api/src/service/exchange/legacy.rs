@@ -1,7 +1,7 @@
 //! A person's token of the system before becomes some of this: for a client of the tenant's own, in that tenant and no other, for the client that
 //! showed it first, and for as long as the old one lasts (ADR 0018).
 
-use domain::{GrantId, OverseerId};
+use domain::{GrantId, OverseerId, TenantId};
 use jiff::Timestamp;
 use resource_server::check::Binding;
 use serde_json::json;
@@ -11,6 +11,7 @@ use crate::{
         client::values::{GrantType, Scope},
         legacy::Said,
         opaque::sha256,
+        rights::Role,
     },
     service::{
         client_proof::Proved,
@@ -26,8 +27,7 @@ use crate::{
         audit::{self, Actor, Event},
         clients::{Named, Registration},
         grants::{self, Grant},
-        identities,
-        tenants::{self, Seat},
+        identities, tenants,
     },
 };
 
@@ -55,9 +55,10 @@ pub async fn exchange(maker: Maker<'_>, asked: Asked<'_>, now: Timestamp) -> Res
     // What nobody of the tenant registered is not its own.
     let Some(Registration {
         tenant,
+        tenant_name,
         by_itself: false,
         ..
-    }) = client.registered
+    }) = &client.registered
     else {
         return Err(Refused::Grant);
     };
@@ -68,16 +69,16 @@ pub async fn exchange(maker: Maker<'_>, asked: Asked<'_>, now: Timestamp) -> Res
         .filter(|holder| !holder.blocked)
         .ok_or(Refused::Unproven)?
         .overseer;
-    let seats = tenants::of_overseer(pool, person).await?;
-    let seat = seats
-        .iter()
-        .find(|seat| seat.tenant == tenant)
+    let seat = tenants::find_seat(pool, person, tenant_name).await?;
+    // Another may be called so by now.
+    let (_, role) = seat
+        .filter(|(named, _)| named.tenant == *tenant)
         .ok_or(Refused::Unproven)?;
-    let grant = granted(client, seat, person, asked.said, now);
+    let grant = granted(client, *tenant, role, person, asked.said, now);
     let scopes = narrowed(&grant, asked.scopes.as_deref())?;
     let jkt = spent(maker, asked.binding, now).await?;
     let is_first = assertions::spend(pool, &asked.said.digest, asked.said.expires_at).await?;
-    let mut tx = maker.database.tenant(tenant).await?;
+    let mut tx = maker.database.tenant(*tenant).await?;
     if is_first {
         grants::insert(&mut tx, &grant, None, now).await?;
         let event = Event {
@@ -110,12 +111,12 @@ pub async fn exchange(maker: Maker<'_>, asked: Asked<'_>, now: Timestamp) -> Res
 }
 
 /// All that the client may ask for and the person may do there, by the name that a token and a client have together.
-fn granted(client: &Named, seat: &Seat, person: OverseerId, said: &Said, now: Timestamp) -> Grant {
+fn granted(client: &Named, tenant: TenantId, role: Role, person: OverseerId, said: &Said, now: Timestamp) -> Grant {
     let name = [said.digest.as_slice(), client.client_id.as_bytes()].concat();
-    let rights = given(&client.metadata.scopes, seat.role);
+    let rights = given(&client.metadata.scopes, role);
     Grant {
         id: GrantId::of_digest(&sha256(&name)),
-        tenant: seat.tenant,
+        tenant,
         overseer: person,
         client_id: client.client_id.clone(),
         // Who somebody is, an ID token says, and here is none.

@@ -43,14 +43,10 @@ pub(super) async fn exchange(state: &AppState, beside: Beside<'_>, now: Timestam
     {
         return of_legacy(state, legacy, beside, now).await;
     }
-    for name in ["subject_token_type", "requested_token_type", "actor_token_type"] {
-        if form.get(name).is_some_and(|kind| kind != ACCESS_TOKEN) {
-            return Err(OAuthError::new(
-                "invalid_request",
-                format!("{name}: write {ACCESS_TOKEN}"),
-            ));
-        }
-    }
+    are_access_tokens(
+        form,
+        &["subject_token_type", "requested_token_type", "actor_token_type"],
+    )?;
     field(form, "subject_token_type")?;
     for_us(form, "audience", &state.issuer)?;
     let subject = judged(state, field(form, "subject_token")?, beside.binding.as_ref(), now).await?;
@@ -86,6 +82,18 @@ pub(super) async fn exchange(state: &AppState, beside: Beside<'_>, now: Timestam
     Ok(exchange::exchange(state.tokens(), asked, now).await?)
 }
 
+/// Each of these fields, if it is there, names the one kind.
+fn are_access_tokens(form: &Parameters, names: &[&str]) -> Result<(), OAuthError> {
+    let is_other = |name: &&&str| form.get(**name).is_some_and(|kind| kind != ACCESS_TOKEN);
+    match names.iter().find(is_other) {
+        None => Ok(()),
+        Some(name) => Err(OAuthError::new(
+            "invalid_request",
+            format!("{name}: write {ACCESS_TOKEN}"),
+        )),
+    }
+}
+
 /// A token for one of the system before, to a client alone.
 async fn of_legacy(
     state: &AppState,
@@ -94,15 +102,7 @@ async fn of_legacy(
     now: Timestamp,
 ) -> Result<Issued, OAuthError> {
     let form = beside.form;
-    if form
-        .get("requested_token_type")
-        .is_some_and(|kind| kind != ACCESS_TOKEN)
-    {
-        return Err(OAuthError::new(
-            "invalid_request",
-            format!("requested_token_type: write {ACCESS_TOKEN}"),
-        ));
-    }
+    are_access_tokens(form, &["requested_token_type"])?;
     if form.contains_key("actor_token") {
         return Err(OAuthError::new(
             "invalid_request",
