@@ -6,6 +6,7 @@ mod browser;
 mod conformance;
 mod consent;
 mod jose;
+mod mcp;
 mod oauth;
 mod replicas;
 mod schemathesis;

@@ -355,6 +355,3 @@ where
         }
     }
 }
-
-pub(super) const REFUSED: ApiError = ApiError::Unauthenticated { invalid_token: true };
-const NOBODY: ApiError = ApiError::Unauthenticated { invalid_token: false };

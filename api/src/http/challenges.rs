@@ -2,38 +2,40 @@
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::Next,
     response::Response,
 };
 
 use crate::{app::AppState, auth::rights::Right};
 
-/// The right that was missing, as the answer's extension.
+/// The right that was needed of whoever is refused, as the answer's extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Missing(pub Right);
+pub struct Needed(pub Right);
 
 /// Completes the challenges of an answer.
 pub async fn complete(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let shows_token = request.headers().contains_key(header::AUTHORIZATION);
     let mut response = next.run(request).await;
-    if let Some(Missing(right)) = response.extensions().get::<Missing>().copied()
-        && shows_token
-    {
-        let scope = right.as_str();
+    let needed = response
+        .extensions()
+        .get::<Needed>()
+        .map(|Needed(right)| right.as_str());
+    if needed.is_some() && shows_token && response.status() == StatusCode::FORBIDDEN {
         for scheme in ["Bearer", "DPoP"] {
-            let challenge = format!(r#"{scheme} realm="pinfold", error="insufficient_scope", scope="{scope}""#);
+            let challenge = format!(r#"{scheme} realm="pinfold", error="insufficient_scope""#);
             if let Ok(value) = HeaderValue::try_from(challenge) {
                 response.headers_mut().append(header::WWW_AUTHENTICATE, value);
             }
         }
     }
-    lead(response.headers_mut(), &state.issuer);
+    lead(response.headers_mut(), needed, &state.issuer);
     response
 }
 
-/// Says in each challenge that asks for a token where the resource is described.
-fn lead(headers: &mut HeaderMap, issuer: &str) {
+/// Says in each challenge that asks for a token what for, and where the resource is described.
+fn lead(headers: &mut HeaderMap, needed: Option<&str>, issuer: &str) {
+    let scope = needed.map(|right| format!(r#", scope="{right}""#)).unwrap_or_default();
     let header::Entry::Occupied(mut all) = headers.entry(header::WWW_AUTHENTICATE) else {
         return;
     };
@@ -42,7 +44,7 @@ fn lead(headers: &mut HeaderMap, issuer: &str) {
         if !text.starts_with("Bearer ") && !text.starts_with("DPoP ") {
             continue;
         }
-        let led = format!(r#"{text}, resource_metadata="{issuer}/.well-known/oauth-protected-resource""#);
+        let led = format!(r#"{text}{scope}, resource_metadata="{issuer}/.well-known/oauth-protected-resource""#);
         if let Ok(led) = HeaderValue::try_from(led) {
             *value = led;
         }

@@ -14,12 +14,13 @@ use utoipa::ToSchema;
 
 use crate::{
     auth::{oversight::Relation, rights::Right},
-    http::{challenges::Missing, dpop, passkey::PasskeyRequest},
+    http::{challenges::Needed, dpop, passkey::PasskeyRequest},
 };
 
 mod convert;
 mod documented;
 pub mod seldom;
+mod unauthenticated;
 
 pub use documented::{complete, operations, scopes};
 
@@ -50,6 +51,8 @@ pub enum ApiError {
     Unauthenticated {
         /// Whether a token came that was refused (RFC 6750, section 3.1).
         invalid_token: bool,
+        /// The right that a token would need here.
+        needed: Option<Right>,
     },
     /// A token that counts with a proof of possession only, and the proof is not good.
     #[error("no proof of possession: {0}")]
@@ -379,7 +382,7 @@ impl IntoResponse for ApiError {
             Self::TooMany(wait) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1));
             }
-            Self::Unauthenticated { invalid_token } => {
+            Self::Unauthenticated { invalid_token, needed } => {
                 let challenge = if invalid_token {
                     r#"Bearer realm="pinfold", error="invalid_token""#
                 } else {
@@ -390,12 +393,15 @@ impl IntoResponse for ApiError {
                     header::WWW_AUTHENTICATE,
                     dpop::challenge(invalid_token.then_some("invalid_token")),
                 );
+                if let Some(right) = needed {
+                    response.extensions_mut().insert(Needed(right));
+                }
             }
             Self::Possession(why) => {
                 headers.insert(header::WWW_AUTHENTICATE, dpop::challenge(Some(why.code())));
             }
             Self::Forbidden(Forbidden::Scope(right)) => {
-                response.extensions_mut().insert(Missing(right));
+                response.extensions_mut().insert(Needed(right));
             }
             _ => {}
         }

@@ -4,7 +4,7 @@ use axum::http::{HeaderMap, HeaderName};
 pub use resource_server::credential::Credential;
 use resource_server::credential::{NotOne, authorization, one};
 
-use crate::http::{caller::REFUSED, error::ApiError};
+use crate::http::error::ApiError;
 
 /// Where an API key may stand instead of `Authorization`, as the E2B SDKs send it.
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -15,7 +15,7 @@ pub fn of(headers: &HeaderMap) -> Result<Credential<'_>, ApiError> {
         (shown, None) => Ok(shown),
         (Credential::Nothing, Some(key)) => Ok(Credential::Plain(key)),
         // Two proofs may be two people's.
-        (_, Some(_)) => Err(REFUSED),
+        (_, Some(_)) => Err(ApiError::REFUSED),
     }
 }
 
@@ -24,12 +24,12 @@ pub fn bearer(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
     match authorization(headers)? {
         Credential::Nothing => Ok(None),
         Credential::Plain(token) => Ok(Some(token)),
-        Credential::Bound(_) => Err(REFUSED),
+        Credential::Bound(_) => Err(ApiError::REFUSED),
     }
 }
 
 impl From<NotOne> for ApiError {
     fn from(_: NotOne) -> Self {
-        REFUSED
+        ApiError::REFUSED
     }
 }

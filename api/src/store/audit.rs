@@ -81,9 +81,10 @@ pub async fn append_all(tx: &mut impl Scope, events: &[Event<'_>]) -> Result<(),
             FROM UNNEST($2::timestamptz[], $3::text[], $4::uuid[], $5::text[], $6::uuid[], $7::text[], $8::jsonb[])
                 WITH ORDINALITY AS e (at, actor_kind, actor_id, action, target_id, request_id, detail, place)
             ORDER BY e.place
-            RETURNING id, tenant_id
+            RETURNING id
         )
-        INSERT INTO audit_unsealed (event_id, tenant_id) SELECT id, tenant_id FROM event
+        INSERT INTO audit_unsealed (tenant_id, event_id, others)
+        SELECT $1, min(id), (array_agg(id ORDER BY id))[2:] FROM event HAVING count(*) > 0
         "#,
         tenant.map(|id| id.uuid()),
         &columns.at as _,

@@ -141,24 +141,30 @@ pub async fn last(tx: &mut impl Scope) -> Result<Option<(i64, Link)>, StoreError
     row.map(|row| Ok((row.sequence, link(&row.hash)?))).transpose()
 }
 
-/// Takes events that are not numbered yet out of the queue, the oldest first, and gives the ids of those that are gone. Each is looked up by its
-/// id: of a long chain all events would be read to join them with some.
-pub async fn take(tx: &mut impl Scope, most: i64) -> Result<(Vec<Stored>, Vec<i64>), StoreError> {
+/// Takes events that are not numbered yet out of the queue, the oldest first, and gives the ids of those that are gone: so many, unless fewer wait, and
+/// what was stored together with the last of them. Each is looked up by its id: of a long chain all events would be read to join them with some.
+pub async fn take(tx: &mut impl Scope, enough: i64) -> Result<(Vec<Stored>, Vec<i64>), StoreError> {
     let rows = sqlx::query!(
         r#"
-        WITH taken AS (
+        WITH first AS (
+            SELECT ctid, event_id, 1 + cardinality(others) AS events FROM audit_unsealed ORDER BY event_id LIMIT $1
+        ), enough AS (
+            SELECT ctid, sum(events) OVER (ORDER BY event_id) - events AS before FROM first
+        ), moved AS (
             DELETE FROM audit_unsealed
-            WHERE ctid = ANY (ARRAY(SELECT ctid FROM audit_unsealed ORDER BY event_id LIMIT $1))
-            RETURNING event_id
+            WHERE ctid = ANY (ARRAY(SELECT ctid FROM enough WHERE before < $1))
+            RETURNING event_id, others
+        ), taken AS (
+            SELECT event_id AS id FROM moved UNION ALL SELECT unnest(others) FROM moved
         )
         SELECT
-            taken.event_id, e.id AS "id?", e.at AS "at?: jiff_sqlx::Timestamp", e.actor_kind AS "actor_kind?", e.actor_id,
+            taken.id AS "taken!", e.id AS "id?", e.at AS "at?: jiff_sqlx::Timestamp", e.actor_kind AS "actor_kind?", e.actor_id,
             e.action AS "action?", e.target_id, e.request_id AS "request_id?", e.detail AS "detail?"
         FROM taken
-        LEFT JOIN LATERAL (SELECT * FROM audit_events WHERE id = taken.event_id OFFSET 0) AS e ON true
-        ORDER BY taken.event_id
+        LEFT JOIN LATERAL (SELECT * FROM audit_events WHERE id = taken.id OFFSET 0) AS e ON true
+        ORDER BY taken.id
         "#,
-        most,
+        enough,
     )
     .fetch_all(tx.connection())
     .await
@@ -177,7 +183,7 @@ pub async fn take(tx: &mut impl Scope, most: i64) -> Result<(Vec<Stored>, Vec<i6
         };
         match joined.event() {
             Some(event) => there.push(event),
-            None => gone.push(row.event_id),
+            None => gone.push(row.taken),
         }
     }
     Ok((there, gone))
@@ -334,11 +340,14 @@ pub async fn newest(tx: &mut impl Scope, filter: Filter<'_>) -> Result<Vec<(i64,
 pub async fn adopt(tx: &mut impl Scope) -> Result<u64, StoreError> {
     let done = sqlx::query!(
         r#"
+        WITH waiting AS (
+            SELECT event_id AS id FROM audit_unsealed UNION ALL SELECT unnest(others) FROM audit_unsealed
+        )
         INSERT INTO audit_unsealed (event_id, tenant_id)
         SELECT e.id, e.tenant_id
         FROM audit_events AS e
         WHERE NOT EXISTS (SELECT FROM audit_seals AS s WHERE s.event_id = e.id)
-        ON CONFLICT (event_id) DO NOTHING
+            AND NOT EXISTS (SELECT FROM waiting AS w WHERE w.id = e.id)
         "#
     )
     .execute(tx.connection())
@@ -351,10 +360,13 @@ pub async fn adopt(tx: &mut impl Scope) -> Result<u64, StoreError> {
 pub async fn lost(tx: &mut impl Scope) -> Result<Vec<i64>, StoreError> {
     sqlx::query_scalar!(
         r#"
+        WITH waiting AS (
+            SELECT event_id AS id FROM audit_unsealed UNION ALL SELECT unnest(others) FROM audit_unsealed
+        )
         SELECT e.id
         FROM audit_events AS e
         WHERE NOT EXISTS (SELECT FROM audit_seals AS s WHERE s.event_id = e.id)
-            AND NOT EXISTS (SELECT FROM audit_unsealed AS u WHERE u.event_id = e.id)
+            AND NOT EXISTS (SELECT FROM waiting AS w WHERE w.id = e.id)
         ORDER BY e.id
         LIMIT 20
         "#

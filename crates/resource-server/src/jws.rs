@@ -101,6 +101,11 @@ impl Parsed<'_> {
         (id.len() <= LONGEST_KEY_ID).then_some(id)
     }
 
+    /// Whether the header leaves it open whose key it is, and goes with this one.
+    pub fn may_be_of(&self, key: &PublicKey) -> bool {
+        !self.header.contains_key("kid") && self.names(key)
+    }
+
     /// The public key that the header brings along, as only a proof of possession does.
     pub fn embedded_key(&self) -> Option<&Map<String, Value>> {
         self.header.get("jwk")?.as_object()

@@ -59,9 +59,15 @@ impl Assertion<'_> {
 
     /// Judges it by the client's keys, but for whether it was shown before.
     pub fn judge(&self, set: &Map<String, Value>, issuer: &str, now: Timestamp) -> Option<Proved> {
-        let wanted = self.key_id()?;
         let all = set.get("keys")?.as_array()?.iter().filter_map(Value::as_object);
-        let (_, key) = all.filter_map(jwk_set::elliptic).find(|(id, _)| id == wanted)?;
+        let mut fitting = all
+            .filter_map(jwk_set::elliptic)
+            .filter(|(id, key)| self.key_id() == Some(id.as_str()) || self.parsed.may_be_of(key));
+        let (_, key) = fitting.next()?;
+        // Of several it has to say which (OpenID Connect Core 1.0, section 10.1).
+        if fitting.next().is_some() {
+            return None;
+        }
         let claims = self.parsed.verify_foreign(&key)?;
         let text = |name: &str| claims.get(name).and_then(Value::as_str);
         // One audience, and the issuer: what is for the token endpoint of somebody who copied ours would be for us as well (RFC 9700, section 4.8).
@@ -139,6 +145,36 @@ mod tests {
         let mut without = claims();
         without.as_object_mut().unwrap().remove("iat");
         assert!(judged(&key, &header(&key), &without).is_some());
+    }
+
+    /// Libraries leave out what is clear without (OpenID Connect Core 1.0, section 10.1).
+    #[test]
+    fn the_only_key_need_not_be_named() {
+        let (one, two, other) = (TestKey::new(7), TestKey::new(8), TestKey::p256());
+        let jwk = |key: &TestKey, id: &str| {
+            let mut jwk = key.jwk();
+            jwk.insert("kid".to_owned(), json!(id));
+            jwk
+        };
+        let text = one.sign(&json!({"alg": one.algorithm()}), &claims());
+        let by = |keys: Value| {
+            let set = Map::from_iter([("keys".to_owned(), keys)]);
+            read(&text)
+                .unwrap()
+                .judge(&set, ISSUER, now())
+                .map(|proved| proved.thumbprint)
+        };
+        let thumbprint = Some(one.thumbprint());
+        assert_eq!(by(json!([jwk(&one, "a")])), thumbprint);
+        assert_eq!(by(json!([jwk(&other, "b"), jwk(&one, "a")])), thumbprint);
+        for keys in [
+            json!([]),
+            json!([jwk(&two, "a")]),
+            json!([jwk(&other, "a")]),
+            json!([jwk(&one, "a"), jwk(&two, "b")]),
+        ] {
+            assert_eq!(by(keys.clone()), None, "{keys}");
+        }
     }
 
     /// Case 35, and the modules of FAPI 2.0.

@@ -86,10 +86,21 @@ pub fn read(client_id: &str, bytes: &[u8]) -> Option<Metadata> {
 
 /// What whoever describes itself may leave out.
 pub(super) fn filled(document: &mut Map<String, Value>) {
-    // Whoever says nothing may ask for what reads.
-    let reads = |name: &&str| *name == Scope::OpenId.as_str() || name.ends_with(":read");
-    let all: Vec<&str> = Scope::all().map(Scope::as_str).filter(reads).collect();
-    document.entry("scope").or_insert_with(|| json!(all.join(" ")));
+    // A program describes itself to many services, and names scopes of others, too. Whoever names none of ours may ask for what reads.
+    let ours = |names: &str| {
+        let ours: Vec<&str> = names.split(' ').filter(|name| Scope::parse(name).is_some()).collect();
+        ours.join(" ")
+    };
+    let named = match document.get("scope") {
+        None => Some(String::new()),
+        Some(names) => names.as_str().map(ours),
+    };
+    if let Some(mut names) = named {
+        if names.is_empty() {
+            names = Scope::reading().map(Scope::as_str).collect::<Vec<_>>().join(" ");
+        }
+        document.insert("scope".to_owned(), json!(names));
+    }
     // Whoever wants to be sent back to a loopback address runs on a person's machine.
     let uris = document.get("redirect_uris").and_then(Value::as_array);
     let is_native = uris.is_some_and(|uris| {
@@ -166,8 +177,7 @@ mod tests {
     fn what_is_left_out_is_filled() {
         let metadata = of(json!({})).unwrap();
         assert_eq!(metadata.auth_method, AuthMethod::None);
-        let reads = |scope: &Scope| scope.as_str() == "openid" || scope.as_str().ends_with(":read");
-        assert_eq!(metadata.scopes, Scope::all().filter(reads).collect::<Vec<_>>());
+        assert_eq!(metadata.scopes, Scope::reading().collect::<Vec<_>>());
         assert_eq!(metadata.grant_types, [GrantType::AuthorizationCode]);
         let metadata = of(json!({"client_name": null, "redirect_uris": ["http://127.0.0.1/cb"], "logo_uri": "https://x.example/", "grant_types": ["authorization_code", "refresh_token", "implicit"]})).unwrap();
         assert_eq!(metadata.name, "app.example");
@@ -175,8 +185,10 @@ mod tests {
             metadata.grant_types,
             [GrantType::AuthorizationCode, GrantType::RefreshToken]
         );
-        let of_rights = of(json!({"scope": "runs:read"})).unwrap();
-        assert_eq!(of_rights.scopes.len(), 1);
+        let elsewhere = of(json!({"scope": "profile offline_access"})).unwrap();
+        assert_eq!(elsewhere.scopes, metadata.scopes);
+        let named = of(json!({"scope": "profile runs:write runs:read offline_access"})).unwrap();
+        assert_eq!(Scope::names(&named.scopes), ["runs:read", "runs:write"]);
     }
 
     /// Case 53.
@@ -196,7 +208,7 @@ mod tests {
             json!({"redirect_uris": ["http://app.example/callback"]}),
             json!({"client_name": "\u{202e}ppA"}),
             json!({"client_name": "a\nb"}),
-            json!({"scope": "everything"}),
+            json!({"scope": ["runs:read"]}),
             json!({"grant_types": ["client_credentials"], "redirect_uris": null}),
             json!({"grant_types": "authorization_code"}),
         ] {

@@ -146,6 +146,11 @@ impl Scope {
         [Self::OpenId].into_iter().chain(Right::ALL.map(Self::Right))
     }
 
+    /// Those that change nothing: what a program may ask for that nobody here knows and that says nothing of what it wants.
+    pub fn reading() -> impl Iterator<Item = Self> {
+        Self::all().filter(|scope| *scope == Self::OpenId || scope.as_str().ends_with(":read"))
+    }
+
     /// What it means, to whoever is asked for it.
     pub const fn about(self) -> &'static str {
         match self {

@@ -15,7 +15,7 @@ use crate::{
         token::{AgentProof, Token},
     },
     http::{
-        caller::{CSRF, Caller, Cookied, Login, NOBODY, Outsider, Proof, REFUSED, counted, standing::holder},
+        caller::{CSRF, Caller, Cookied, Login, Outsider, Proof, counted, standing::holder},
         cookies::Cookie,
         error::{ApiError, Forbidden},
         limits::Tally,
@@ -45,16 +45,16 @@ pub(super) async fn by_token(
     request_id: &str,
     now: Timestamp,
 ) -> Result<(Caller, Beside), ApiError> {
-    let parsed = jws::parse(shown.text).ok_or(REFUSED)?;
+    let parsed = jws::parse(shown.text).ok_or(ApiError::REFUSED)?;
     if let Some(issuer) = state.issuers.of(&parsed) {
         if shown.binding.is_some() {
-            return Err(REFUSED);
+            return Err(ApiError::REFUSED);
         }
         let caller = by_outside(state, issuer, &parsed, request_id, now).await?;
         return Ok((caller, Beside::NotAsked));
     }
     let server = state.resource_server();
-    let unspent = server.shown(&parsed, shown.binding, now).ok_or(REFUSED)?;
+    let unspent = server.shown(&parsed, shown.binding, now).ok_or(ApiError::REFUSED)?;
     if unspent.is_bound() {
         // Whoever shows the same proof over and over is counted as whose token it is.
         let counted = counted(state, unspent.id(), shown.method).await;
@@ -67,14 +67,14 @@ pub(super) async fn by_token(
         && let AgentProof::Key(key) = &agent.proof
     {
         let holder = holder(state, agent, *key, Some(name.as_str()), now).await?;
-        let beside = Beside::Asked(holder.ok_or(REFUSED)?.beside);
+        let beside = Beside::Asked(holder.ok_or(ApiError::REFUSED)?.beside);
         return Ok((Caller::of(token), beside));
     }
     let caller = Caller::of(token);
     if caller.stands(state).await? {
         Ok((caller, Beside::NotAsked))
     } else {
-        Err(REFUSED)
+        Err(ApiError::REFUSED)
     }
 }
 
@@ -85,10 +85,10 @@ async fn by_outside(
     request_id: &str,
     now: Timestamp,
 ) -> Result<Caller, ApiError> {
-    let vouched = state.issuers.verify(issuer, parsed).await?.ok_or(REFUSED)?;
+    let vouched = state.issuers.verify(issuer, parsed).await?.ok_or(ApiError::REFUSED)?;
     let overseer = outside::person(&state.database, &state.standing, issuer, &vouched, request_id, now).await?;
     Ok(Caller::Person(Login {
-        overseer: overseer.ok_or(REFUSED)?,
+        overseer: overseer.ok_or(ApiError::REFUSED)?,
         proof: Proof::Outside(Outsider {
             issuer: issuer.to_owned(),
             subject: vouched.subject,
@@ -100,7 +100,11 @@ async fn by_outside(
 
 /// The program whose API key it is.
 pub(super) async fn by_key(state: &AppState, key: &ApiKey, now: Timestamp) -> Result<Caller, ApiError> {
-    let found = state.standing.find_key(&key.hash(), now).await?.ok_or(REFUSED)?;
+    let found = state
+        .standing
+        .find_key(&key.hash(), now)
+        .await?
+        .ok_or(ApiError::REFUSED)?;
     used::key(state, &found, now).await;
     Ok(Caller::Key(found))
 }
@@ -112,9 +116,13 @@ pub(super) async fn by_cookie(
     headers: &HeaderMap,
     now: Timestamp,
 ) -> Result<Caller, ApiError> {
-    let cookie = state.cookies.read(headers, Cookie::Session).ok_or(NOBODY)?;
-    let token_hash = Opaque::parse(cookie).ok_or(NOBODY)?.hash();
-    let session = state.standing.find_session(&token_hash, now).await?.ok_or(NOBODY)?;
+    let cookie = state.cookies.read(headers, Cookie::Session).ok_or(ApiError::NOBODY)?;
+    let token_hash = Opaque::parse(cookie).ok_or(ApiError::NOBODY)?.hash();
+    let session = state
+        .standing
+        .find_session(&token_hash, now)
+        .await?
+        .ok_or(ApiError::NOBODY)?;
     if !method.is_safe() {
         let token = headers
             .get(CSRF)

@@ -253,3 +253,35 @@ async fn who_may_call_what_is_what_the_page_says() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// Whoever is told to bring a token is told which right it needs (MCP authorization 2026-07-28).
+#[tokio::test]
+async fn who_proves_nothing_is_told_what_to_ask_for() {
+    const RESOURCE: &str = "resource_metadata=\"https://pinfold.example/.well-known/oauth-protected-resource\"";
+    let app = TestApp::start().await;
+    let (mut told, mut expected) = (Vec::new(), Vec::new());
+    for entry in access::entries() {
+        let Some(ways) = &entry.ways else { continue };
+        let scope = ways
+            .right
+            .map(|right| format!(" scope=\"{}\",", right.as_str()))
+            .unwrap_or_default();
+        let shown = app.send(request(&entry, Caller::Stranger, &Proof::Nothing)).await;
+        let challenges: Vec<String> = shown
+            .headers
+            .get_all(header::WWW_AUTHENTICATE)
+            .iter()
+            .map(|value| value.to_str().unwrap().to_owned())
+            .collect();
+        let name = format!("{} {}", entry.method, entry.path);
+        told.push((name.clone(), challenges));
+        expected.push((
+            name,
+            vec![
+                format!("Bearer realm=\"pinfold\",{scope} {RESOURCE}"),
+                format!("DPoP realm=\"pinfold\", algs=\"ES256 EdDSA Ed25519\",{scope} {RESOURCE}"),
+            ],
+        ));
+    }
+    assert_eq!(told, expected);
+}

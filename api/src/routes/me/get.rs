@@ -174,7 +174,7 @@ pub async fn get(State(state): State<AppState>, caller: Caller) -> Result<axum::
         Caller::Person(login) => {
             let mut tx = state.database.platform().await?;
             let found = accounts::find(&mut tx, login.overseer()).await?;
-            let person = found.ok_or(ApiError::Unauthenticated { invalid_token: false })?;
+            let person = found.ok_or(ApiError::NOBODY)?;
             let (session_id, csrf_token, expires_at) = match &login.proof {
                 Proof::Session(Cookied { session, token_hash }) => (
                     Some(session.id.to_string()),

@@ -60,7 +60,8 @@ pub async fn resource(State(state): State<AppState>) -> impl IntoResponse {
         "resource": issuer,
         "authorization_servers": [issuer],
         "jwks_uri": format!("{issuer}/.well-known/jwks.json"),
-        "scopes_supported": scopes(),
+        // Who is told nothing else asks for all of these (MCP authorization 2026-07-28): no more than anybody may ask for.
+        "scopes_supported": Scope::reading().filter(|scope| matches!(scope, Scope::Right(_))).map(Scope::as_str).collect::<Vec<_>>(),
         "bearer_methods_supported": ["header"],
         "dpop_signing_alg_values_supported": ALGORITHMS,
         "dpop_bound_access_tokens_required": false,

@@ -1,5 +1,8 @@
 use super::*;
-use crate::testing::TestApp;
+use crate::{
+    store::audit::{self, Actor, Event},
+    testing::TestApp,
+};
 
 /// Events in each of two chains; the last of them wait for their numbers.
 const EVENTS: i32 = 3_000;
@@ -109,4 +112,45 @@ async fn a_question_reads_what_it_answers_however_long_the_chains_are() {
             "{of:?}: read {read:?}, at most {most:?}"
         );
     }
+}
+
+/// As tokens are recorded that are asked for at once, and as a replica of the release before records one.
+#[tokio::test]
+async fn what_was_stored_together_is_numbered_together() {
+    let (app, tenant) = long_chains(false).await;
+    let mut tx = app.state.database.tenant(tenant).await.unwrap();
+    sqlx::query("DELETE FROM audit_unsealed").execute(tx.connection()).await.unwrap();
+    for together in [&["a", "b", "c"][..], &["d"], &["e", "f"], &[]] {
+        let events: Vec<Event<'_>> = together
+            .iter()
+            .map(|name| Event {
+                at: app.state.clock.now(),
+                actor: Actor::System,
+                action: "a.b",
+                target: Uuid::nil(),
+                request_id: name,
+                detail: json!({}),
+            })
+            .collect();
+        audit::append_all(&mut tx, &events).await.unwrap();
+    }
+    let alone = "WITH event AS (INSERT INTO audit_events (tenant_id, at, actor_kind, action, request_id, detail) \
+                 VALUES ($1, now(), 'system', 'a.b', 'g', '{}') RETURNING id) \
+                 INSERT INTO audit_unsealed (tenant_id, event_id) SELECT $1, id FROM event";
+    sqlx::query(alone).bind(tenant.uuid()).execute(tx.connection()).await.unwrap();
+    let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM audit_unsealed")
+        .fetch_one(tx.connection())
+        .await
+        .unwrap();
+    assert_eq!(rows, 4);
+    // These wait; those that were taken out of the queue at first do not.
+    assert_eq!(lost(&mut tx).await.unwrap().len(), usize::try_from(WAITING).unwrap());
+
+    let mut took = Vec::new();
+    for enough in [2, 2, 500, 500] {
+        let (events, gone) = take(&mut tx, enough).await.unwrap();
+        assert_eq!(gone, Vec::<i64>::new());
+        took.push(events.into_iter().map(|event| event.request_id).collect::<String>());
+    }
+    assert_eq!(took, ["abc", "def", "g", ""]);
 }

@@ -79,7 +79,7 @@ pub async fn add(
                 message: "this key is another agent's, or was revoked; make a new key".to_owned(),
             });
         }
-        Addition::Gone => return Err(ApiError::Unauthenticated { invalid_token: true }),
+        Addition::Gone => return Err(ApiError::REFUSED),
         Addition::TooMany => {
             return Err(ApiError::Conflict {
                 code: "too_many_keys",

@@ -59,7 +59,7 @@ pub async fn waited<R: Needs>(
     let name = run.metadata.name.clone().unwrap_or_default();
     tokio::select! {
         over = cluster.wait_run(namespace, run, is_over) => over?.ok_or(ApiError::NotFound),
-        () = access.lost(state) => Err(ApiError::Unauthenticated { invalid_token: true }),
+        () = access.lost(state) => Err(ApiError::REFUSED),
         () = state.stopping() => Err(ApiError::Unavailable("this replica is stopping".to_owned())),
         () = tokio::time::sleep(wait) => cluster.run(namespace, &name).await?.ok_or(ApiError::NotFound),
     }

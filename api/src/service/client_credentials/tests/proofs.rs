@@ -3,6 +3,7 @@
 use std::cell::Cell;
 
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use resource_server::dpop;
 
 use super::*;
 
