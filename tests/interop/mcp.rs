@@ -1,7 +1,7 @@
 //! The TypeScript SDK of the Model Context Protocol (npm), as programs use it that know nothing of this service.
 
-use serde_json::json;
-use support::api::PASSWORD;
+use serde_json::{Value, json};
+use support::api::{ISSUER, PASSWORD};
 
 use super::{
     replicas::{EMAIL, Replicas},
@@ -15,7 +15,7 @@ async fn an_mcp_library_finds_its_way_in() {
     node.arg("mcp.mjs");
     let found = replicas.ask(node, json!({"email": EMAIL, "password": PASSWORD})).await;
 
-    let life = |asked: &str, beyond: [serde_json::Value; 3]| {
+    let life = |asked: &str, beyond: [Value; 3]| {
         let mut seen = vec![
             json!("REDIRECT"),
             json!(asked),
@@ -32,7 +32,7 @@ async fn an_mcp_library_finds_its_way_in() {
     let reads = "tenant:read members:read keys:read clients:read agents:read templates:read runs:read audit:read";
     let alone = json!(["AUTHORIZED", "tenant:read", 200]);
     let wanted = json!({
-        "refused": [401, "https://pinfold.example/.well-known/oauth-protected-resource", "tenant:read"],
+        "refused": [401, format!("{ISSUER}/.well-known/oauth-protected-resource"), "tenant:read"],
         "registered": life("tenant:read", told.clone()),
         "registers itself": life("tenant:read", told),
         // Then it asks for all that it is told of, and may.

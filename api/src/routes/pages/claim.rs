@@ -76,7 +76,7 @@ pub async fn take(
     let done = match (access, given) {
         (Ok(access), Ok(Form(shown))) => {
             let person = Person(login.clone());
-            claim::claim(State(state.clone()), request_id, access, person, Once::unnamed(shown)).await
+            claim::claim(State(state.clone()), request_id, person, access, Once::unnamed(shown)).await
         }
         (Err(error), _) | (_, Err(error)) => Err(error),
     };

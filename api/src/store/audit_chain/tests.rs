@@ -119,7 +119,10 @@ async fn a_question_reads_what_it_answers_however_long_the_chains_are() {
 async fn what_was_stored_together_is_numbered_together() {
     let (app, tenant) = long_chains(false).await;
     let mut tx = app.state.database.tenant(tenant).await.unwrap();
-    sqlx::query("DELETE FROM audit_unsealed").execute(tx.connection()).await.unwrap();
+    sqlx::query("DELETE FROM audit_unsealed")
+        .execute(tx.connection())
+        .await
+        .unwrap();
     for together in [&["a", "b", "c"][..], &["d"], &["e", "f"], &[]] {
         let events: Vec<Event<'_>> = together
             .iter()
@@ -137,7 +140,11 @@ async fn what_was_stored_together_is_numbered_together() {
     let alone = "WITH event AS (INSERT INTO audit_events (tenant_id, at, actor_kind, action, request_id, detail) \
                  VALUES ($1, now(), 'system', 'a.b', 'g', '{}') RETURNING id) \
                  INSERT INTO audit_unsealed (tenant_id, event_id) SELECT $1, id FROM event";
-    sqlx::query(alone).bind(tenant.uuid()).execute(tx.connection()).await.unwrap();
+    sqlx::query(alone)
+        .bind(tenant.uuid())
+        .execute(tx.connection())
+        .await
+        .unwrap();
     let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM audit_unsealed")
         .fetch_one(tx.connection())
         .await

@@ -63,8 +63,8 @@ pub fn code_ended() -> ApiError {
 pub async fn claim(
     State(state): State<AppState>,
     RequestId(request_id): RequestId,
-    access: In<need::AgentsWrite>,
     Person(login): Person,
+    access: In<need::AgentsWrite>,
     Once { body: shown, claim }: Once<Shown>,
 ) -> Result<Response, ApiError> {
     let by = By::person(login.overseer(), &request_id);
