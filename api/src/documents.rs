@@ -221,22 +221,19 @@ impl<R: Reads> Documents<R> {
         self.of(&self.clients, client_id, DESCRIPTION, |_, _| true, read).await
     }
 
-    /// The set of keys that a client publishes there, if it has this key, or was asked for a moment ago.
-    pub async fn keys(&self, place: &str, key_id: Option<&str>) -> Result<Option<Arc<Map<String, Value>>>, StoreError> {
+    /// The set of keys that a client publishes there, if it has what is looked for, or was asked for a moment ago.
+    pub async fn keys(
+        &self,
+        place: &str,
+        has: impl Fn(&Map<String, Value>) -> bool,
+    ) -> Result<Option<Arc<Map<String, Value>>>, StoreError> {
         let fits = |known: &Kept<Map<String, Value>>, now: Timestamp| {
-            let all = known
-                .read
-                .iter()
-                .filter_map(|set| set.get("keys")?.as_array())
-                .flatten();
-            let mut ids = all
-                .filter_map(Value::as_object)
-                .filter_map(|key| key.get("kid")?.as_str());
-            ids.any(|id| Some(id) == key_id) || now < known.asked_at + APART
+            now < known.asked_at + APART || known.read.as_deref().is_some_and(&has)
         };
         let read = |bytes: &[u8]| {
-            jwk_set::read(bytes)?;
-            strict_json::object(bytes)
+            let set = strict_json::object(bytes)?;
+            let mut all = set.get("keys")?.as_array()?.iter().filter_map(Value::as_object);
+            all.any(|key| jwk_set::elliptic(key).is_some()).then_some(set)
         };
         self.of(&self.keys, place, KEYS, fits, read).await
     }
@@ -268,7 +265,14 @@ impl<R: Reads> Documents<R> {
             Some(turn) => turn,
             None => kind.turn(place).ok_or(StoreError::Silent)?,
         };
-        let new = self.asked(place, longest, read, now).await;
+        let mut new = self.asked(place, longest, read, now).await;
+        // What is good for a while longer is not given up for an answer that is none.
+        if new.read.is_none()
+            && let Some(known) = kept.as_ref().filter(|known| known.is_good(now))
+        {
+            new.read.clone_from(&known.read);
+            new.until = known.until;
+        }
         Ok(kept.insert(new).read.clone())
     }
 

@@ -117,7 +117,6 @@ fn well_known() -> OpenApiRouter<AppState> {
 fn open() -> OpenApiRouter<AppState> {
     let registrations = OpenApiRouter::new()
         .routes(routes!(routes::agents::register::register))
-        .routes(routes!(routes::oauth::register::register))
         .route_layer(layers::passing_with(Group::Registrations, limits::layer));
     let logins = OpenApiRouter::new()
         .routes(routes!(routes::sessions::create::create))
@@ -149,6 +148,18 @@ fn clients() -> OpenApiRouter<AppState> {
         .route_layer(layers::passing(limits::tell))
 }
 
+/// What pages of OAuth clients call before anybody knows of which, or by a token of theirs.
+fn pages_of_clients() -> OpenApiRouter<AppState> {
+    let registrations = OpenApiRouter::new()
+        .routes(routes!(routes::oauth::register::register))
+        .route_layer(layers::passing_with(Group::Registrations, limits::layer));
+    OpenApiRouter::new()
+        .routes(routes!(routes::oauth::userinfo::get, routes::oauth::userinfo::post))
+        .merge(registrations)
+        .route_layer(layers::passing(layers::timely))
+        .route_layer(layers::passing(limits::tell))
+}
+
 /// What other services tell.
 fn webhooks() -> OpenApiRouter<AppState> {
     use routes::webhooks::kubernetes_audit;
@@ -161,7 +172,6 @@ fn webhooks() -> OpenApiRouter<AppState> {
 fn account() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(routes::sessions::delete::delete))
-        .routes(routes!(routes::oauth::userinfo::get, routes::oauth::userinfo::post))
         .routes(routes!(routes::invitations::accept::accept))
         .routes(routes!(routes::claims::preview::preview))
         .routes(routes!(routes::me::claim_code::create))
@@ -315,12 +325,17 @@ fn runs() -> OpenApiRouter<AppState> {
 /// The service.
 pub fn router(state: AppState) -> Router {
     let (callers, _) = callers().split_for_parts();
+    let (pages_of_clients, _) = pages_of_clients().split_for_parts();
     let (well_known, _) = well_known().split_for_parts();
     // What a browser asks before it sends a request is answered before the method is looked at.
     let callers = layers::refusing(callers)
         .layer(layers::passing_with(state.clone(), dpop::tell))
         .layer(layers::passing_with(state.clone(), challenges::complete))
         .layer(cors::of(&state.allowed_origins));
+    let pages_of_clients = layers::refusing(pages_of_clients)
+        .layer(layers::passing_with(state.clone(), dpop::tell))
+        .layer(layers::passing_with(state.clone(), challenges::complete))
+        .layer(cors::of_anybody());
     let (clients, _) = clients().split_for_parts();
     let clients = layers::refusing(clients)
         .layer(layers::passing_with(state.clone(), dpop::tell))
@@ -332,6 +347,7 @@ pub fn router(state: AppState) -> Router {
     let service = layers::wrap(
         callers
             .merge(clients)
+            .merge(pages_of_clients)
             .merge(well_known)
             .merge(pages)
             .with_state(state)
@@ -352,6 +368,7 @@ pub fn document() -> OpenApiDocument {
         .merge(well_known())
         .merge(clients())
         .merge(callers())
+        .merge(pages_of_clients())
         .split_for_parts();
     error::complete(&mut document);
     composed::open(&mut document);

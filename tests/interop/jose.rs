@@ -67,7 +67,7 @@ async fn jose_believes_our_tokens_and_we_believe_none_that_it_forges() {
         let wanted = match name.as_str() {
             "as it was" => json!({"introspect": [200, true], "userinfo": [200, owner.id], "exchange": [200, null]}),
             _ => {
-                json!({"introspect": [200, false], "userinfo": [401, null], "exchange": [400, "invalid_grant"], "revoke": [200, null]})
+                json!({"introspect": [200, false], "userinfo": [401, null], "exchange": [400, "invalid_request"], "revoke": [200, null]})
             }
         };
         assert_eq!(*told, wanted, "{name}");

@@ -15,7 +15,7 @@ async fn an_mcp_library_finds_its_way_in() {
     node.arg("mcp.mjs");
     let found = replicas.ask(node, json!({"email": EMAIL, "password": PASSWORD})).await;
 
-    let life = |asked: &str, beyond: [Value; 3]| {
+    let life = |asked: &str, beyond: &[Value]| {
         let mut seen = vec![
             json!("REDIRECT"),
             json!(asked),
@@ -25,18 +25,25 @@ async fn an_mcp_library_finds_its_way_in() {
             json!(true),
             json!(200),
         ];
-        seen.extend(beyond);
+        seen.extend_from_slice(beyond);
         json!(seen)
     };
-    let told = [json!(403), json!("insufficient_scope"), json!("agents:read")];
+    let told = [
+        json!(403),
+        json!("insufficient_scope"),
+        json!("agents:read"),
+        json!("REDIRECT"),
+        json!("AUTHORIZED"),
+        json!(200),
+    ];
     let reads = "tenant:read members:read keys:read clients:read agents:read templates:read runs:read audit:read";
     let alone = json!(["AUTHORIZED", "tenant:read", 200]);
     let wanted = json!({
         "refused": [401, format!("{ISSUER}/.well-known/oauth-protected-resource"), "tenant:read"],
-        "registered": life("tenant:read", told.clone()),
-        "registers itself": life("tenant:read", told),
+        "registered": life("tenant:read", &told),
+        "registers itself": life("tenant:read", &told),
         // Then it asks for all that it is told of, and may.
-        "was told nothing": life(reads, [json!(200), json!(""), json!("")]),
+        "was told nothing": life(reads, &[json!(200), json!(""), json!("")]),
         "secret": alone,
         "key": alone,
     });

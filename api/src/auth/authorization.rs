@@ -236,7 +236,8 @@ fn scopes(reading: &Reading<'_>, metadata: &Metadata) -> Result<Vec<String>, Fla
     Ok(Scope::names(&asked))
 }
 
-/// What is asked for, which the client must be registered for; without, all rights that it is registered for.
+/// What is asked for, which the client must be registered for; without, all rights that it is registered for. Names of what is no scope here are passed
+/// over (OpenID Connect Core 1.0, section 3.1.2.1): clients ask many services for the same.
 pub fn asked_scopes(text: Option<&str>, metadata: &Metadata) -> Result<Vec<Scope>, &'static str> {
     let Some(text) = text else {
         let rights = metadata.scopes.iter().filter(|scope| matches!(scope, Scope::Right(_)));
@@ -248,13 +249,17 @@ pub fn asked_scopes(text: Option<&str>, metadata: &Metadata) -> Result<Vec<Scope
         };
     };
     let mut scopes = Vec::new();
+    let wanted = "scope: name some of those that the client is registered for, with one space between them";
     for name in text.split(' ') {
-        let scope = Scope::parse(name).filter(|scope| metadata.scopes.contains(scope));
-        let scope =
-            scope.ok_or("scope: name some of those that the client is registered for, with one space between them")?;
-        if !scopes.contains(&scope) {
-            scopes.push(scope);
+        match Scope::parse(name) {
+            Some(scope) if scopes.contains(&scope) => {}
+            Some(scope) if metadata.scopes.contains(&scope) => scopes.push(scope),
+            None if !name.is_empty() => {}
+            Some(_) | None => return Err(wanted),
         }
+    }
+    if scopes.is_empty() {
+        return Err(wanted);
     }
     Ok(scopes)
 }

@@ -342,7 +342,7 @@ fn key_set(set: Value) -> Result<Map<String, Value>, Flaw> {
     for (place, key) in keys.iter_mut().enumerate() {
         let field = format!("jwks.keys[{place}]");
         let Some((id, public)) = key.as_object().and_then(jwk_set::elliptic) else {
-            let message = "write a public key that signs, Ed25519 or P-256, with a kid and no private member";
+            let message = "write a public key that signs, Ed25519 or P-256, with no private member and a kid of 1 to 128 bytes, if any";
             return Err(Flaw::new(field, message));
         };
         if id.chars().any(char::is_control) || !ids.insert(id.clone()) {

@@ -24,17 +24,22 @@ pub fn read(bytes: &[u8]) -> Option<BTreeMap<String, PublicKey>> {
         .iter()
         .take(MOST)
         .filter_map(Value::as_object)
-        .filter_map(key)
+        .filter_map(|jwk| {
+            let (id, key) = key(jwk)?;
+            Some((id?, key))
+        })
         .collect();
     (!keys.is_empty()).then_some(keys)
 }
 
-/// A key on an elliptic curve, with its id.
+/// A key on an elliptic curve, with its id; its thumbprint (RFC 7638), if it has none.
 pub fn elliptic(jwk: &Map<String, Value>) -> Option<(String, PublicKey)> {
-    key(jwk).filter(|(_, key)| matches!(key, PublicKey::Ed25519(_) | PublicKey::P256(_)))
+    let (id, key) = key(jwk)?;
+    matches!(key, PublicKey::Ed25519(_) | PublicKey::P256(_))
+        .then(|| (id.unwrap_or_else(|| jwk::thumbprint(&key)), key))
 }
 
-fn key(jwk: &Map<String, Value>) -> Option<(String, PublicKey)> {
+fn key(jwk: &Map<String, Value>) -> Option<(Option<String>, PublicKey)> {
     let text = |name: &str| jwk.get(name).and_then(Value::as_str);
     // A set that publishes a private key has published it to everybody.
     if jwk.contains_key("d") || jwk.get("use").is_some_and(|use_| use_ != "sig") {
@@ -54,8 +59,11 @@ fn key(jwk: &Map<String, Value>) -> Option<(String, PublicKey)> {
     if jwk.get("alg").is_some_and(|algorithm| !goes(algorithm)) {
         return None;
     }
-    let id = text("kid").filter(|id| !id.is_empty() && id.len() <= jws::LONGEST_KEY_ID)?;
-    Some((id.to_owned(), key))
+    let id = match jwk.get("kid") {
+        None => None,
+        Some(_) => Some(text("kid").filter(|id| !id.is_empty() && id.len() <= jws::LONGEST_KEY_ID)?),
+    };
+    Some((id.map(str::to_owned), key))
 }
 
 #[cfg(test)]

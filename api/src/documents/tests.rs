@@ -123,7 +123,8 @@ impl Place {
 
     /// The ids of the keys that one is looked for among.
     async fn keys(&self, id: &str) -> Vec<String> {
-        let found = self.documents.keys(KEYS, Some(id)).await.unwrap();
+        let has = |set: &Map<String, Value>| set["keys"].as_array().unwrap().iter().any(|key| key["kid"] == id);
+        let found = self.documents.keys(KEYS, has).await.unwrap();
         let all = found.iter().filter_map(|set| set.get("keys")?.as_array()).flatten();
         all.map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
     }
@@ -268,6 +269,20 @@ async fn a_key_that_was_withdrawn_counts_for_an_hour_at_most() {
 }
 
 #[tokio::test]
+async fn keys_count_for_as_long_as_was_said_while_their_server_is_away() {
+    let place = Place::new(MANY);
+    place.publish_keys(&["one"], Some(3600));
+    assert_eq!(place.keys("one").await, ["one"]);
+    place.withdraw(KEYS);
+    place.wait(10);
+    assert_eq!((place.keys("two").await, place.asked()), (vec!["one".to_owned()], 2));
+    place.wait(3589);
+    assert_eq!((place.keys("one").await, place.asked()), (vec!["one".to_owned()], 2));
+    place.wait(1);
+    assert!(place.keys("one").await.is_empty());
+}
+
+#[tokio::test]
 async fn of_one_host_two_are_asked_for_at_once_and_of_all_as_many_as_there_is_room_for() {
     let place = Place::new(0);
     let of = |host: usize, n: usize| format!("https://app-{host}.example/{n}");
@@ -285,7 +300,7 @@ async fn of_one_host_two_are_asked_for_at_once_and_of_all_as_many_as_there_is_ro
     let more = place.documents.client("https://more.example/c").await;
     assert!(is_turned_away(&more), "{more:?}");
     let documents = place.documents.clone();
-    let keys = tokio::spawn(async move { documents.keys(KEYS, Some("one")).await.unwrap().is_some() });
+    let keys = tokio::spawn(async move { documents.keys(KEYS, |_| true).await.unwrap().is_some() });
     place.until_asked(25).await;
     place.publish_keys(&["one"], None);
     place.net.permits.add_permits(MANY);

@@ -61,7 +61,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let caller = Caller::from_request_parts(parts, state).await;
-        let caller = caller.map_err(|error| error.where_needed(R::RIGHT))?;
+        let caller = caller.map_err(|error| error.where_needed(R::RIGHT.as_str()))?;
         let app = AppState::from_ref(state);
         let name = name_of(parts, &app).await.ok_or(ApiError::NotFound)?;
         // The caller was found in this request, so it is there.

@@ -7,20 +7,17 @@ use axum::{
     response::Response,
 };
 
-use crate::{app::AppState, auth::rights::Right};
+use crate::app::AppState;
 
-/// The right that was needed of whoever is refused, as the answer's extension.
+/// The scope that was needed of whoever is refused, as the answer's extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Needed(pub Right);
+pub struct Needed(pub &'static str);
 
 /// Completes the challenges of an answer.
 pub async fn complete(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let shows_token = request.headers().contains_key(header::AUTHORIZATION);
     let mut response = next.run(request).await;
-    let needed = response
-        .extensions()
-        .get::<Needed>()
-        .map(|Needed(right)| right.as_str());
+    let needed = response.extensions().get::<Needed>().map(|Needed(scope)| *scope);
     if needed.is_some() && shows_token && response.status() == StatusCode::FORBIDDEN {
         for scheme in ["Bearer", "DPoP"] {
             let challenge = format!(r#"{scheme} realm="pinfold", error="insufficient_scope""#);
@@ -35,7 +32,7 @@ pub async fn complete(State(state): State<AppState>, request: Request, next: Nex
 
 /// Says in each challenge that asks for a token what for, and where the resource is described.
 fn lead(headers: &mut HeaderMap, needed: Option<&str>, issuer: &str) {
-    let scope = needed.map(|right| format!(r#", scope="{right}""#)).unwrap_or_default();
+    let scope = needed.map(|scope| format!(r#", scope="{scope}""#)).unwrap_or_default();
     let header::Entry::Occupied(mut all) = headers.entry(header::WWW_AUTHENTICATE) else {
         return;
     };

@@ -10,10 +10,10 @@ use axum::{
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
-use tower_http::cors::{AllowOrigin, Any, CorsLayer};
+use tower_http::cors::{AllowHeaders, AllowOrigin, Any, CorsLayer};
 use url::{Origin, Url};
 
-use crate::{http::json, routes::oauth::client, service::standing::Standing};
+use crate::{auth::client::document, http::json, routes::oauth::client, service::standing::Standing};
 
 /// What pages may read of an answer besides its body.
 const EXPOSED: [HeaderName; 9] = [
@@ -50,6 +50,17 @@ pub fn public() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(Any)
         .allow_methods([Method::GET, Method::HEAD])
+        .allow_headers(AllowHeaders::mirror_request())
+        .expose_headers(EXPOSED)
+        .max_age(REMEMBERED)
+}
+
+/// What every page may call, without anybody's login: what it shows in the request itself is all that counts.
+pub fn of_anybody() -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::GET, Method::HEAD, Method::POST])
+        .allow_headers(AllowHeaders::mirror_request())
         .expose_headers(EXPOSED)
         .max_age(REMEMBERED)
 }
@@ -86,16 +97,21 @@ pub async fn of_clients(Extension(standing): Extension<Arc<Standing>>, request: 
     };
     let client_id = client::named(&parts.headers, &bytes);
     let mut response = next.run(Request::from_parts(parts, Body::from(bytes))).await;
-    // Whoever answered looked the client up: nothing is fetched for a header.
-    let known = match client_id {
-        Some(client_id) => standing.seen_client(&client_id).await,
-        None => None,
-    };
-    let is_one = |uri: &String| {
+    let is_one = |uri: &str| {
         let own = Url::parse(uri).ok().map(|url| url.origin()).filter(Origin::is_tuple);
         own.is_some_and(|own| origin == own.ascii_serialization())
     };
-    if known.is_some_and(|client| client.metadata.redirect_uris.iter().any(is_one)) {
+    // Whoever answered looked the client up: nothing is fetched for a header. Where a client describes itself is its own in any case: a nonce is told
+    // before anybody has looked.
+    let may_read = match client_id {
+        Some(client_id) if document::is_name(&client_id) && is_one(&client_id) => true,
+        Some(client_id) => {
+            let known = standing.seen_client(&client_id).await;
+            known.is_some_and(|client| client.metadata.redirect_uris.iter().any(|uri| is_one(uri)))
+        }
+        None => false,
+    };
+    if may_read {
         let headers = response.headers_mut();
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.append(header::VARY, HeaderValue::from_static("origin"));
@@ -139,7 +155,7 @@ mod tests {
 
     use serde_json::json;
 
-    use crate::testing::{Answer, CONSOLE, TestApp, consent::TestParty};
+    use crate::testing::{Answer, CONSOLE, ISSUER, START, TestApp, TestKey, consent::TestParty};
 
     async fn send(app: &TestApp, method: Method, path: &str, origin: &str) -> Answer {
         let request = Request::builder()
@@ -229,9 +245,62 @@ mod tests {
         assert_eq!(allowed(&page), (None, None), "nobody reads what a browser is led to");
     }
 
+    /// A page shows a token, or what a client is to be called, in the request itself.
+    #[tokio::test]
+    async fn every_page_registers_itself_and_asks_by_its_token_who_it_acts_for() {
+        let app = TestApp::start().await;
+        let anywhere = "https://anywhere.example";
+        for path in ["/oauth/userinfo", "/oauth/register"] {
+            for (method, status) in [(Method::OPTIONS, 200), (Method::POST, 401)] {
+                let status = if path == "/oauth/register" && method == Method::POST {
+                    403
+                } else {
+                    status
+                };
+                let answer = send(&app, method.clone(), path, anywhere).await;
+                assert_eq!(
+                    (answer.status.as_u16(), allowed(&answer)),
+                    (status, (Some("*"), None)),
+                    "{method} {path}"
+                );
+            }
+        }
+    }
+
+    /// The first nonce is told before anybody has read what the client says of itself.
+    #[tokio::test]
+    async fn a_page_of_a_client_that_describes_itself_learns_its_nonce() {
+        let app = TestApp::start().await;
+        let key = TestKey::new(7);
+        let claims = json!({"jti": "a", "htm": "POST", "htu": format!("{ISSUER}/oauth/par"), "iat": START});
+        let form = "client_id=https%3A%2F%2Fapp.example%2Fclient.json&response_type=code";
+        for (origin, seen) in [("https://app.example", true), ("https://evil.example", false)] {
+            let request = Request::post("/oauth/par")
+                .header(header::ORIGIN, origin)
+                .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .header("dpop", key.proof(&claims));
+            let answer = app.send(request.body(Body::from(form)).expect("a request")).await;
+            assert_eq!(answer.body["error"], json!("use_dpop_nonce"));
+            assert_eq!(allowed(&answer), (seen.then_some(origin), None));
+        }
+    }
+
     #[tokio::test]
     async fn everybody_reads_keys_and_descriptions_without_a_login() {
         let app = TestApp::start().await;
+        let asked = send(
+            &app,
+            Method::OPTIONS,
+            "/.well-known/oauth-authorization-server",
+            "https://anywhere.example",
+        )
+        .await;
+        let may_send = asked.header("access-control-allow-headers");
+        assert_eq!(
+            may_send,
+            Some("content-type,x-csrf-token"),
+            "MCP clients send a header of their own"
+        );
         for path in ["/.well-known/jwks.json", "/openapi.json"] {
             let answer = send(&app, Method::GET, path, "https://anywhere.example").await;
             assert_eq!(

@@ -51,8 +51,8 @@ pub enum ApiError {
     Unauthenticated {
         /// Whether a token came that was refused (RFC 6750, section 3.1).
         invalid_token: bool,
-        /// The right that a token would need here.
-        needed: Option<Right>,
+        /// The scope that a token would need here.
+        needed: Option<&'static str>,
     },
     /// A token that counts with a proof of possession only, and the proof is not good.
     #[error("no proof of possession: {0}")]
@@ -393,15 +393,17 @@ impl IntoResponse for ApiError {
                     header::WWW_AUTHENTICATE,
                     dpop::challenge(invalid_token.then_some("invalid_token")),
                 );
-                if let Some(right) = needed {
-                    response.extensions_mut().insert(Needed(right));
+                if let Some(scope) = needed {
+                    response.extensions_mut().insert(Needed(scope));
                 }
             }
             Self::Possession(why) => {
                 headers.insert(header::WWW_AUTHENTICATE, dpop::challenge(Some(why.code())));
             }
-            Self::Forbidden(Forbidden::Scope(right)) => {
-                response.extensions_mut().insert(Needed(right));
+            Self::Forbidden(why) => {
+                if let Some(scope) = why.scope() {
+                    response.extensions_mut().insert(Needed(scope));
+                }
             }
             _ => {}
         }

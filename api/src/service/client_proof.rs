@@ -155,7 +155,7 @@ impl Judge<'_> {
         let proved = match &client.metadata.keys {
             Keys::None => None,
             Keys::Set(set) => assertion.judge(set, self.issuer, now),
-            Keys::Uri(place) => match self.documents.keys(place, assertion.key_id()).await? {
+            Keys::Uri(place) => match self.documents.keys(place, |set| assertion.is_signed_by(set)).await? {
                 Some(set) => assertion.judge(&set, self.issuer, now),
                 None => None,
             },

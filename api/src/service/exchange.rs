@@ -60,7 +60,7 @@ pub async fn exchange(maker: Maker<'_>, asked: Asked<'_>, now: Timestamp) -> Res
         .standing
         .find_grant(subject.grant)
         .await?
-        .ok_or(Refused::Unproven)?;
+        .ok_or(Refused::Subject)?;
     let given = Grant {
         scopes: Scope::parse_all(&subject.scopes),
         ..known
@@ -71,7 +71,7 @@ pub async fn exchange(maker: Maker<'_>, asked: Asked<'_>, now: Timestamp) -> Res
             let signing = maker.signing(client.client.metadata.access_token_algorithm, now)?;
             // Whose token it is may have another; whoever else has it has it from somebody.
             if subject.actor.is_some() || subject.client_id != client.client.client_id {
-                return Err(Refused::Unproven);
+                return Err(Refused::Subject);
             }
             let scopes = narrowed(&given, asked.scopes.as_deref())?;
             let jkt = spent(maker, asked.binding, now).await?;
@@ -107,7 +107,7 @@ pub async fn exchange(maker: Maker<'_>, asked: Asked<'_>, now: Timestamp) -> Res
             // It is asked for in this transaction, as it will be for each request with the token.
             let stands = grants::find_in(&mut tx, grant.id).await?;
             if stands.is_none() {
-                return Err(Refused::Unproven);
+                return Err(Refused::Subject);
             }
             let made = Made {
                 grant: &grant,
@@ -135,7 +135,7 @@ fn delegated(
 ) -> Result<Grant, Refused> {
     let actors: Vec<AgentId> = [agent.agent].into_iter().chain(given.actors.iter().copied()).collect();
     if agent.tenant != given.tenant || given.actors.contains(&agent.agent) || actors.len() > ACTORS {
-        return Err(Refused::Unproven);
+        return Err(Refused::Subject);
     }
     let is_for_agents = |scope: &Scope| matches!(scope, Scope::Right(right) if RIGHTS.contains(right));
     let most = Grant {

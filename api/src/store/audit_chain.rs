@@ -155,13 +155,14 @@ pub async fn take(tx: &mut impl Scope, enough: i64) -> Result<(Vec<Stored>, Vec<
             WHERE ctid = ANY (ARRAY(SELECT ctid FROM enough WHERE before < $1))
             RETURNING event_id, others
         ), taken AS (
-            SELECT event_id AS id FROM moved UNION ALL SELECT unnest(others) FROM moved
+            SELECT event_id AS id FROM moved UNION SELECT unnest(others) FROM moved
         )
         SELECT
             taken.id AS "taken!", e.id AS "id?", e.at AS "at?: jiff_sqlx::Timestamp", e.actor_kind AS "actor_kind?", e.actor_id,
             e.action AS "action?", e.target_id, e.request_id AS "request_id?", e.detail AS "detail?"
         FROM taken
         LEFT JOIN LATERAL (SELECT * FROM audit_events WHERE id = taken.id OFFSET 0) AS e ON true
+        WHERE NOT EXISTS (SELECT FROM audit_seals AS s WHERE s.event_id = taken.id)
         ORDER BY taken.id
         "#,
         enough,

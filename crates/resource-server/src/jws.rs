@@ -101,9 +101,9 @@ impl Parsed<'_> {
         (id.len() <= LONGEST_KEY_ID).then_some(id)
     }
 
-    /// Whether the header leaves it open whose key it is, and goes with this one.
-    pub fn may_be_of(&self, key: &PublicKey) -> bool {
-        !self.header.contains_key("kid") && self.names(key)
+    /// Whether the header goes with this key, and names it by this id or by none.
+    pub fn may_be_of(&self, id: &str, key: &PublicKey) -> bool {
+        self.names(key) && (self.key_id() == Some(id) || !self.header.contains_key("kid"))
     }
 
     /// The public key that the header brings along, as only a proof of possession does.

@@ -75,7 +75,7 @@ async function consent({ address }) {
 
 const call = (path, { tokens }) => fetch(there(path), { headers: tokens && { authorization: `Bearer ${tokens.access_token}` } });
 
-/** From the first refusal to the tokens of a refresh, and the refusal of what was not allowed. */
+/** From the first refusal to the tokens of a refresh, and by the refusal of what was not allowed to that. */
 async function life(provider, asked) {
   const seen = [];
   const about = { serverUrl: place, fetchFn, ...asked };
@@ -89,6 +89,13 @@ async function life(provider, asked) {
   const refused = await call(`${place}/agents`, provider.kept);
   const { scope, error } = extractWWWAuthenticateParams(refused);
   seen.push(refused.status, error ?? '', scope ?? '');
+  if (scope) {
+    // What it has does not do, and is not refreshed.
+    provider.kept.tokens = undefined;
+    seen.push(await auth(provider, { ...about, scope }));
+    seen.push(await auth(provider, { ...about, authorizationCode: await consent(provider.kept) }));
+    seen.push((await call(`${place}/agents`, provider.kept)).status);
+  }
   return seen;
 }
 

@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 use resource_server::{
     jwk,
-    jws::{self, Parsed},
+    jws::{self, Parsed, PublicKey},
 };
 use serde_json::{Map, Value};
 
@@ -52,22 +52,25 @@ pub fn read(text: &str) -> Option<Assertion<'_>> {
 }
 
 impl Assertion<'_> {
-    /// The key that it names.
-    pub fn key_id(&self) -> Option<&str> {
-        self.parsed.key_id()
+    /// The key of a set that it may be signed with.
+    fn key(&self, set: &Map<String, Value>) -> Option<PublicKey> {
+        let all = set.get("keys")?.as_array()?.iter().filter_map(Value::as_object);
+        let mut fitting = all
+            .filter_map(jwk_set::elliptic)
+            .filter(|(id, key)| self.parsed.may_be_of(id, key));
+        let (_, key) = fitting.next()?;
+        // Of several it has to say which (OpenID Connect Core 1.0, section 10.1).
+        fitting.next().is_none().then_some(key)
+    }
+
+    /// Whether a key of this set signed it.
+    pub fn is_signed_by(&self, set: &Map<String, Value>) -> bool {
+        self.key(set).is_some_and(|key| self.parsed.is_signed_by(&key))
     }
 
     /// Judges it by the client's keys, but for whether it was shown before.
     pub fn judge(&self, set: &Map<String, Value>, issuer: &str, now: Timestamp) -> Option<Proved> {
-        let all = set.get("keys")?.as_array()?.iter().filter_map(Value::as_object);
-        let mut fitting = all
-            .filter_map(jwk_set::elliptic)
-            .filter(|(id, key)| self.key_id() == Some(id.as_str()) || self.parsed.may_be_of(key));
-        let (_, key) = fitting.next()?;
-        // Of several it has to say which (OpenID Connect Core 1.0, section 10.1).
-        if fitting.next().is_some() {
-            return None;
-        }
+        let key = self.key(set)?;
         let claims = self.parsed.verify_foreign(&key)?;
         let text = |name: &str| claims.get(name).and_then(Value::as_str);
         // One audience, and the issuer: what is for the token endpoint of somebody who copied ours would be for us as well (RFC 9700, section 4.8).
@@ -167,6 +170,12 @@ mod tests {
         let thumbprint = Some(one.thumbprint());
         assert_eq!(by(json!([jwk(&one, "a")])), thumbprint);
         assert_eq!(by(json!([jwk(&other, "b"), jwk(&one, "a")])), thumbprint);
+        assert_eq!(by(json!([one.jwk()])), thumbprint);
+        // By one name two keys may go that go with different algorithms (RFC 7517, section 4.5).
+        let named = one.sign(&json!({"alg": one.algorithm(), "kid": "a"}), &claims());
+        let set = Map::from_iter([("keys".to_owned(), json!([jwk(&other, "a"), jwk(&one, "a")]))]);
+        let proved = read(&named).unwrap().judge(&set, ISSUER, now());
+        assert_eq!(proved.map(|proved| proved.thumbprint), thumbprint);
         for keys in [
             json!([]),
             json!([jwk(&two, "a")]),

@@ -67,6 +67,9 @@ pub fn read(client_id: &str, bytes: &[u8]) -> Option<Metadata> {
     {
         return None;
     }
+    if !takes_codes(&document) {
+        return None;
+    }
     document.retain(|name, _| MEMBERS.contains(&name.as_str()) && name != "client_id");
     let host = Url::parse(client_id)
         .ok()
@@ -111,9 +114,24 @@ pub(super) fn filled(document: &mut Map<String, Value>) {
     document
         .entry("application_type")
         .or_insert_with(|| json!(if is_native { "native" } else { "web" }));
-    // Grants that are not served to anybody are not asked for.
+    // Grants that such clients are not served with are not asked for, beside those that are.
     if let Some(grants) = document.get_mut("grant_types").and_then(Value::as_array_mut) {
-        grants.retain(|grant| grant.as_str().and_then(GrantType::parse).is_some());
+        let is_served = |grant: &Value| {
+            let known = grant.as_str().and_then(GrantType::parse);
+            known.is_some_and(|known| GRANTS.contains(&known))
+        };
+        if grants.iter().any(is_served) {
+            grants.retain(is_served);
+        }
+    }
+}
+
+/// Whether it can do with codes, which are all that is answered (RFC 7591, section 2).
+pub(super) fn takes_codes(document: &Map<String, Value>) -> bool {
+    match document.get("response_types") {
+        None => true,
+        Some(Value::Array(types)) => types.is_empty() || types.iter().any(|type_| type_ == "code"),
+        Some(_) => false,
     }
 }
 
@@ -179,7 +197,7 @@ mod tests {
         assert_eq!(metadata.auth_method, AuthMethod::None);
         assert_eq!(metadata.scopes, Scope::reading().collect::<Vec<_>>());
         assert_eq!(metadata.grant_types, [GrantType::AuthorizationCode]);
-        let metadata = of(json!({"client_name": null, "redirect_uris": ["http://127.0.0.1/cb"], "logo_uri": "https://x.example/", "grant_types": ["authorization_code", "refresh_token", "implicit"]})).unwrap();
+        let metadata = of(json!({"client_name": null, "redirect_uris": ["http://127.0.0.1/cb"], "logo_uri": "https://x.example/", "response_types": ["code", "token"], "grant_types": ["authorization_code", "refresh_token", "implicit", "urn:ietf:params:oauth:grant-type:jwt-bearer"]})).unwrap();
         assert_eq!(metadata.name, "app.example");
         assert_eq!(
             metadata.grant_types,
@@ -211,6 +229,8 @@ mod tests {
             json!({"scope": ["runs:read"]}),
             json!({"grant_types": ["client_credentials"], "redirect_uris": null}),
             json!({"grant_types": "authorization_code"}),
+            json!({"response_types": ["token"]}),
+            json!({"response_types": "code"}),
         ] {
             assert_eq!(of(bad.clone()), None, "{bad}");
         }

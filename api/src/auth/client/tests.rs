@@ -81,7 +81,7 @@ fn a_flaw_is_told_with_its_member() {
         .collect();
     let uris: Vec<String> = (0..21).map(|i| format!("https://board.example.com/{i}")).collect();
     let name = "client_name: write 1 to 100 characters, no control characters and no space at either end";
-    let bad_key = "jwks.keys[0]: write a public key that signs, Ed25519 or P-256, with a kid and no private member";
+    let bad_key = "jwks.keys[0]: write a public key that signs, Ed25519 or P-256, with no private member and a kid of 1 to 128 bytes, if any";
     let bad_kid = "write a name that no other key has, without control characters";
     let no_set = "jwks: write a JWK Set with 1 to 16 keys: {\"keys\": [...]}";
     let unproved = "a client that keeps no secret cannot prove itself: choose another token_endpoint_auth_method";
@@ -176,7 +176,7 @@ fn a_flaw_is_told_with_its_member() {
         (signing(), json!({"jwks": {"keys": keys}}), no_set.to_owned()),
         (signing(), key(json!({"d": "secret"})), bad_key.to_owned()),
         (signing(), key(json!({"kty": "oct", "k": "secret"})), bad_key.to_owned()),
-        (signing(), key(json!({"kid": null})), bad_key.to_owned()),
+        (signing(), key(json!({"kid": 7})), bad_key.to_owned()),
         (signing(), key(json!({"use": "enc"})), bad_key.to_owned()),
         (signing(), key(json!({"use": ["\u{0}"]})), bad_key.to_owned()),
         (signing(), key(json!({"alg": {"a": "\u{0}"}})), bad_key.to_owned()),

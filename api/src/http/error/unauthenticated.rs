@@ -1,6 +1,10 @@
-//! Those who prove nothing.
+//! Those who prove nothing, or not enough: which scope they would need.
 
-use crate::{auth::rights::Right, http::error::ApiError};
+use crate::{
+    auth::client::values::Scope,
+    http::error::{ApiError, Forbidden},
+    service::tokens::SELF,
+};
 
 impl ApiError {
     /// Nobody came.
@@ -15,14 +19,26 @@ impl ApiError {
         needed: None,
     };
 
-    /// The same, where a token would need this right: whoever is refused learns what to ask for (MCP authorization 2026-07-28, scope selection).
-    pub fn where_needed(self, right: Right) -> Self {
+    /// The same, where a token would need this scope: whoever is refused learns what to ask for (MCP authorization 2026-07-28, scope selection).
+    pub fn where_needed(self, scope: &'static str) -> Self {
         match self {
             Self::Unauthenticated { invalid_token, .. } => Self::Unauthenticated {
                 invalid_token,
-                needed: Some(right),
+                needed: Some(scope),
             },
             other => other,
+        }
+    }
+}
+
+impl Forbidden {
+    /// The scope of another token that would do.
+    pub(super) const fn scope(self) -> Option<&'static str> {
+        match self {
+            Self::Scope(right) => Some(right.as_str()),
+            Self::OpenIdOnly => Some(Scope::OpenId.as_str()),
+            Self::NotOneself => Some(SELF),
+            _ => None,
         }
     }
 }

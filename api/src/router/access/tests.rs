@@ -262,11 +262,13 @@ async fn who_proves_nothing_is_told_what_to_ask_for() {
     let (mut told, mut expected) = (Vec::new(), Vec::new());
     for entry in access::entries() {
         let Some(ways) = &entry.ways else { continue };
-        let scope = ways
-            .right
-            .filter(|_| entry.path != "/v1/tenants/{tenant}/agents/claim")
-            .map(|right| format!(" scope=\"{}\",", right.as_str()))
-            .unwrap_or_default();
+        let right = ways.right.map(Right::as_str);
+        let scope = match entry.path.as_str() {
+            "/v1/tenants/{tenant}/agents/claim" => None,
+            "/oauth/userinfo" => Some("openid"),
+            _ => right,
+        };
+        let scope = scope.map(|scope| format!(" scope=\"{scope}\",")).unwrap_or_default();
         let shown = app.send(request(&entry, Caller::Stranger, &Proof::Nothing)).await;
         let challenges: Vec<String> = shown
             .headers

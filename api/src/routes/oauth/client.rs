@@ -29,6 +29,20 @@ pub async fn proved(
     floor::even(proved).await
 }
 
+/// The same where nobody needs to be a client: who shows what proves one is judged by it all the same (RFC 7523, section 3.1).
+pub async fn proved_if_shown(
+    state: &AppState,
+    headers: &HeaderMap,
+    form: &Parameters,
+    now: Timestamp,
+) -> Result<Option<Proved>, OAuthError> {
+    let shows = ["client_secret", "client_assertion", "client_assertion_type"];
+    if headers.contains_key(header::AUTHORIZATION) || shows.iter().any(|name| form.contains_key(*name)) {
+        return proved(state, headers, form, now).await.map(Some);
+    }
+    Ok(None)
+}
+
 /// Which client a request says that it is from, without a look at whether it is.
 pub fn named(headers: &HeaderMap, body: &[u8]) -> Option<String> {
     let form = form::parameters(body).ok()?;

@@ -103,6 +103,11 @@ impl From<grants::tokens::Refused> for OAuthError {
                 "invalid_grant",
                 "the code or the token is not good for this client, or not with these parameters, or not any more; begin again",
             ),
+            // RFC 8693, section 2.2.2.
+            grants::tokens::Refused::Subject => Self::new(
+                "invalid_request",
+                "subject_token or actor_token is worth nothing here, or not to whoever shows it, or not any more",
+            ),
             grants::tokens::Refused::Grant => Self::new(
                 "unauthorized_client",
                 "grant_type: the client is not registered for it; name it in its grant_types",

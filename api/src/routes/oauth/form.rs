@@ -17,9 +17,9 @@ pub struct Twice(pub String);
 
 impl From<Twice> for OAuthError {
     fn from(Twice(name): Twice) -> Self {
-        // More than one is what RFC 8707, section 2 lets clients ask for; there is one.
-        if name == RESOURCE {
-            return Self::new("invalid_target", "resource: ask for one at a time");
+        // More than one is what RFC 8707, section 2 and RFC 8693, section 2.1 let clients ask for; there is one.
+        if name == RESOURCE || name == "audience" {
+            return Self::new("invalid_target", format!("{name}: ask for one at a time"));
         }
         Self::new("invalid_request", "a parameter comes twice; send each once")
     }

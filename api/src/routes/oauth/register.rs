@@ -34,6 +34,9 @@ pub struct Registered {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = 0)]
     client_secret_expires_at: Option<i64>,
+    /// `code`, which is all that is answered.
+    #[schema(example = json!(["code"]))]
+    response_types: [&'static str; 1],
     /// What was registered of it.
     #[serde(flatten)]
     metadata: Written,
@@ -102,6 +105,7 @@ pub async fn register(
         client_id_issued_at: client.created_at.as_second(),
         client_secret_expires_at: secret.as_ref().map(|_| 0),
         client_secret: secret.map(|secret| secret.text().to_owned()),
+        response_types: ["code"],
         metadata: client.metadata.into(),
     };
     let headers = [(header::CACHE_CONTROL, "no-store")];

@@ -171,7 +171,9 @@ pub async fn token(
 ) -> Result<impl IntoResponse, OAuthError> {
     let headers = request.headers().clone();
     let issued = exchange(&state, &headers, &request_id, request).await?;
-    Ok(([(header::CACHE_CONTROL, "no-store")], axum::Json(issued)))
+    // RFC 6749, section 5.1.
+    let kept_by_nobody = [(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")];
+    Ok((kept_by_nobody, axum::Json(issued)))
 }
 
 async fn exchange(
@@ -191,7 +193,10 @@ async fn exchange(
         })?),
         None => return Err(missing("grant_type")),
     };
-    let scopes: Option<Vec<&str>> = form.get("scope").map(|text| text.split(' ').collect());
+    // Of a code the scope was asked for before, and is no parameter here.
+    let narrows = !matches!(grant, Some(GrantType::AuthorizationCode | GrantType::DeviceCode));
+    let scope = form.get("scope").filter(|_| narrows);
+    let scopes: Option<Vec<&str>> = scope.map(|text| text.split(' ').collect());
     if scopes.iter().flatten().any(|name| !tokens::is_scope(name)) {
         return Err(OAuthError::new(
             "invalid_scope",
@@ -244,6 +249,7 @@ async fn exchange(
                     binding,
                     request_id,
                 };
+                client::proved_if_shown(state, headers, &form, now).await?;
                 let cluster = state.cluster.as_ref().ok_or_else(OAuthError::no_cluster)?;
                 let made =
                     workloads::exchange(state.tokens(), cluster, &state.throttle, assertion, now, random).await?;
@@ -252,6 +258,7 @@ async fn exchange(
                 made
             }
             None => {
+                client::proved_if_shown(state, headers, &form, now).await?;
                 let subject = subject(&form)?;
                 let signature = possession::signature(field(&form, "signature")?)
                     .map_err(|error| OAuthError::new("invalid_request", error.to_string()))?;

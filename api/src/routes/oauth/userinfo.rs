@@ -29,8 +29,8 @@ pub struct UserInfo {
     responses((status = 200, description = "The person.", body = UserInfo)),
     security(("oauth" = ["openid"]))
 )]
-pub async fn get(caller: Caller) -> Result<axum::Json<UserInfo>, ApiError> {
-    told(&caller)
+pub async fn get(caller: Result<Caller, ApiError>) -> Result<axum::Json<UserInfo>, ApiError> {
+    told(caller)
 }
 
 /// Say who let me in.
@@ -43,12 +43,12 @@ pub async fn get(caller: Caller) -> Result<axum::Json<UserInfo>, ApiError> {
     responses((status = 200, description = "The person.", body = UserInfo)),
     security(("oauth" = ["openid"]))
 )]
-pub async fn post(caller: Caller) -> Result<axum::Json<UserInfo>, ApiError> {
-    told(&caller)
+pub async fn post(caller: Result<Caller, ApiError>) -> Result<axum::Json<UserInfo>, ApiError> {
+    told(caller)
 }
 
-fn told(caller: &Caller) -> Result<axum::Json<UserInfo>, ApiError> {
-    match caller {
+fn told(caller: Result<Caller, ApiError>) -> Result<axum::Json<UserInfo>, ApiError> {
+    match caller.map_err(|error| error.where_needed(Scope::OpenId.as_str()))? {
         Caller::Grant(grant) if grant.scopes.iter().any(|scope| scope == Scope::OpenId.as_str()) => {
             Ok(axum::Json(UserInfo {
                 sub: grant.overseer.to_string(),

@@ -59,7 +59,6 @@ pub async fn resource(State(state): State<AppState>) -> impl IntoResponse {
     answer(&json!({
         "resource": issuer,
         "authorization_servers": [issuer],
-        "jwks_uri": format!("{issuer}/.well-known/jwks.json"),
         // Who is told nothing else asks for all of these (MCP authorization 2026-07-28): no more than anybody may ask for.
         "scopes_supported": Scope::reading().filter(|scope| matches!(scope, Scope::Right(_))).map(Scope::as_str).collect::<Vec<_>>(),
         "bearer_methods_supported": ["header"],
@@ -84,6 +83,8 @@ fn server_metadata(state: &AppState) -> Value {
         "scopes_supported": scopes(),
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
+        "request_parameter_supported": false,
+        "request_uri_parameter_supported": false,
         "grant_types_supported": token::ALL,
         "code_challenge_methods_supported": [pkce::METHOD],
         "authorization_response_iss_parameter_supported": true,

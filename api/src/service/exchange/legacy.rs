@@ -67,13 +67,13 @@ pub async fn exchange(maker: Maker<'_>, asked: Asked<'_>, now: Timestamp) -> Res
     let holder = identities::find(pool, asked.issuer, &asked.said.subject).await?;
     let person = holder
         .filter(|holder| !holder.blocked)
-        .ok_or(Refused::Unproven)?
+        .ok_or(Refused::Subject)?
         .overseer;
     let seat = tenants::find_seat(pool, person, tenant_name).await?;
     // Another may be called so by now.
     let (_, role) = seat
         .filter(|(named, _)| named.tenant == *tenant)
-        .ok_or(Refused::Unproven)?;
+        .ok_or(Refused::Subject)?;
     let grant = granted(client, *tenant, role, person, asked.said, now);
     let scopes = narrowed(&grant, asked.scopes.as_deref())?;
     let jkt = spent(maker, asked.binding, now).await?;
@@ -93,7 +93,7 @@ pub async fn exchange(maker: Maker<'_>, asked: Asked<'_>, now: Timestamp) -> Res
     }
     // It is asked for in this transaction, as it will be for each request with the token. Of a token that another client showed first there is none of
     // this name, and none of whoever is blocked.
-    let grant = grants::find_in(&mut tx, grant.id).await?.ok_or(Refused::Unproven)?;
+    let grant = grants::find_in(&mut tx, grant.id).await?.ok_or(Refused::Subject)?;
     let scopes: Vec<Scope> = scopes
         .into_iter()
         .filter(|scope| grant.scopes.contains(scope))

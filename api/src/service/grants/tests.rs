@@ -37,6 +37,11 @@ fn is_bad(answer: &Answer) {
     );
 }
 
+/// What it says of a token that is not good to be exchanged (RFC 8693, section 2.2.2).
+fn is_no_subject(answer: &Answer) {
+    assert_eq!(error(answer), (400, "invalid_request"), "{:?}", answer.body);
+}
+
 /// The status with the error's code, if there is one.
 fn error(answer: &Answer) -> (u16, &str) {
     (

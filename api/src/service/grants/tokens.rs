@@ -112,6 +112,9 @@ pub enum Refused {
     /// What was shown is not good.
     #[error("what was shown is not good")]
     Unproven,
+    /// What was to be exchanged is not good.
+    #[error("what was to be exchanged is not good")]
+    Subject,
     /// It was shown before, and everything that came of it has ended.
     #[error("what was shown counts once, and was shown before")]
     Reused,

@@ -60,8 +60,8 @@ async fn a_client_that_registers_itself_acts_for_people_who_let_it() {
     let wanted = json!({
         "client_id": id, "client_id_issued_at": 1_800_000_000, "client_secret": secret, "client_secret_expires_at": 0,
         "client_name": "Visitor", "application_type": "web", "token_endpoint_auth_method": "client_secret_basic",
-        "grant_types": ["authorization_code", "refresh_token"], "redirect_uris": [CALLBACK], "scope": "tenant:read",
-        "dpop_bound_access_tokens": false, "access_token_signed_response_alg": "EdDSA", "id_token_signed_response_alg": "EdDSA",
+        "grant_types": ["authorization_code", "refresh_token"], "redirect_uris": [CALLBACK], "response_types": ["code"],
+        "scope": "openid tenant:read members:read keys:read clients:read agents:read templates:read runs:read audit:read", "dpop_bound_access_tokens": false, "access_token_signed_response_alg": "EdDSA", "id_token_signed_response_alg": "EdDSA",
     });
     assert_eq!(made.told(), (201, &wanted));
     assert_eq!(made.header("cache-control"), Some("no-store"));
@@ -133,7 +133,7 @@ async fn what_is_wrong_is_told_in_the_words_of_rfc_7591() {
             "token_endpoint_auth_method: \"tls_client_auth\" is none of client_secret_basic, client_secret_post, private_key_jwt, none",
         ),
         (
-            json!({"redirect_uris": [CALLBACK], "grant_types": ["authorization_code", "client_credentials"]}),
+            json!({"grant_types": ["client_credentials"]}),
             "invalid_client_metadata",
             "grant_types: client_credentials is for clients that a tenant registers; name some of authorization_code, refresh_token, \
              urn:ietf:params:oauth:grant-type:device_code",

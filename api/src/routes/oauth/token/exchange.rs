@@ -49,23 +49,31 @@ pub(super) async fn exchange(state: &AppState, beside: Beside<'_>, now: Timestam
     )?;
     field(form, "subject_token_type")?;
     for_us(form, "audience", &state.issuer)?;
+    let acting = form.get("actor_token");
+    // An agent's own token is all that it needs.
+    let proved = match acting {
+        Some(_) => client::proved_if_shown(state, beside.headers, form, now).await?,
+        None if form.contains_key("actor_token_type") => {
+            return Err(OAuthError::new(
+                "invalid_request",
+                "actor_token_type: leave it out without an actor_token",
+            ));
+        }
+        None => Some(client::proved(state, beside.headers, form, now).await?),
+    };
     let subject = judged(state, field(form, "subject_token")?, beside.binding.as_ref(), now).await?;
     let Some(Token::Grant(subject)) = subject else {
-        return Err(Refused::Unproven.into());
+        return Err(Refused::Subject.into());
     };
-    let actor = match form.get("actor_token") {
+    let actor = match acting {
         Some(text) => {
             field(form, "actor_token_type")?;
             match judged(state, text, beside.binding.as_ref(), now).await? {
                 Some(Token::Agent(agent)) => Some(agent),
-                _ => return Err(Refused::Unproven.into()),
+                _ => return Err(Refused::Subject.into()),
             }
         }
         None => None,
-    };
-    let proved = match actor {
-        Some(_) => None,
-        None => Some(client::proved(state, beside.headers, form, now).await?),
     };
     let by = match (&actor, &proved) {
         (Some(agent), _) => By::Agent(agent),
@@ -113,7 +121,7 @@ async fn of_legacy(
     let client = client::proved(state, beside.headers, form, now).await?;
     let said = legacy
         .read(field(form, "subject_token")?, now)
-        .ok_or(Refused::Unproven)?;
+        .ok_or(Refused::Subject)?;
     let asked = exchange::legacy::Asked {
         issuer: &legacy.issuer,
         said: &said,

@@ -40,6 +40,7 @@ async fn a_signed_challenge_becomes_a_token_that_others_can_verify() {
     });
     assert_eq!(answer.told(), (200, &wanted));
     assert_eq!(answer.header("cache-control"), Some("no-store"));
+    assert_eq!(answer.header("pragma"), Some("no-cache"));
 
     // As a stranger verifies it: by the published keys.
     let published = app.get("/.well-known/jwks.json", None).await;
@@ -69,6 +70,32 @@ async fn a_signed_challenge_becomes_a_token_that_others_can_verify() {
             .unwrap();
     let recorded = json!({"grant": "agent_challenge", "key_id": agent.key_id, "jti": claims["jti"]});
     assert_eq!((action.as_str(), detail), ("token.issue", recorded));
+}
+
+/// RFC 7523, section 3.1.
+#[tokio::test]
+async fn whoever_shows_what_proves_a_client_is_judged_by_it() {
+    let app = TestApp::start().await;
+    let agent = app.agent().await;
+    let challenge = app.challenge(&agent).await;
+    let answer = agent.answer(&challenge);
+    for more in [
+        &[("client_id", "nobody"), ("client_secret", "x")][..],
+        &[("client_assertion", "x")],
+        &[("client_assertion", "x"), ("client_assertion_type", "x")],
+    ] {
+        let mut form = borrowed(&answer);
+        form.extend_from_slice(more);
+        let answer = app.form("/oauth/token", &form).await;
+        assert_eq!(
+            (answer.status.as_u16(), &answer.body["error"]),
+            (401, &json!("invalid_client")),
+            "{more:?}"
+        );
+    }
+    // The challenge is as good as before.
+    let answer = app.form("/oauth/token", &borrowed(&answer)).await;
+    assert_eq!(answer.status, 200, "{:?}", answer.body);
 }
 
 #[tokio::test]

@@ -38,6 +38,8 @@ async fn the_descriptions_say_what_is_served() {
         "scopes_supported": scopes,
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
+        "request_parameter_supported": false,
+        "request_uri_parameter_supported": false,
         "grant_types_supported": [
             "authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code",
             "urn:ietf:params:oauth:grant-type:token-exchange", "client_credentials", "urn:ietf:params:oauth:grant-type:jwt-bearer",
@@ -69,7 +71,6 @@ async fn the_descriptions_say_what_is_served() {
     let wanted = json!({
         "resource": ISSUER,
         "authorization_servers": [ISSUER],
-        "jwks_uri": format!("{ISSUER}/.well-known/jwks.json"),
         "scopes_supported": ["tenant:read", "members:read", "keys:read", "clients:read", "agents:read", "templates:read", "runs:read", "audit:read"],
         "bearer_methods_supported": ["header"],
         "dpop_signing_alg_values_supported": ["ES256", "EdDSA", "Ed25519"],

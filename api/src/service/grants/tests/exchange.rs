@@ -3,7 +3,7 @@
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use super::{error, is_bad, status, text};
+use super::{error, is_no_subject, status, text};
 use crate::{
     auth::jws,
     testing::{Answer, TestAgent, TestApp, consent::TestParty},
@@ -100,13 +100,13 @@ async fn an_agent_acts_for_its_owner() {
     let wanted = json!({"sub": ranger.id, "act": {"sub": scout.id}});
     assert_eq!((status(&app, chained).await, &said_act(chained)), (200, &wanted));
     // Nobody acts for themselves, and nobody in a chain without end.
-    is_bad(&act(&app, chained, &own, &[]).await);
+    is_no_subject(&act(&app, chained, &own, &[]).await);
     let third = agent(&app, &party, "third").await;
     let deep = act(&app, chained, &app.token(&third).await, &[]).await;
     let deep = text(&deep, "access_token");
     assert_eq!(status(&app, deep).await, 200);
     let fourth = agent(&app, &party, "fourth").await;
-    is_bad(&act(&app, deep, &app.token(&fourth).await, &[]).await);
+    is_no_subject(&act(&app, deep, &app.token(&fourth).await, &[]).await);
 
     // With any link the rest of the chain dies.
     let path = format!("/v1/tenants/acme/agents/{}", ranger.id);
@@ -191,7 +191,7 @@ async fn an_agent_acts_as_long_as_everybody_stands() {
         (again.status.as_u16(), &again.body["code"]),
         (409, &json!("already_blocked"))
     );
-    is_bad(&act(&app, &subject_token, &own, &[]).await);
+    is_no_subject(&act(&app, &subject_token, &own, &[]).await);
     let listed = app.as_person(Method::GET, &blocks, &party.owner, None).await;
     assert_eq!(
         listed.body,
@@ -212,7 +212,7 @@ async fn an_agent_acts_as_long_as_everybody_stands() {
         ..party.clone()
     };
     let bobs = subject(&app, &bobs, "tenant:read").await;
-    is_bad(&act(&app, &bobs, &own, &[]).await);
+    is_no_subject(&act(&app, &bobs, &own, &[]).await);
     let path = format!("/v1/tenants/acme/agents/{}/oversights/{}", scout.id, bob.id);
     let given = async |relation: &str| {
         let wanted = json!({"relation": relation});
@@ -220,7 +220,7 @@ async fn an_agent_acts_as_long_as_everybody_stands() {
         assert!(answer.status.is_success(), "{:?}", answer.body);
     };
     given("viewer").await;
-    is_bad(&act(&app, &bobs, &own, &[]).await);
+    is_no_subject(&act(&app, &bobs, &own, &[]).await);
     given("delegate").await;
     let made = act(&app, &bobs, &own, &[]).await;
     let token = text(&made, "access_token");
@@ -245,11 +245,11 @@ async fn what_is_exchanged_is_judged() {
         (&subject, "nonsense"),
         (&subject, &subject),
     ] {
-        is_bad(&act(&app, subject, actor, &[]).await);
+        is_no_subject(&act(&app, subject, actor, &[]).await);
     }
     // An agent of another tenant.
     let stranger = app.agent().await;
-    is_bad(&act(&app, &subject, &app.token(&stranger).await, &[]).await);
+    is_no_subject(&act(&app, &subject, &app.token(&stranger).await, &[]).await);
     for (others, code) in [
         ([("scope", "tenant:read runs:read")].as_slice(), "invalid_scope"),
         (&[("resource", "https://other.example")], "invalid_target"),
@@ -266,7 +266,7 @@ async fn what_is_exchanged_is_judged() {
         );
     }
     app.wait(600);
-    is_bad(&act(&app, &subject, &app.token(&scout).await, &[]).await);
+    is_no_subject(&act(&app, &subject, &app.token(&scout).await, &[]).await);
 }
 
 #[tokio::test]
@@ -295,7 +295,7 @@ async fn a_client_gets_a_token_that_may_do_less() {
         less.body
     );
     assert_eq!(status(&app, text(&less, "access_token")).await, 200);
-    is_bad(&other.token(&app, &[], &form).await);
+    is_no_subject(&other.token(&app, &[], &form).await);
     let without = json!({"client_name": "Without"});
     let without = TestParty::of(&app, party.owner.clone(), &without).await;
     assert_eq!(

@@ -6,7 +6,7 @@ use super::{
     devices::{self, begin, say},
     error,
     exchange::{ACCESS, GRANT, acting, agent, said, subject},
-    is_bad, nonce, proof, status, text,
+    is_no_subject, nonce, proof, status, text,
 };
 use crate::testing::{
     Answer, TestApp, TestKey, borrowed,
@@ -75,8 +75,8 @@ async fn a_bound_token_is_exchanged_with_its_key_alone() {
     let own = app.token(&scout).await;
     let code = party.code(&app, &[("scope", "tenant:read")]).await;
     let bound = is_bound(&ask(&app, &party, &redeeming(&code), by("a")).await, &key);
-    is_bad(&act(&app, &bound, &own, None).await);
-    is_bad(&act(&app, &bound, &own, by_other("b")).await);
+    is_no_subject(&act(&app, &bound, &own, None).await);
+    is_no_subject(&act(&app, &bound, &own, by_other("b")).await);
     let made = is_bound(&act(&app, &bound, &own, by("c")).await, &key);
     assert_eq!(status(&app, &made).await, 401, "it is bound, too");
     let again = act(&app, &bound, &own, by("c")).await;
@@ -87,19 +87,19 @@ async fn a_bound_token_is_exchanged_with_its_key_alone() {
     let answer = app.form_with(TOKEN, &[("dpop", &proof)], &borrowed(&form)).await;
     let own_bound = is_bound(&answer, &key);
     let plain = subject(&app, &party, "tenant:read").await;
-    is_bad(&act(&app, &plain, &own_bound, None).await);
-    is_bad(&act(&app, &plain, &own_bound, by_other("e")).await);
+    is_no_subject(&act(&app, &plain, &own_bound, None).await);
+    is_no_subject(&act(&app, &plain, &own_bound, by_other("e")).await);
     is_bound(&act(&app, &plain, &own_bound, by("f")).await, &key);
     is_bound(&act(&app, &bound, &own_bound, by("g")).await, &key);
     // Tokens of nobody's are bound anew, and of two keys' are exchanged with neither.
     is_bound(&act(&app, &plain, &own, by_other("h")).await, &other);
     let code = party.code(&app, &[("scope", "tenant:read")]).await;
     let others = is_bound(&ask(&app, &party, &redeeming(&code), by_other("i")).await, &other);
-    is_bad(&act(&app, &others, &own_bound, by("j")).await);
-    is_bad(&act(&app, &others, &own_bound, by_other("k")).await);
+    is_no_subject(&act(&app, &others, &own_bound, by("j")).await);
+    is_no_subject(&act(&app, &others, &own_bound, by_other("k")).await);
 
-    is_bad(&ask(&app, &party, &exchanging(&bound), None).await);
-    is_bad(&ask(&app, &party, &exchanging(&bound), by_other("l")).await);
+    is_no_subject(&ask(&app, &party, &exchanging(&bound), None).await);
+    is_no_subject(&ask(&app, &party, &exchanging(&bound), by_other("l")).await);
     is_bound(&ask(&app, &party, &exchanging(&bound), by("m")).await, &key);
 }
 
@@ -126,14 +126,14 @@ async fn what_is_no_access_token_of_a_consent_is_not_exchanged() {
         text(&itself, "access_token"),
     );
     for token in [id, refresh, itself, own.as_str(), "nonsense"] {
-        is_bad(&act(&app, token, &own, None).await);
-        is_bad(&ask(&app, &party, &exchanging(token), None).await);
+        is_no_subject(&act(&app, token, &own, None).await);
+        is_no_subject(&ask(&app, &party, &exchanging(token), None).await);
     }
     for token in [id, refresh, itself, good] {
-        is_bad(&act(&app, good, token, None).await);
+        is_no_subject(&act(&app, good, token, None).await);
     }
     // What an agent has it has for itself.
-    is_bad(&ask(&app, &party, &exchanging(text(&delegated, "access_token")), None).await);
+    is_no_subject(&ask(&app, &party, &exchanging(text(&delegated, "access_token")), None).await);
 
     let kind = "urn:ietf:params:oauth:token-type:jwt";
     for (name, value) in [
@@ -179,7 +179,7 @@ async fn who_gets_bound_tokens_alone_spends_nothing_without_a_proof() {
     let device = text(&begun, "device_code");
     got(&[("grant_type", devices::GRANT), ("device_code", device)], "c").await;
     // A token of its own is bound already, and so is no token without the proof.
-    is_bad(&ask(&app, &party, &exchanging(&token), None).await);
+    is_no_subject(&ask(&app, &party, &exchanging(&token), None).await);
     let answer = ask(&app, &party, &exchanging(&token), Some((&key, "d", &nonce))).await;
     is_bound(&answer, &key);
 }
