@@ -5,6 +5,7 @@
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import * as oauth from 'oauth4webapi';
+import { logIn } from './person.mjs';
 
 const [line] = await once(createInterface({ input: process.stdin }), 'line');
 const { replicas, issuer, email, password } = JSON.parse(line);
@@ -29,38 +30,16 @@ async function twice(attempt) {
   }
 }
 
-// The person, as a browser without scripts.
-const login = await fetch(there(`${issuer}/v1/sessions`), {
-  method: 'POST',
-  headers: { 'content-type': 'application/json' },
-  body: JSON.stringify({ email, password }),
-});
-const cookie = login.headers.getSetCookie().map((set) => set.split(';')[0]).join('; ');
-const { csrf_token: csrf } = await login.json();
-const visit = (url) => fetch(there(url), { headers: { cookie }, redirect: 'manual' });
-const submit = (path, fields) =>
-  fetch(there(`${issuer}${path}`), {
-    method: 'POST',
-    headers: { cookie, origin: issuer },
-    body: new URLSearchParams({ ...fields, csrf }),
-    redirect: 'manual',
-  });
+const person = await logIn({ there, issuer, email, password });
 
-async function register(members) {
-  const made = await fetch(there(`${issuer}/v1/tenants/acme/clients`), {
-    method: 'POST',
-    headers: { cookie, 'x-csrf-token': csrf, 'content-type': 'application/json' },
-    body: JSON.stringify({
-      client_name: 'Build board',
-      scope: 'openid tenant:read runs:read',
-      redirect_uris: [callback],
-      grant_types: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
-      ...members,
-    }),
+const register = (members) =>
+  person.register({
+    client_name: 'Build board',
+    scope: 'openid tenant:read runs:read',
+    redirect_uris: [callback],
+    grant_types: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
+    ...members,
   });
-  if (made.status !== 201) throw new Error(await made.text());
-  return made.json();
-}
 
 /** A client that proves itself so, and how it does. */
 async function party(method) {
@@ -105,15 +84,7 @@ async function consent(client, proof, DPoP, pushed, verifier, nonce) {
     if (DPoP) asked.dpop_jkt = await DPoP.calculateThumbprint();
     place.search = new URLSearchParams(asked);
   }
-  const request = new URL((await visit(place)).headers.get('location'), issuer).searchParams.get('request');
-  const page = await visit(`${issuer}/consent?request=${request}`);
-  // What was agreed to before is not asked about again.
-  const allow = async () => {
-    const [, shown] = (await page.text()).match(/name="shown" value="([^"]*)"/);
-    return submit('/consent', { request, tenant: 'acme', shown, decision: 'allow' });
-  };
-  const answer = page.status === 303 ? page : await allow();
-  return oauth.validateAuthResponse(server, client, new URL(answer.headers.get('location')), state);
+  return oauth.validateAuthResponse(server, client, await person.allow(place), state);
 }
 
 async function byCode(client, proof, DPoP, pushed) {
@@ -144,7 +115,7 @@ async function byDevice(client, proof, DPoP) {
   const refused = [];
   await twice(ask).catch((error) => refused.push(error.error));
   await ask().catch((error) => refused.push(error.error));
-  await submit('/device/answer', { user_code: device.user_code, tenant: 'acme', decision: 'allow' });
+  await person.submit('/device/answer', { user_code: device.user_code, tenant: 'acme', decision: 'allow' });
   return { ...(await ask()), refused };
 }
 

@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import { ClientCredentialsProvider, PrivateKeyJwtProvider } from '@modelcontextprotocol/sdk/client/auth-extensions.js';
 import { auth, extractWWWAuthenticateParams } from '@modelcontextprotocol/sdk/client/auth.js';
 import { exportJWK, generateKeyPair } from 'jose';
+import { logIn } from './person.mjs';
 
 const [line] = await once(createInterface({ input: process.stdin }), 'line');
 const { replicas, issuer, email, password } = JSON.parse(line);
@@ -16,24 +17,9 @@ let calls = 0;
 const there = (url) => String(url).replace(issuer, replicas[calls++ % replicas.length]);
 const fetchFn = (url, request) => fetch(there(url), request);
 
-// The person, as a browser without scripts.
-const login = await fetch(there(`${issuer}/v1/sessions`), {
-  method: 'POST',
-  headers: { 'content-type': 'application/json' },
-  body: JSON.stringify({ email, password }),
-});
-const cookie = login.headers.getSetCookie().map((set) => set.split(';')[0]).join('; ');
-const { csrf_token: csrf } = await login.json();
+const person = await logIn({ there, issuer, email, password });
 
-async function register(members) {
-  const made = await fetch(there(`${issuer}/v1/tenants/acme/clients`), {
-    method: 'POST',
-    headers: { cookie, 'x-csrf-token': csrf, 'content-type': 'application/json' },
-    body: JSON.stringify({ scope: 'tenant:read agents:read', ...members }),
-  });
-  if (made.status !== 201) throw new Error(await made.text());
-  return made.json();
-}
+const register = (members) => person.register({ scope: 'tenant:read agents:read', ...members });
 
 /** A program on a person's machine, with what it keeps. */
 function program(known) {
@@ -59,19 +45,7 @@ function program(known) {
 }
 
 /** The code that comes back once the person has said yes to what the library asks for. */
-async function consent({ address }) {
-  const visit = (url) => fetch(there(url), { headers: { cookie }, redirect: 'manual' });
-  const request = new URL((await visit(address)).headers.get('location'), issuer).searchParams.get('request');
-  const page = await (await visit(`${issuer}/consent?request=${request}`)).text();
-  const [, shown] = page.match(/name="shown" value="([^"]*)"/);
-  const answer = await fetch(there(`${issuer}/consent`), {
-    method: 'POST',
-    headers: { cookie, origin: issuer },
-    body: new URLSearchParams({ request, tenant: 'acme', shown, decision: 'allow', csrf }),
-    redirect: 'manual',
-  });
-  return new URL(answer.headers.get('location')).searchParams.get('code');
-}
+const consent = async ({ address }) => (await person.allow(address)).searchParams.get('code');
 
 const call = (path, { tokens }) => fetch(there(path), { headers: tokens && { authorization: `Bearer ${tokens.access_token}` } });
 
