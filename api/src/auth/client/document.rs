@@ -90,19 +90,15 @@ pub fn read(client_id: &str, bytes: &[u8]) -> Option<Metadata> {
 /// What whoever describes itself may leave out.
 pub(super) fn filled(document: &mut Map<String, Value>) {
     // A program describes itself to many services, and names scopes of others, too. Whoever names none of ours may ask for what reads.
-    let ours = |names: &str| {
-        let ours: Vec<&str> = names.split(' ').filter(|name| Scope::parse(name).is_some()).collect();
-        ours.join(" ")
-    };
-    let named = match document.get("scope") {
-        None => Some(String::new()),
-        Some(names) => names.as_str().map(ours),
-    };
-    if let Some(mut names) = named {
-        if names.is_empty() {
-            names = Scope::reading().map(Scope::as_str).collect::<Vec<_>>().join(" ");
-        }
-        document.insert("scope".to_owned(), json!(names));
+    let scope = document.entry("scope").or_insert_with(|| json!(""));
+    if let Some(named) = scope.as_str() {
+        let ours: Vec<Scope> = named.split(' ').filter_map(Scope::parse).collect();
+        let ours = if ours.is_empty() {
+            Scope::reading().collect()
+        } else {
+            ours
+        };
+        *scope = json!(Scope::joined(&ours));
     }
     // Whoever wants to be sent back to a loopback address runs on a person's machine.
     let uris = document.get("redirect_uris").and_then(Value::as_array);
